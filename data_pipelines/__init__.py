@@ -1,0 +1,1 @@
+"""Photographs as they are found, delivered as batches of Lab tensors."""

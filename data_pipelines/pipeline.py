@@ -1,0 +1,235 @@
+"""Source -> tf.data of batches, in one stated order of operations.
+
+Training:    number -> shuffle -> load -> drop unreadable -> jitter -> batch
+             -> color -> prefetch
+Evaluation:  number -> load -> drop unreadable -> centre square -> batch
+             -> prefetch
+
+The training stream never ends. Its examples are numbered: ordinal k is example
+shuffle(k mod n) of epoch k // n, where the shuffle is a keyed permutation
+computed for one index at a time, so that nothing is stored and the stream can
+start anywhere. An ordinal together with the seed determines the picture to
+the bit, whatever the parallelism; the position to resume from is the last
+ordinal that was trained on, plus one. Batches run across the border of two
+epochs, so that every photograph is seen once in each and every batch is full.
+
+A photograph that cannot be read leaves a gap in the ordinals; RejectedExamples
+finds the gap, names the file, and says why.
+"""
+
+from typing import Iterator, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from data_pipelines import augment, color
+from data_pipelines.errors import InputError
+from data_pipelines.sources import Source
+
+
+class TrainingBatch(NamedTuple):
+    """A batch as the training step takes it.
+
+    Attributes:
+      condition: float32 [N, S, S, C], in -1..1.
+      target: float32 [N, S, S, D], in -1..1.
+      ordinal: int64 [N], the examples' places in the endless stream.
+    """
+
+    condition: tf.Tensor
+    target: tf.Tensor
+    ordinal: tf.Tensor
+
+
+class EvaluationBatch(NamedTuple):
+    """A batch as the evaluation protocol takes it.
+
+    Attributes:
+      rgb: uint8 [N, S, S, 3]; the last batch may be smaller than the others.
+      index: int64 [N], the examples' places in the source.
+    """
+
+    rgb: tf.Tensor
+    index: tf.Tensor
+
+
+def example_index(ordinal: tf.Tensor, *, num_examples: int,
+                  seed: int) -> tf.Tensor:
+    """Which example stands at a place of the endless training stream.
+
+    Args:
+      ordinal: int64 [], place in the stream.
+      num_examples: number of examples in an epoch.
+      seed: the run's seed.
+
+    Returns:
+      int64 [], index in the source. Over any epoch's ordinals it takes each
+      value in 0..num_examples - 1 once.
+    """
+    epoch, offset = ordinal // num_examples, ordinal % num_examples
+    if num_examples == 1:
+        return offset
+    key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.experimental.index_shuffle(
+        offset, seed=tf.cast(key, tf.int32), max_index=num_examples - 1)
+
+
+def training_batches(source: Source, *, color_space: color.ColorSpace,
+                     image_size: int, resize_size: int, batch_size: int,
+                     seed: int, first_ordinal: int = 0) -> tf.data.Dataset:
+    """The endless stream of training batches.
+
+    Args:
+      source: the training photographs.
+      color_space: how pictures become condition and target.
+      image_size: side of the networks' square, pixels.
+      resize_size: what the shorter side is resized to before the crop, pixels.
+      batch_size: examples a batch.
+      seed: determines order and augmentation.
+      first_ordinal: where to begin; the last ordinal seen plus one to resume.
+
+    Returns:
+      A dataset of TrainingBatch, all of batch_size.
+    """
+    def load(ordinal):
+        index = example_index(ordinal, num_examples=len(source), seed=seed)
+        return source.load(index), ordinal
+
+    def jitter(rgb, ordinal):
+        rgb = augment.jitter(
+            rgb, image_size=image_size, resize_size=resize_size,
+            seed=tf.stack([tf.constant(seed, tf.int64), ordinal]))
+        return rgb, ordinal
+
+    def encode(rgb, ordinal):
+        return TrainingBatch(*color_space.encode(rgb), ordinal)
+
+    return (tf.data.Dataset.range(first_ordinal, np.iinfo(np.int64).max)
+            .map(load, num_parallel_calls=tf.data.AUTOTUNE)
+            .ignore_errors()
+            .map(jitter, num_parallel_calls=tf.data.AUTOTUNE)
+            .batch(batch_size, drop_remainder=True)
+            .map(encode, num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(tf.data.AUTOTUNE))
+
+
+def evaluation_batches(source: Source, *, image_size: int,
+                       batch_size: int) -> tf.data.Dataset:
+    """Every photograph once, in order, as the evaluation protocol wants it.
+
+    Args:
+      source: the photographs.
+      image_size: side of the square, pixels.
+      batch_size: examples a batch.
+
+    Returns:
+      A dataset of EvaluationBatch; the last one may be partial.
+    """
+    def load(index):
+        return source.load(index), index
+
+    def centre(rgb, index):
+        return EvaluationBatch(
+            augment.centre_square(rgb, image_size=image_size), index)
+
+    return (tf.data.Dataset.range(len(source))
+            .map(load, num_parallel_calls=tf.data.AUTOTUNE)
+            .ignore_errors()
+            .map(centre, num_parallel_calls=tf.data.AUTOTUNE)
+            .batch(batch_size)
+            .prefetch(tf.data.AUTOTUNE))
+
+
+class RejectedExamples:
+    """The photographs that could not be read: each named once, and counted.
+
+    Attributes:
+      reasons: identity -> why it was rejected, in the order of discovery.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    def add(self, source: Source, index: int) -> None:
+        """Notes that an example of a source could not be read."""
+        identity = source.identities[index]
+        if identity in self.reasons:
+            return
+        reason = _why_unreadable(source, index)
+        self.reasons[identity] = reason
+        logging.warning("skipped %s: %s", identity, reason)
+
+    def watch_training(
+            self, batches: tf.data.Dataset, source: Source, *, seed: int,
+            first_ordinal: int) -> Iterator[TrainingBatch]:
+        """Passes batches on and notes every example that is missing.
+
+        Args:
+          batches: what training_batches returned for this source and seed.
+          source: the training photographs.
+          seed: the seed that the batches were made with.
+          first_ordinal: the ordinal that they began with.
+
+        Raises:
+          InputError: not one photograph of the source can be read.
+        """
+        self._require_one_readable(source)
+        expected = first_ordinal
+        for batch in batches:
+            for ordinal in batch.ordinal.numpy().tolist():
+                for missing in range(expected, ordinal):
+                    index = example_index(
+                        tf.constant(missing, tf.int64),
+                        num_examples=len(source), seed=seed)
+                    self.add(source, int(index))
+                expected = ordinal + 1
+            yield batch
+
+    def watch_evaluation(
+            self, batches: tf.data.Dataset,
+            source: Source) -> Iterator[EvaluationBatch]:
+        """Passes batches on and notes every example that is missing.
+
+        Raises:
+          InputError: not one photograph of the source can be read.
+        """
+        expected = 0
+        for batch in batches:
+            for index in batch.index.numpy().tolist():
+                for missing in range(expected, index):
+                    self.add(source, missing)
+                expected = index + 1
+            yield batch
+        for missing in range(expected, len(source)):
+            self.add(source, missing)
+        if expected == 0:
+            self._require_one_readable(source)
+
+    def _require_one_readable(self, source: Source) -> None:
+        for index in range(len(source)):
+            if not _why_unreadable(source, index):
+                return
+            self.add(source, index)
+        raise InputError(
+            f"{source.origin}: none of its {len(source)} photograph(s) can be "
+            f"read; the first, {source.identities[0]}: "
+            f"{_why_unreadable(source, 0)}")
+
+
+def _why_unreadable(source: Source, index: int) -> str:
+    """Why an example cannot be read; empty when it can."""
+    try:
+        source.load(tf.constant(index, tf.int64))
+    except tf.errors.OpError as error:
+        return _first_line(error.message)
+    return ""
+
+
+def _first_line(message: str) -> str:
+    """TensorFlow's message without the node names around it."""
+    message = message.split("}} ", 1)[-1]
+    return message.split(" [Op:", 1)[0].strip().splitlines()[0]

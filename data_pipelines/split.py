@@ -1,0 +1,69 @@
+"""Which examples train and which evaluate: stable, whatever comes or goes."""
+
+import hashlib
+
+from data_pipelines.errors import InputError
+from data_pipelines.sources import Source, open_source
+
+
+def open_train_and_eval(
+        *, data: str, eval_data: str, eval_fraction: float,
+        train_examples: int, eval_examples: int) -> tuple[Source, Source]:
+    """Opens the photographs of a run.
+
+    Without eval_data the evaluation examples are the ones that the source sets
+    aside itself, or else those whose hashed identity falls below
+    eval_fraction: adding a file moves no other file from one side to the
+    other. The same hash orders the examples when only some of them are wanted.
+
+    Args:
+      data: data spec of the training photographs.
+      eval_data: data spec of the evaluation photographs, or empty.
+      eval_fraction: share of data that evaluates when eval_data is empty, 0..1.
+      train_examples: how many examples to train on at most; 0 for all.
+      eval_examples: how many examples to evaluate on at most; 0 for all.
+
+    Returns:
+      The training source and the evaluation source, both in the order of
+      their source, neither empty.
+
+    Raises:
+      InputError: a source cannot be opened, or a side is empty.
+    """
+    train = open_source(data, flag="--data")
+    if eval_data:
+        evaluation = open_source(eval_data, flag="--eval_data")
+    else:
+        held_out = [
+            index for index, identity in enumerate(train.identities)
+            if _is_held_out(train, identity, eval_fraction)]
+        evaluation = train.select(held_out)
+        train = train.select(
+            sorted(set(range(len(train))).difference(held_out)))
+        for side, examples in (("training", train), ("evaluation", evaluation)):
+            if not len(examples):
+                raise InputError(
+                    f"--data={data}: its {len(train) + len(evaluation)} "
+                    f"photograph(s) leave none for {side} at --eval_fraction="
+                    f"{eval_fraction}; name --eval_data or change the fraction")
+    return _limit(train, train_examples), _limit(evaluation, eval_examples)
+
+
+def _is_held_out(source, identity, eval_fraction):
+    if source.held_out:
+        return identity in source.held_out
+    return hash_fraction(identity) < eval_fraction
+
+
+def _limit(source, num_examples):
+    if not 0 < num_examples < len(source):
+        return source
+    ranked = sorted(range(len(source)),
+                    key=lambda index: hash_fraction(source.identities[index]))
+    return source.select(sorted(ranked[:num_examples]))
+
+
+def hash_fraction(identity: str) -> float:
+    """A number in 0..1 that depends on the identity alone (SHA-256)."""
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape"))
+    return int.from_bytes(digest.digest()[:8], "big") / 2**64

@@ -1,0 +1,7 @@
+"""Pix2pix for color: trains a U-Net to predict a photograph's a*b* from its L*."""
+
+import os
+
+# Read by TensorFlow when it is first imported. What its C++ side has to say
+# beside the exceptions it raises would bury the one line that matters.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,0 +1,75 @@
+"""Colors photographs: python -m pix2pix_color.colorize --model=M FILE...
+
+Writes NAME_colorized.png beside each FILE, or into --output_dir: the same
+size, the same lightness, with color. Nothing that exists is overwritten. A
+file that cannot be read is named at the end, with exit code 1, while the
+others are done.
+"""
+
+import os
+import sys
+from typing import Sequence
+
+import tensorflow as tf
+import tqdm
+from absl import flags
+
+from pix2pix_color import cli
+from pix2pix_color.config import ConfigError
+from pix2pix_color.serving import saved_model
+from pix2pix_color.training.run_folder import write_atomically
+
+_MODEL = flags.DEFINE_string(
+    "model", "", "A SavedModel, a directory of its versions, or a run's folder.")
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", "", "Where the pictures go; empty is beside each file.")
+
+
+def main(arguments: Sequence[str]) -> None:
+    paths = arguments[1:]
+    if not paths:
+        raise ConfigError("no photograph was named: colorize --model=M FILE...")
+    outputs = _output_paths(paths, _OUTPUT_DIR.value)
+    model = tf.saved_model.load(saved_model.find(_MODEL.value))
+    colorize = model.signatures["serving_default"]
+    if _OUTPUT_DIR.value:
+        os.makedirs(_OUTPUT_DIR.value, exist_ok=True)
+
+    failed = []
+    for path, output in zip(tqdm.tqdm(paths, unit="photo", disable=None),
+                            outputs):
+        try:
+            with open(path, "rb") as file:
+                answer = colorize(image_bytes=tf.constant([file.read()]))
+        except OSError as error:
+            failed.append(f"{path}: {error.strerror}")
+        except tf.errors.InvalidArgumentError:
+            failed.append(f"{path}: no image that can be read (JPEG, PNG, "
+                          f"BMP, GIF or WebP)")
+        else:
+            write_atomically(output, answer["colorized_bytes"][0].numpy())
+            print(output)
+    if failed:
+        sys.exit("error: " + "\nerror: ".join(failed))
+
+
+def _output_paths(paths: Sequence[str], output_dir: str) -> list[str]:
+    outputs = []
+    for path in paths:
+        stem = os.path.splitext(os.path.basename(path))[0]
+        directory = output_dir or os.path.dirname(path)
+        outputs.append(os.path.join(directory, f"{stem}_colorized.png"))
+    for output in outputs:
+        if os.path.exists(output):
+            raise ConfigError(
+                f"{output} exists and is not overwritten; remove it, or name "
+                f"another --output_dir")
+        if outputs.count(output) > 1:
+            raise ConfigError(
+                f"two of the photographs would be written to {output}; color "
+                f"them in two calls with different --output_dir")
+    return outputs
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,215 @@
+"""Every hyperparameter, once: its default, its bounds, its help.
+
+cli.py makes the flags from these dataclasses, so a field here is a flag there.
+Nothing but the standard library is imported. An option marked `resumable` may
+change when a run is resumed; every other one is part of what the run is.
+"""
+
+import dataclasses
+from typing import Any, Iterator, Optional, Sequence
+
+
+class ConfigError(ValueError):
+    """A flag has a value that cannot be used; the message is complete."""
+
+
+def option(default: Any, help: str, *, minimum: Optional[float] = None,
+           maximum: Optional[float] = None,
+           choices: Optional[Sequence[str]] = None,
+           resumable: bool = False) -> Any:
+    """One hyperparameter.
+
+    Args:
+      default: its value when the flag is not given; its type is the flag's.
+      help: what it does, with its unit.
+      minimum: lowest value allowed.
+      maximum: highest value allowed.
+      choices: the values allowed, for a choice between kinds.
+      resumable: whether it may change when a run is resumed.
+    """
+    return dataclasses.field(default=default, metadata=dict(
+        help=help, minimum=minimum, maximum=maximum, choices=choices,
+        resumable=resumable))
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Which photographs, and what becomes of them before the networks."""
+
+    data: str = option(
+        "sample_photos",
+        "Training photographs: sample_photos, or folder:DIR.")
+    eval_data: str = option(
+        "",
+        "Evaluation photographs, as --data; empty sets some of --data aside.")
+    eval_fraction: float = option(
+        0.1,
+        "Share of --data set aside for evaluation when --eval_data is empty; "
+        "sample_photos sets its own 8 aside.", minimum=0.0, maximum=1.0)
+    train_examples: int = option(
+        0, "Photographs to train on at most; 0 for all.", minimum=0)
+    eval_examples: int = option(
+        0, "Photographs to evaluate on at most; 0 for all.", minimum=0)
+    image_size: int = option(
+        256, "Side of the networks' square in pixels, a power of two.",
+        minimum=32, maximum=512)
+    resize_size: int = option(
+        0,
+        "What a photograph's shorter side is resized to before the random "
+        "crop of --image_size, in pixels; 0 takes pix2pix's 286/256 of it.",
+        minimum=0)
+    batch_size: int = option(1, "Photographs an update.", minimum=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """The shape of generator and discriminator."""
+
+    color_space: str = option(
+        "lab", "What is predicted from what: lab is a*b* from L*.",
+        choices=("lab",))
+    generator: str = option(
+        "unet", "The generator: unet is pix2pix's.", choices=("unet",))
+    discriminator: str = option(
+        "patchgan", "The discriminator: patchgan is the 70 x 70 PatchGAN.",
+        choices=("patchgan",))
+    base_filters: int = option(
+        64, "Filters of both networks' first convolution.", minimum=1)
+    dropout: float = option(
+        0.5, "Dropout rate of the generator's innermost decoder layers.",
+        minimum=0.0, maximum=0.95)
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """Losses, optimizers, and how long."""
+
+    epochs: int = option(
+        200, "How many times to go through the photographs; see --steps.",
+        minimum=1, resumable=True)
+    steps: int = option(
+        0, "Total number of updates, over all resumed parts of the run; 0 "
+        "follows --epochs.", minimum=0, resumable=True)
+    gan_weight: float = option(
+        1.0, "Weight of the adversarial loss in the generator's.", minimum=0.0)
+    l1_weight: float = option(
+        100.0, "Weight of the L1 loss in the generator's (pix2pix's lambda).",
+        minimum=0.0)
+    learning_rate: float = option(
+        2e-4, "Adam's learning rate for the generator.", minimum=0.0)
+    discriminator_learning_rate: float = option(
+        2e-4, "Adam's learning rate for the discriminator.", minimum=0.0)
+    precision: str = option(
+        "auto", "Arithmetic of the networks; auto takes mixed_bfloat16 where "
+        "the hardware has it and float32 elsewhere.",
+        choices=("auto", "float32", "mixed_bfloat16"))
+    seed: int = option(
+        0, "Determines initial weights, order, augmentation and dropout.",
+        minimum=0, maximum=2**31 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reporting:
+    """Where the run lives and how often it shows what."""
+
+    workdir: str = option(
+        "runs/sample_photos",
+        "Folder of the run: flags, checkpoints, event files, pictures, export. "
+        "An existing one is resumed.", resumable=True)
+    log_every: int = option(
+        50, "Updates between two points of the curves.", minimum=1,
+        resumable=True)
+    sample_every: int = option(
+        500, "Updates between two sample grids.", minimum=1, resumable=True)
+    eval_every: int = option(
+        2000, "Updates between two evaluations; one always ends the run.",
+        minimum=1, resumable=True)
+    checkpoint_every: int = option(
+        1000, "Updates between two checkpoints; one always ends the run.",
+        minimum=1, resumable=True)
+    keep_checkpoints: int = option(
+        3, "How many checkpoints to keep, the newest.", minimum=1,
+        resumable=True)
+    histograms: bool = option(
+        False, "Write histograms of the weights with every sample grid.",
+        resumable=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All hyperparameters of one run, checked against each other."""
+
+    data: Data = Data()
+    networks: Networks = Networks()
+    training: Training = Training()
+    reporting: Reporting = Reporting()
+
+    def __post_init__(self) -> None:
+        size = self.data.image_size
+        for field, value in self.options():
+            _check_bounds(field, value)
+        if size & (size - 1):
+            raise ConfigError(
+                f"--image_size={size} must be a power of two from 32 to 512: "
+                f"the U-Net halves it down to one pixel")
+        if 0 < self.data.resize_size < size:
+            raise ConfigError(
+                f"--resize_size={self.data.resize_size} must be at least "
+                f"--image_size={size}, or 0")
+        if not self.reporting.workdir:
+            raise ConfigError("--workdir must name a folder")
+
+    @property
+    def resize_size(self) -> int:
+        """Pixels of the shorter side before the crop (Isola et al. 2017, 6.2)."""
+        return self.data.resize_size or round(self.data.image_size * 286 / 256)
+
+    def total_steps(self, num_train_examples: int) -> int:
+        """Updates of the whole run."""
+        if self.training.steps:
+            return self.training.steps
+        num_examples = self.training.epochs * num_train_examples
+        return -(-num_examples // self.data.batch_size)
+
+    def options(self) -> Iterator[tuple[dataclasses.Field, Any]]:
+        """Yields every option's field and value, in order."""
+        for group in GROUPS:
+            values = getattr(self, group)
+            for field in dataclasses.fields(values):
+                yield field, getattr(values, field.name)
+
+
+GROUPS = tuple(field.name for field in dataclasses.fields(Config))
+
+
+def allowed_values(field: dataclasses.Field) -> str:
+    """What an option may be, in words; empty where anything goes."""
+    low, high = field.metadata["minimum"], field.metadata["maximum"]
+    choices = field.metadata["choices"]
+    if choices:
+        return f"one of {', '.join(choices)}"
+    if high is not None:
+        return f"from {low} to {high}"
+    return "" if low is None else f"at least {low}"
+
+
+def _check_bounds(field: dataclasses.Field, value: Any) -> None:
+    low, high = field.metadata["minimum"], field.metadata["maximum"]
+    choices = field.metadata["choices"]
+    # Written so that a NaN fails.
+    if ((choices and value not in choices)
+            or (low is not None and not value >= low)
+            or (high is not None and not value <= high)):
+        raise ConfigError(
+            f"--{field.name}={value} must be {allowed_values(field)}")
+
+
+def differing_options(old: Config, new: Config) -> list[str]:
+    """What keeps a run from being resumed: one line a differing option.
+
+    Options that may change on resume are left out.
+    """
+    return [
+        f"--{field.name} is {after!r} now and was {before!r}"
+        for (field, before), (_, after) in zip(old.options(), new.options())
+        if before != after and not field.metadata["resumable"]]

@@ -1,0 +1,140 @@
+"""How good a colored photograph is: pure functions, one number an image.
+
+All compare or judge uint8 sRGB, what a person is shown. The evaluation
+protocol that uses them is in evaluation.py.
+"""
+
+import math
+
+import tensorflow as tf
+
+from data_pipelines import color
+
+
+def ab_l1(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
+    """Mean absolute error of a* and b*.
+
+    Args:
+      real_rgb: uint8 [N, H, W, 3].
+      generated_rgb: uint8 [N, H, W, 3].
+
+    Returns:
+      float32 [N], in CIELAB's native units; 0 is best.
+    """
+    difference = (color.rgb_to_lab(real_rgb)
+                  - color.rgb_to_lab(generated_rgb))[..., 1:]
+    return tf.reduce_mean(tf.abs(difference), axis=[1, 2, 3])
+
+
+def psnr_db(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
+    """Peak signal-to-noise ratio over the three channels together.
+
+    Args:
+      real_rgb: uint8 [N, H, W, 3].
+      generated_rgb: uint8 [N, H, W, 3].
+
+    Returns:
+      float32 [N], decibels; infinite for equal images.
+    """
+    return tf.image.psnr(real_rgb, generated_rgb, max_val=255)
+
+
+def ssim(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
+    """Structural similarity, 11x11 Gaussian window (Wang et al. 2004).
+
+    Args:
+      real_rgb: uint8 [N, H, W, 3], H and W at least 11.
+      generated_rgb: uint8 [N, H, W, 3].
+
+    Returns:
+      float32 [N], mean over channels; 1 is best.
+    """
+    return tf.image.ssim(real_rgb, generated_rgb, max_val=255)
+
+
+def delta_e(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
+    """Mean color difference CIEDE2000.
+
+    Args:
+      real_rgb: uint8 [N, H, W, 3].
+      generated_rgb: uint8 [N, H, W, 3].
+
+    Returns:
+      float32 [N]; 1 is about what an eye can just tell apart.
+    """
+    difference = ciede2000(color.rgb_to_lab(real_rgb),
+                           color.rgb_to_lab(generated_rgb))
+    return tf.reduce_mean(difference, axis=[1, 2])
+
+
+def ciede2000(lab_1: tf.Tensor, lab_2: tf.Tensor) -> tf.Tensor:
+    """The CIEDE2000 color difference (Sharma, Wu, Dalal 2005, eq. 2 to 22).
+
+    Args:
+      lab_1: float32 [..., 3], CIELAB in native units.
+      lab_2: float32 [..., 3].
+
+    Returns:
+      float32 [...].
+    """
+    l_1, a_1, b_1 = tf.unstack(lab_1, axis=-1)
+    l_2, a_2, b_2 = tf.unstack(lab_2, axis=-1)
+
+    # a* is stretched for colors near gray (eq. 2 to 7).
+    chroma_mean = (tf.math.sqrt(a_1**2 + b_1**2)
+                   + tf.math.sqrt(a_2**2 + b_2**2)) / 2
+    g = 0.5 * (1 - _saturation(chroma_mean))
+    a_1, a_2 = a_1 * (1 + g), a_2 * (1 + g)
+    c_1, c_2 = tf.math.sqrt(a_1**2 + b_1**2), tf.math.sqrt(a_2**2 + b_2**2)
+    h_1, h_2 = tf.math.atan2(b_1, a_1), tf.math.atan2(b_2, a_2)
+
+    # Hue differences and means go around the circle (eq. 10 and 14).
+    is_gray = tf.equal(c_1 * c_2, 0.0)
+    turn = h_2 - h_1
+    turn -= 2 * math.pi * tf.round(turn / (2 * math.pi))
+    hue_mean = tf.where(is_gray, h_1 + h_2, h_1 + turn / 2)
+    hue_difference = tf.where(is_gray, 0.0, 2 * tf.math.sqrt(c_1 * c_2)
+                              * tf.math.sin(turn / 2))
+
+    l_mean, c_mean = (l_1 + l_2) / 2, (c_1 + c_2) / 2
+    degree = math.pi / 180
+    t = (1 - 0.17 * tf.math.cos(hue_mean - 30 * degree)
+         + 0.24 * tf.math.cos(2 * hue_mean)
+         + 0.32 * tf.math.cos(3 * hue_mean + 6 * degree)
+         - 0.20 * tf.math.cos(4 * hue_mean - 63 * degree))
+    l_weight = 1 + (0.015 * (l_mean - 50)**2
+                    / tf.math.sqrt(20 + (l_mean - 50)**2))
+    c_weight = 1 + 0.045 * c_mean
+    h_weight = 1 + 0.015 * c_mean * t
+
+    # The rotation term concerns blues, around 275 degrees (eq. 16 to 21).
+    from_blue = tf.math.floormod(hue_mean, 2 * math.pi) / degree - 275
+    rotation = (-2 * _saturation(c_mean)
+                * tf.math.sin(60 * degree * tf.exp(-(from_blue / 25)**2)))
+
+    l_term = (l_2 - l_1) / l_weight
+    c_term = (c_2 - c_1) / c_weight
+    h_term = hue_difference / h_weight
+    squared = (l_term**2 + c_term**2 + h_term**2 + rotation * c_term * h_term)
+    return tf.math.sqrt(tf.maximum(squared, 0.0))
+
+
+def _saturation(chroma: tf.Tensor) -> tf.Tensor:
+    return tf.math.sqrt(chroma**7 / (chroma**7 + 25.0**7))
+
+
+def colorfulness(rgb: tf.Tensor) -> tf.Tensor:
+    """How colorful an image is (Hasler and Suesstrunk 2003, equation 3).
+
+    Args:
+      rgb: uint8 [N, H, W, 3].
+
+    Returns:
+      float32 [N]; 0 for gray, about 33 for averagely and 82 for highly
+      colorful images.
+    """
+    red, green, blue = tf.unstack(tf.cast(rgb, tf.float32), axis=-1)
+    opponents = tf.stack([red - green, (red + green) / 2 - blue], axis=-1)
+    mean = tf.reduce_mean(opponents, axis=[1, 2])
+    deviation = tf.math.reduce_std(opponents, axis=[1, 2])
+    return tf.norm(deviation, axis=-1) + 0.3 * tf.norm(mean, axis=-1)

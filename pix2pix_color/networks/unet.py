@@ -1,0 +1,100 @@
+"""The U-Net generator of pix2pix (Isola et al. 2017, arXiv:1611.07004, 6.1.1).
+
+For 256 px, one condition channel, two target channels and 64 base filters (54 M
+parameters); C is convolution, D transposed convolution, all 4x4 with stride 2:
+
+    encoder                                decoder
+    level  layer        output             level  layer             output
+    0      C64          128 x 128 x 64     -      D2, bias, tanh    256 x 256 x 2
+    1      C128  norm   64 x 64 x 128      0      D64  norm         128 x 128 x 64
+    2      C256  norm   32 x 32 x 256      1      D128 norm         64 x 64 x 128
+    3      C512  norm   16 x 16 x 512      2      D256 norm         32 x 32 x 256
+    4      C512  norm   8 x 8 x 512        3      D512 norm         16 x 16 x 512
+    5      C512  norm   4 x 4 x 512        4      D512 norm dropout 8 x 8 x 512
+    6      C512  norm   2 x 2 x 512        5      D512 norm dropout 4 x 4 x 512
+    7      C512         1 x 1 x 512        6      D512 norm dropout 2 x 2 x 512
+
+A LeakyReLU stands before each convolution but the first, a ReLU before each
+transposed one. The decoder's output at a level is joined with the encoder's at
+the same level. The innermost layer has no norm: normalized over a single pixel
+it would put out zero. Layers under a norm have no bias.
+
+The depth follows the size, log2(size) levels, so that the innermost layer
+always sees one pixel; 512 px adds a level of 512 filters inside, smaller sizes
+drop inner ones.
+
+Dropout (rate 0.5) follows the paper's Torch code: the outputs of 2x2, 4x4 and
+8x8. (The PyTorch ports moved it one level out.) Only layers of full width have
+it, as there: one of them at 32 px, two at 64 px, three from 128 px on.
+"""
+
+import keras
+
+from pix2pix_color.networks import layers
+
+NUM_DROPOUT_LAYERS = 3
+MAX_WIDENING = 8
+
+
+def build_unet(*, image_size: int, condition_channels: int,
+               target_channels: int, base_filters: int = 64,
+               dropout: float = 0.5,
+               dtype: str = "float32") -> keras.Model:
+    """Builds the generator.
+
+    Args:
+      image_size: side of the square in pixels, a power of two from 32 to 512.
+      condition_channels: channels of the condition.
+      target_channels: channels of the target.
+      base_filters: width of the first convolution.
+      dropout: rate of the innermost decoder layers; 0 leaves them out.
+      dtype: policy of all layers but the last, which is float32.
+
+    Returns:
+      A model from condition float32 [N, S, S, C] to target float32
+      [N, S, S, D], in -1..1.
+
+    Raises:
+      ValueError: image_size is none of the sizes above.
+    """
+    if image_size not in (32, 64, 128, 256, 512):
+        raise ValueError(f"image_size={image_size} must be a power of two from "
+                         f"32 to 512")
+    depth = image_size.bit_length() - 1
+    filters = [base_filters * min(2**level, MAX_WIDENING)
+               for level in range(depth)]
+
+    condition = keras.Input((image_size, image_size, condition_channels),
+                            name="condition")
+    x = condition
+    skips = []
+    for level in range(depth):
+        name = f"encoder{level}"
+        has_norm = 0 < level < depth - 1
+        if level > 0:
+            x = layers.leaky_relu(dtype=dtype, name=f"{name}_relu")(x)
+        x = layers.convolution(filters[level], strides=2, use_bias=not has_norm,
+                               dtype=dtype, name=name)(x)
+        if has_norm:
+            x = layers.batch_norm(dtype=dtype, name=f"{name}_norm")(x)
+        skips.append(x)
+
+    for level in reversed(range(depth - 1)):
+        name = f"decoder{level}"
+        is_innermost = level > depth - 2 - NUM_DROPOUT_LAYERS
+        is_full_width = filters[level] == base_filters * MAX_WIDENING
+        x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
+        x = layers.upsampling(filters[level], use_bias=False, dtype=dtype,
+                              name=name)(x)
+        x = layers.batch_norm(dtype=dtype, name=f"{name}_norm")(x)
+        if dropout and is_innermost and is_full_width:
+            x = keras.layers.Dropout(dropout, dtype=dtype,
+                                     name=f"{name}_dropout")(x)
+        x = keras.layers.Concatenate(dtype=dtype, name=f"{name}_join")(
+            [x, skips[level]])
+
+    x = keras.layers.ReLU(dtype=dtype, name="output_relu")(x)
+    x = layers.upsampling(target_channels, use_bias=True, dtype="float32",
+                          name="output")(x)
+    target = keras.layers.Activation("tanh", dtype="float32", name="target")(x)
+    return keras.Model(condition, target, name="unet")

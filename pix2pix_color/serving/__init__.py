@@ -1,0 +1,1 @@
+"""The trained generator as a SavedModel, and what calls it."""

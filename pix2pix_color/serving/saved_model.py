@@ -1,0 +1,63 @@
+"""SavedModels on disk: version directories, as TensorFlow Serving reads them."""
+
+import os
+import shutil
+
+import keras
+import tensorflow as tf
+
+from pix2pix_color.config import ConfigError
+from pix2pix_color.serving.colorizer import Colorizer
+
+
+def write(generator: keras.Model, export_dir: str) -> str:
+    """Writes the next version of a model.
+
+    The directory appears under its number only when it is complete; servers
+    that watch export_dir never see half of it.
+
+    Args:
+      generator: a trained generator of the lab color space.
+      export_dir: the model's directory; versions are numbered below it.
+
+    Returns:
+      The version's path.
+    """
+    os.makedirs(export_dir, exist_ok=True)
+    path = os.path.join(export_dir, str(max(_versions(export_dir), default=0)
+                                        + 1))
+    partial = f"{path}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    module = Colorizer(generator)
+    tf.saved_model.save(module, partial, signatures=module.named_signatures)
+    os.rename(partial, path)
+    return path
+
+
+def find(path: str) -> str:
+    """Finds the SavedModel that a person means.
+
+    Args:
+      path: a SavedModel, a directory of versions, or a run's folder.
+
+    Returns:
+      The SavedModel, the newest version where there are several.
+
+    Raises:
+      ConfigError: there is none.
+    """
+    for directory in (path, os.path.join(path, "export")):
+        if os.path.exists(os.path.join(directory, "saved_model.pb")):
+            return directory
+        versions = _versions(directory)
+        if versions:
+            return os.path.join(directory, str(max(versions)))
+    raise ConfigError(
+        f"--model={path} holds no SavedModel; name one, a directory of its "
+        f"versions, or a run's folder that was exported")
+
+
+def _versions(directory: str) -> list[int]:
+    if not os.path.isdir(directory):
+        return []
+    return [int(name) for name in os.listdir(directory) if name.isdecimal()]

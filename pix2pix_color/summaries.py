@@ -1,0 +1,136 @@
+"""Every TensorBoard tag and every sample grid; the only user of tf.summary."""
+
+import os
+from typing import Mapping, Optional
+
+import numpy as np
+import tensorflow as tf
+from matplotlib import figure
+from matplotlib.backends import backend_agg
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
+
+# One chart for each question that one asks of a GAN's losses.
+_CHARTS = {
+    "discriminator: real against fake":
+        ("loss/discriminator_real", "loss/discriminator_fake"),
+    "generator: total, adversarial, L1":
+        ("loss/generator", "loss/generator_adversarial", "loss/generator_l1"),
+    "generator against discriminator":
+        ("loss/generator", "loss/discriminator"),
+}
+
+_ROWS = ("gray", "generated", "real")
+_CELL_INCHES = 1.6
+_GRID_DPI = 100
+
+
+class Summaries:
+    """The event files of a run: `train/` and `eval/` below its folder.
+
+    Step is the number of completed updates.
+    """
+
+    def __init__(self, workdir: str) -> None:
+        self._train = tf.summary.create_file_writer(
+            os.path.join(workdir, "train"))
+        self._eval = tf.summary.create_file_writer(
+            os.path.join(workdir, "eval"))
+
+    def write_layout(self) -> None:
+        """Writes the custom-scalars page: each of _CHARTS in one picture."""
+        charts = [
+            layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(
+                tag=[f"^{tag}$" for tag in tags]))
+            for title, tags in _CHARTS.items()]
+        layout = layout_pb2.Layout(category=[
+            layout_pb2.Category(title="losses", chart=charts)])
+        with self._train.as_default():
+            tf.summary.experimental.write_raw_pb(
+                custom_scalar.pb(layout).SerializeToString(), step=0)
+
+    def write_losses(self, losses: Mapping[str, float], *, step: int,
+                     learning_rates: Mapping[str, float],
+                     images_per_second: float) -> None:
+        """Writes one point of every training curve.
+
+        Args:
+          losses: name -> mean since the last point.
+          step: number of completed updates.
+          learning_rates: network -> its optimizer's current rate.
+          images_per_second: since the last point.
+        """
+        with self._train.as_default(step):
+            for name, value in losses.items():
+                tf.summary.scalar(f"loss/{name}", value)
+            for network, rate in learning_rates.items():
+                tf.summary.scalar(f"learning_rate/{network}", rate)
+            tf.summary.scalar("images_per_second", images_per_second)
+
+    def write_metrics(self, means: Mapping[str, float], *, step: int,
+                      rejected: int) -> None:
+        """Writes one point of every evaluation curve.
+
+        Args:
+          means: metric -> average over the evaluation photographs.
+          step: number of completed updates.
+          rejected: how many photographs could not be read so far.
+        """
+        with self._eval.as_default(step):
+            for name, value in means.items():
+                tf.summary.scalar(f"metric/{name}", value)
+            tf.summary.scalar("rejected_photographs", rejected)
+
+    def write_grid(self, grid: np.ndarray, *, step: int) -> None:
+        """Writes a picture from draw_grid."""
+        with self._eval.as_default(step):
+            tf.summary.image("samples", grid[np.newaxis])
+
+    def write_histograms(self, weights: Mapping[str, tf.Variable], *,
+                         step: int) -> None:
+        """Writes one histogram a variable, named by its path."""
+        with self._train.as_default(step):
+            for name, value in weights.items():
+                tf.summary.histogram(name, value)
+
+    def flush(self) -> None:
+        """Brings all that was written to disk."""
+        self._train.flush()
+        self._eval.flush()
+
+    def close(self) -> None:
+        """Flushes and ends both files."""
+        self._train.close()
+        self._eval.close()
+
+
+def draw_grid(gray: np.ndarray, generated: np.ndarray, real: np.ndarray, *,
+              title: Optional[str] = None) -> np.ndarray:
+    """Draws the rows gray, generated, real.
+
+    Args:
+      gray: uint8 [N, S, S, 3].
+      generated: uint8 [N, S, S, 3].
+      real: uint8 [N, S, S, 3].
+      title: a line above, if any.
+
+    Returns:
+      uint8 [H, W, 3].
+    """
+    rows = (gray, generated, real)
+    height = _CELL_INCHES * len(rows) + (0.3 if title else 0.0)
+    drawing = figure.Figure(figsize=(_CELL_INCHES * len(gray) + 0.3, height),
+                            dpi=_GRID_DPI, layout="constrained")
+    drawing.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    axes = drawing.subplots(len(rows), len(gray), squeeze=False)
+    for name, row, row_axes in zip(_ROWS, rows, axes):
+        for picture, cell in zip(row, row_axes):
+            cell.imshow(picture, interpolation="antialiased")
+            cell.set(xticks=[], yticks=[])
+            cell.spines[:].set_visible(False)
+        row_axes[0].set_ylabel(name)
+    if title:
+        drawing.suptitle(title, fontsize="medium")
+    canvas = backend_agg.FigureCanvasAgg(drawing)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,1 @@
+"""From a Config and two sources to trained networks."""

@@ -1,0 +1,68 @@
+"""What a person sees of a training: a bar on a terminal, plain lines in a log."""
+
+import sys
+import time
+from typing import Mapping, Optional, TextIO
+
+import tqdm
+
+_SHOWN = {"discriminator": "D", "generator": "G", "generator_l1": "L1"}
+
+
+class Progress:
+    """Rate, time left and losses of a training.
+
+    Args:
+      first_step: updates that were completed before.
+      total_steps: updates when the run is complete.
+      stream: where to; standard error by default.
+    """
+
+    def __init__(self, *, first_step: int, total_steps: int,
+                 stream: Optional[TextIO] = None) -> None:
+        self._stream = stream or sys.stderr
+        self._first_step, self._total_steps = first_step, total_steps
+        self._started = time.monotonic()
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm.tqdm(
+                initial=first_step, total=total_steps, unit="step",
+                file=self._stream, dynamic_ncols=True)
+
+    def advance(self) -> None:
+        """Counts one completed update."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def show_losses(self, losses: Mapping[str, float], *, step: int,
+                    images_per_second: float) -> None:
+        """Shows the losses, and on a plain stream the rest too.
+
+        Args:
+          losses: name -> mean since the last call.
+          step: number of completed updates.
+          images_per_second: since the last call.
+        """
+        shown = {label: f"{losses[name]:.3f}" for name, label in _SHOWN.items()}
+        shown["images/s"] = f"{images_per_second:.1f}"
+        if self._bar is not None:
+            self._bar.set_postfix(shown)
+            return
+        elapsed = time.monotonic() - self._started
+        left = (elapsed / (step - self._first_step)
+                * (self._total_steps - step))
+        numbers = "  ".join(f"{label} {text}" for label, text in shown.items())
+        self.say(f"step {step}/{self._total_steps}  {numbers}  "
+                 f"{tqdm.tqdm.format_interval(left)} left")
+
+    def say(self, line: str) -> None:
+        """Prints a line without breaking the bar."""
+        if self._bar is not None:
+            self._bar.write(line, file=self._stream)
+        else:
+            print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Ends the bar."""
+        if self._bar is not None:
+            self._bar.close()

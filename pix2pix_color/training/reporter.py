@@ -1,0 +1,84 @@
+"""Looks at the generator while it trains: metrics and sample grids."""
+
+import tensorflow as tf
+
+from data_pipelines import color, pipeline
+from data_pipelines.sources import Source
+from pix2pix_color import evaluation
+from pix2pix_color.config import Config
+from pix2pix_color.summaries import Summaries, draw_grid
+from pix2pix_color.training.run_folder import RunFolder, write_atomically
+from pix2pix_color.training.train_state import TrainState
+
+NUM_SAMPLES = 8
+# Evaluation gives the same numbers with any batch; this one fits anywhere.
+EVALUATION_BATCH = 8
+
+
+class Reporter:
+    """Evaluates and draws the state's generator, in inference mode.
+
+    Args:
+      config: the run's.
+      state: whose generator.
+      eval_source: photographs for the evaluation; the first few are drawn.
+      folder: where the sample grids go.
+      summaries: where metrics and grids are drawn for TensorBoard.
+      rejected: is told of photographs that cannot be read.
+    """
+
+    def __init__(self, *, config: Config, state: TrainState,
+                 eval_source: Source, folder: RunFolder, summaries: Summaries,
+                 rejected: pipeline.RejectedExamples) -> None:
+        self._state = state
+        self._image_size = config.data.image_size
+        self._color_space = color.COLOR_SPACES[config.networks.color_space]
+        self._eval_source = eval_source
+        self._folder, self._summaries = folder, summaries
+        self._rejected = rejected
+        self._histograms = config.reporting.histograms
+        self._predict = tf.function(
+            lambda condition: state.generator(condition, training=False),
+            autograph=False, reduce_retracing=True)
+        self._drawn = self._first_photographs()
+
+    def _first_photographs(self) -> tf.Tensor:
+        """uint8 [N, S, S, 3], the same in every grid of the run."""
+        batches = pipeline.evaluation_batches(
+            self._eval_source, image_size=self._image_size,
+            batch_size=NUM_SAMPLES)
+        return next(self._rejected.watch_evaluation(
+            batches, self._eval_source)).rgb
+
+    def measure(self, source: Source) -> evaluation.Evaluation:
+        """Evaluates on any photographs, without drawing a curve."""
+        return evaluation.evaluate(
+            self._predict, source, color_space=self._color_space,
+            image_size=self._image_size, batch_size=EVALUATION_BATCH,
+            rejected=self._rejected)
+
+    def evaluate(self) -> evaluation.Evaluation:
+        """Evaluates on the evaluation photographs: a point of each curve."""
+        result = self.measure(self._eval_source)
+        self._summaries.write_metrics(
+            result.means(), step=int(self._state.step),
+            rejected=len(self._rejected))
+        return result
+
+    def draw_samples(self) -> str:
+        """Draws the sample grid of this step; returns its path."""
+        step, real = int(self._state.step), self._drawn
+        condition, _ = self._color_space.encode(real)
+        generated = self._color_space.decode(
+            condition, self._predict(condition))
+        grid = draw_grid(evaluation.to_gray(real).numpy(), generated.numpy(),
+                         real.numpy())
+        self._summaries.write_grid(grid, step=step)
+        if self._histograms:
+            self._summaries.write_histograms(
+                {variable.path: variable.value for network in
+                 (self._state.generator, self._state.discriminator)
+                 for variable in network.trainable_variables}, step=step)
+        path = self._folder.sample_path(f"step-{step:07d}")
+        write_atomically(path, tf.io.encode_png(grid).numpy())
+        return path

@@ -1,0 +1,222 @@
+"""Crops, resizes and mirrors, against Pillow and against plain slices."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from data_pipelines import augment
+
+
+def noise(height, width):
+    return np.random.default_rng(0).integers(
+        0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def coordinates(height, width):
+    """A photograph whose red is the row and whose green is the column."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([y, x, 0 * x], axis=-1).astype(np.uint8)
+
+
+def checkerboard(side):
+    squares = np.indices((side, side)).sum(axis=0) % 2 * 255
+    return np.stack([squares] * 3, axis=-1).astype(np.uint8)
+
+
+def jitter(rgb, *, image_size, resize_size, seed=(0, 0)):
+    return augment.jitter(
+        tf.constant(rgb), image_size=image_size, resize_size=resize_size,
+        seed=tf.constant(seed, tf.int64)).numpy()
+
+
+def jitter_many(rgb, *, image_size, resize_size, num_seeds):
+    """uint8 [num_seeds, S, S, 3]: the photograph under the seeds (7, 0..)."""
+    def jittered(ordinal):
+        return augment.jitter(
+            tf.constant(rgb), image_size=image_size, resize_size=resize_size,
+            seed=tf.stack([tf.constant(7, tf.int64), ordinal]))
+
+    dataset = tf.data.Dataset.range(num_seeds).map(jittered)
+    return np.stack(list(dataset.as_numpy_iterator()))
+
+
+def centre_square(rgb, image_size):
+    return augment.centre_square(
+        tf.constant(rgb), image_size=image_size).numpy()
+
+
+SIZES = pytest.mark.parametrize("height, width", [
+    (1, 1), (2, 3), (3, 500), (500, 3), (31, 64), (64, 31), (200, 200)])
+
+
+@SIZES
+def test_jitter_gives_a_square_of_bytes_for_any_photograph(height, width):
+    rgb = jitter(noise(height, width), image_size=32, resize_size=36)
+    assert rgb.shape == (32, 32, 3)
+    assert rgb.dtype == np.uint8
+
+
+@SIZES
+def test_centre_square_gives_a_square_of_bytes_for_any_photograph(
+        height, width):
+    rgb = centre_square(noise(height, width), 32)
+    assert rgb.shape == (32, 32, 3)
+    assert rgb.dtype == np.uint8
+
+
+def test_one_pixel_fills_the_square():
+    pixel = np.asarray([[[10, 20, 30]]], np.uint8)
+    expected = np.tile(pixel, (8, 8, 1))
+    np.testing.assert_array_equal(centre_square(pixel, 8), expected)
+    np.testing.assert_array_equal(
+        jitter(pixel, image_size=8, resize_size=9), expected)
+
+
+@pytest.mark.parametrize("value", [0, 77, 255])
+def test_plain_photograph_stays_plain_up_to_its_borders(value):
+    plain = np.full((61, 90, 3), value, np.uint8)
+    for size in (16, 100):
+        assert (centre_square(plain, size) == value).all()
+        assert (jitter(plain, image_size=size, resize_size=110)
+                == value).all()
+
+
+def test_same_seed_gives_the_same_picture():
+    first, second = (
+        jitter(noise(50, 70), image_size=32, resize_size=36, seed=(3, 4))
+        for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("seed", [(3, 5), (4, 4), (4, 3)])
+def test_different_seed_gives_a_different_picture(seed):
+    first, second = (
+        jitter(noise(50, 70), image_size=32, resize_size=36, seed=each)
+        for each in [(3, 4), seed])
+    assert (first != second).mean() > 0.5
+
+
+def test_jitter_is_the_same_in_dataset_map():
+    mapped = jitter_many(
+        noise(50, 70), image_size=32, resize_size=36, num_seeds=6)
+    for ordinal, rgb in enumerate(mapped):
+        np.testing.assert_array_equal(rgb, jitter(
+            noise(50, 70), image_size=32, resize_size=36, seed=(7, ordinal)))
+
+
+def test_centre_square_is_the_same_in_dataset_map():
+    dataset = tf.data.Dataset.from_tensors(noise(50, 70)).map(
+        lambda rgb: augment.centre_square(rgb, image_size=32))
+    np.testing.assert_array_equal(
+        next(iter(dataset)), centre_square(noise(50, 70), 32))
+
+
+def test_jitter_cuts_every_square_that_fits_about_equally_often():
+    # The shorter side is resize_size already, so that no pixel is resized and
+    # every picture is a slice of the photograph or its mirror.
+    photograph = coordinates(20, 22)
+    num_places, num_seeds = 5 * 7, 1400
+    counts = np.zeros((5, 7), int)
+    num_mirrored = 0
+    for rgb in jitter_many(
+            photograph, image_size=16, resize_size=20, num_seeds=num_seeds):
+        if rgb[0, 0, 1] > rgb[0, -1, 1]:
+            rgb = rgb[:, ::-1]
+            num_mirrored += 1
+        y, x = rgb[0, 0, :2]
+        np.testing.assert_array_equal(rgb, photograph[y:y + 16, x:x + 16])
+        counts[y, x] += 1
+    expected = num_seeds / num_places
+    assert counts.min() > expected / 2
+    assert counts.max() < expected * 2
+    assert 0.45 < num_mirrored / num_seeds < 0.55
+
+
+def test_mirror_does_not_depend_on_the_place():
+    rgb = jitter_many(
+        coordinates(16, 23), image_size=16, resize_size=16, num_seeds=800)
+    mirrored = rgb[:, 0, 0, 1] > rgb[:, 0, -1, 1]
+    left = rgb[:, 0, :, 1].min(axis=1) < 4
+    assert left.sum() > 300 and (~left).sum() > 300
+    assert abs(mirrored[left].mean() - mirrored[~left].mean()) < 0.1
+
+
+@pytest.mark.parametrize("height, width, scale", [
+    (40, 60, 2.0), (60, 40, 2.0), (200, 80, 4.0), (10, 15, 0.5)])
+def test_jitter_equals_resize_then_crop_for_any_aspect_ratio(
+        height, width, scale):
+    """Scale is what the shorter side is divided by to become 20 pixels."""
+    for rgb in jitter_many(coordinates(height, width), image_size=16,
+                           resize_size=20, num_seeds=10).astype(float):
+        for axis, length, values in (
+                (0, height, rgb[..., 0]), (1, width, rgb[..., 1])):
+            slope = np.abs(np.mean(np.diff(values, axis=axis)[2:-2, 2:-2]))
+            assert slope == pytest.approx(scale, abs=0.1)
+            assert 0 <= values.min() and values.max() <= length - 1
+            # Half a pixel lies outside the outermost centres on each side.
+            assert np.ptp(values) == pytest.approx(15 * scale, abs=1.5)
+
+
+def test_square_of_the_networks_size_is_the_photograph_or_its_mirror():
+    photograph = noise(16, 16)
+    pictures = jitter_many(
+        photograph, image_size=16, resize_size=16, num_seeds=40)
+    same = (pictures == photograph).all(axis=(1, 2, 3))
+    mirrored = (pictures == photograph[:, ::-1]).all(axis=(1, 2, 3))
+    assert (same ^ mirrored).all()
+    assert 10 < same.sum() < 30
+
+
+@pytest.mark.parametrize("height, width, side", [(16, 40, 24), (40, 16, 24)])
+def test_only_the_longer_side_is_jittered_at_the_networks_size(
+        height, width, side):
+    pictures = jitter_many(
+        coordinates(height, width), image_size=16, resize_size=16,
+        num_seeds=200)
+    tops = pictures[..., 0].min(axis=(1, 2))
+    lefts = pictures[..., 1].min(axis=(1, 2))
+    shorter, longer = (tops, lefts) if height < width else (lefts, tops)
+    assert (shorter == 0).all()
+    assert longer.min() == 0 and longer.max() == side
+
+
+def test_square_of_image_size_comes_through_centre_square_unchanged():
+    np.testing.assert_array_equal(
+        centre_square(noise(64, 64), 64), noise(64, 64))
+
+
+@pytest.mark.parametrize("height, width, top, left", [
+    (10, 20, 0, 5), (20, 10, 5, 0), (10, 17, 0, 3), (17, 10, 3, 0),
+    (10, 11, 0, 0), (10, 10, 0, 0)])
+def test_centre_square_is_cut_from_the_middle(height, width, top, left):
+    photograph = noise(height, width)
+    np.testing.assert_array_equal(
+        centre_square(photograph, 10),
+        photograph[top:top + 10, left:left + 10])
+
+
+@pytest.mark.parametrize("height, width", [
+    (20, 20), (37, 90), (100, 100), (300, 200)])
+@pytest.mark.parametrize("image_size", [16, 64, 100])
+def test_centre_square_agrees_with_pillows_antialiased_resize(
+        height, width, image_size):
+    photograph = noise(height, width)
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    expected = Image.fromarray(
+        photograph[top:top + side, left:left + side]).resize(
+            (image_size, image_size), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(
+        centre_square(photograph, image_size).astype(int),
+        np.asarray(expected).astype(int), rtol=0, atol=1)
+
+
+def test_fine_checkerboard_shrinks_to_flat_gray():
+    gray = centre_square(checkerboard(256), 64)
+    np.testing.assert_allclose(gray.astype(int), 127.5, rtol=0, atol=2)
+
+
+def test_jitter_shrinks_a_fine_checkerboard_to_flat_gray():
+    gray = jitter(checkerboard(256), image_size=32, resize_size=36)
+    np.testing.assert_allclose(gray.astype(int), 127.5, rtol=0, atol=2)

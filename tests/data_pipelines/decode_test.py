@@ -1,0 +1,348 @@
+"""Encoded bytes -> RGB, against Pillow's decoding of what Pillow wrote."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from data_pipelines import decode
+
+# libjpeg's two ways to compute the cosine transform differ by so many levels.
+JPEG_TOLERANCE = 5
+
+LITTLE_ENDIAN, BIG_ENDIAN = "<", ">"
+SHORT = 3  # EXIF's type for an unsigned 16-bit value
+ORIENTATION_TAG = 0x0112
+
+
+def noise(channels=3):
+    return np.random.default_rng(0).integers(
+        0, 256, (7, 9, channels), dtype=np.uint8)
+
+
+def gradient(height=24, width=40):
+    """A smooth picture, uint8 RGB, that no mirror or turn leaves as it is."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([20 + 8 * y, 20 + 5 * x, 20 + 3 * (x + y)], -1).astype(
+        np.uint8)
+
+
+def picture(mode, pixels):
+    """The pixels as a Pillow picture of a mode; LA and RGBA keep an alpha."""
+    if mode == "LA":
+        alpha = Image.fromarray(pixels[..., 3])
+        gray = Image.fromarray(pixels[..., :3]).convert("L")
+        return Image.merge("LA", [gray, alpha])
+    return Image.fromarray(pixels if mode == "RGBA" else pixels[..., :3]
+                           ).convert(mode)
+
+
+def encode(image, file_format, **options):
+    file = io.BytesIO()
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def pillow_rgb(image_bytes):
+    """What Pillow makes of an encoded image, upright, int64 [H, W, 3]."""
+    with Image.open(io.BytesIO(image_bytes)) as image:
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(upright.convert("RGB")).astype(np.int64)
+
+
+def decode_rgb(image_bytes):
+    rgb = decode.decode_rgb(tf.constant(image_bytes))
+    assert rgb.dtype == tf.uint8
+    return rgb.numpy()
+
+
+def assert_decoded_as_pillow_does(image_bytes, tolerance=0):
+    np.testing.assert_allclose(
+        decode_rgb(image_bytes), pillow_rgb(image_bytes),
+        rtol=0, atol=tolerance)
+
+
+def jpeg_with(*segments):
+    """A JPEG of the gradient with these (marker, payload) before the rest."""
+    jpeg = encode(Image.fromarray(gradient()), "JPEG", quality=95)
+    inserted = b"".join(
+        struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+        for marker, payload in segments)
+    return jpeg[:2] + inserted + jpeg[2:]
+
+
+def exif(orientation, *, byte_order=LITTLE_ENDIAN, header=None, num_entries=1,
+         directory_offset=8, before=b""):
+    """An EXIF block whose first directory holds nothing but an orientation.
+
+    Args:
+      orientation: the value of the tag.
+      byte_order: LITTLE_ENDIAN or BIG_ENDIAN.
+      header: the four bytes that tell the byte order, where they should be
+        others than those that fit.
+      num_entries: how many entries the directory says it has.
+      directory_offset: where the directory is said to be.
+      before: bytes between the header and the directory.
+    """
+    fitting = {LITTLE_ENDIAN: b"II*\0", BIG_ENDIAN: b"MM\0*"}[byte_order]
+    return (
+        b"Exif\0\0" + (header or fitting)
+        + struct.pack(byte_order + "I", directory_offset) + before
+        + struct.pack(byte_order + "H", num_entries)
+        + struct.pack(byte_order + "HHIHH", ORIENTATION_TAG, SHORT, 1,
+                      orientation, 0)
+        + struct.pack(byte_order + "I", 0))
+
+
+def png_of_16_bits(color):
+    """A PNG of 16 bits a channel, which Pillow cannot write.
+
+    Args:
+      color: uint16 [H, W, 3].
+    """
+    height, width, _ = color.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in color)
+    return (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
+            + png_chunk(b"IDAT", zlib.compress(rows))
+            + png_chunk(b"IEND", b""))
+
+
+def png_chunk(kind, payload):
+    return (struct.pack(">I", len(payload)) + kind + payload
+            + struct.pack(">I", zlib.crc32(kind + payload)))
+
+
+def known_fault(*values, reason, raises=AssertionError):
+    return pytest.param(*values, marks=pytest.mark.xfail(
+        strict=True, reason=reason, raises=raises))
+
+
+def lossless(file_format):
+    """Pillow's options for a file that keeps every value."""
+    return ({"lossless": True, "exact": True} if file_format == "WEBP" else {})
+
+
+@pytest.mark.parametrize("file_format, mode", [
+    ("PNG", "1"), ("PNG", "L"), ("PNG", "LA"), ("PNG", "P"), ("PNG", "RGB"),
+    ("PNG", "RGBA"),
+    ("BMP", "L"), ("BMP", "RGB"), ("BMP", "RGBA"),
+    ("GIF", "L"), ("GIF", "LA"), ("GIF", "P"), ("GIF", "RGB"),
+    ("WEBP", "L"), ("WEBP", "P"), ("WEBP", "RGB"),
+    known_fault("WEBP", "LA", reason="a WebP with alpha is refused",
+                raises=tf.errors.InvalidArgumentError),
+    known_fault("WEBP", "RGBA", reason="a WebP with alpha is refused",
+                raises=tf.errors.InvalidArgumentError),
+    known_fault("BMP", "P", reason="the palette's indices come out as grays"),
+])
+def test_lossless_file_is_decoded_to_the_bit(file_format, mode):
+    assert_decoded_as_pillow_does(encode(
+        picture(mode, noise(4)), file_format, **lossless(file_format)))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", [
+    {"quality": 75, "subsampling": 2}, {"quality": 95, "subsampling": 0},
+    {"quality": 95, "progressive": True},
+])
+def test_jpeg_is_decoded_within_a_few_levels(mode, options):
+    image = picture(mode, gradient())
+    assert_decoded_as_pillow_does(
+        encode(image, "JPEG", **options), JPEG_TOLERANCE)
+
+
+def test_lossy_webp_is_decoded_as_pillow_does():
+    assert_decoded_as_pillow_does(
+        encode(Image.fromarray(gradient()), "WEBP", quality=80), tolerance=1)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1"])
+def test_gray_file_has_its_value_in_all_three_channels(mode):
+    rgb = decode_rgb(encode(picture(mode, noise(4)), "PNG"))
+    gray = np.asarray(picture(mode, noise(4)).convert("L"))
+    np.testing.assert_array_equal(rgb, np.stack([gray] * 3, axis=-1))
+
+
+def test_gray_png_of_16_bits_keeps_its_upper_8():
+    gray = np.random.default_rng(0).integers(
+        0, 2**16, (7, 9), dtype=np.uint16)
+    image = Image.fromarray(gray)
+    assert image.mode == "I;16"
+    np.testing.assert_array_equal(
+        decode_rgb(encode(image, "PNG")), np.stack([gray >> 8] * 3, axis=-1))
+
+
+def test_color_png_of_16_bits_keeps_its_upper_8():
+    pixels = np.random.default_rng(0).integers(
+        0, 2**16, (7, 9, 3), dtype=np.uint16)
+    np.testing.assert_array_equal(
+        decode_rgb(png_of_16_bits(pixels)), pixels >> 8)
+
+
+@pytest.mark.parametrize("file_format", [
+    "GIF", known_fault("WEBP", reason="an animated WebP is refused",
+                       raises=tf.errors.InvalidArgumentError),
+])
+def test_animation_gives_its_first_frame(file_format):
+    first = Image.fromarray(gradient())
+    others = [Image.new("RGB", first.size, name) for name in ("red", "blue")]
+    image_bytes = encode(first, file_format, save_all=True,
+                         append_images=others, **lossless(file_format))
+    assert Image.open(io.BytesIO(image_bytes)).is_animated
+    assert_decoded_as_pillow_does(image_bytes)
+
+
+@pytest.mark.parametrize("byte_order", [LITTLE_ENDIAN, BIG_ENDIAN])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_turns_the_photograph_upright(
+        orientation, byte_order):
+    image_bytes = jpeg_with(
+        (0xE1, exif(orientation, byte_order=byte_order)))
+    assert decode.exif_orientation(tf.constant(image_bytes)) == orientation
+    assert_decoded_as_pillow_does(image_bytes, JPEG_TOLERANCE)
+
+
+@pytest.mark.parametrize("byte_order", [LITTLE_ENDIAN, BIG_ENDIAN])
+def test_orientation_is_found_among_the_tags_of_a_camera(byte_order):
+    tags = Image.Exif()
+    tags.endian = byte_order
+    tags.update({0x010E: "a description " * 20, 0x010F: "maker",
+                 0x0110: "model", ORIENTATION_TAG: 6, 0x011A: 72.0,
+                 0x0132: "2020:01:02 03:04:05", 0x8298: "rights"})
+    image_bytes = encode(Image.fromarray(gradient()), "JPEG", quality=95,
+                         exif=tags)
+    assert_decoded_as_pillow_does(image_bytes, JPEG_TOLERANCE)
+    assert decode_rgb(image_bytes).shape == (40, 24, 3)
+
+
+@pytest.mark.parametrize("segments, block", [
+    ([(0xFE, b"a comment")], {}),
+    ([(0xE2, b"ICC_PROFILE\0\1\1" + bytes(3000))], {}),
+    ([], {"directory_offset": 28, "before": bytes(20)}),
+], ids=["comment", "color_profile", "directory_further_on"])
+def test_orientation_is_found_behind_something_else(segments, block):
+    image_bytes = jpeg_with(*segments, (0xE1, exif(8, **block)))
+    assert_decoded_as_pillow_does(image_bytes, JPEG_TOLERANCE)
+    assert decode_rgb(image_bytes).shape == (40, 24, 3)
+
+
+MALFORMED_EXIF = {
+    "no_block": b"",
+    "marker_alone": b"Exif\0\0",
+    "zeros": b"Exif\0\0" + bytes(40),
+    "cut_in_the_entry": exif(6)[:22],
+    "no_entries": exif(6, num_entries=0),
+    "orientation_of_0": exif(0),
+    "orientation_of_9": exif(9),
+    "orientation_of_65535": exif(0xFFFF),
+    "directory_out_of_reach": exif(6, directory_offset=0xFFFF),
+    "wrong_marker": exif(6).replace(b"Exif", b"exif"),
+}
+
+
+@pytest.mark.parametrize("block", [
+    *(pytest.param(block, id=name) for name, block in MALFORMED_EXIF.items()),
+    known_fault(exif(6, byte_order=BIG_ENDIAN, header=b"ZZ\0*"),
+                reason="every byte order but II is taken for MM"),
+    known_fault(exif(6, byte_order=BIG_ENDIAN, header=b"MM\0\0"),
+                reason="the number 42 of a TIFF header is not looked for"),
+])
+def test_malformed_exif_leaves_the_photograph_as_it_is(block):
+    np.testing.assert_array_equal(
+        decode_rgb(jpeg_with((0xE1, block))), decode_rgb(jpeg_with()))
+
+
+def test_directory_that_says_it_is_larger_than_the_file_is_still_read():
+    image_bytes = jpeg_with((0xE1, exif(6, num_entries=0xFFFF)))
+    assert decode_rgb(image_bytes).shape == (40, 24, 3)
+
+
+def test_jpeg_without_exif_is_upright():
+    image_bytes = jpeg_with()
+    assert decode.exif_orientation(tf.constant(image_bytes)) == 1
+    assert_decoded_as_pillow_does(image_bytes, JPEG_TOLERANCE)
+
+
+def test_png_with_exif_among_its_bytes_is_not_turned():
+    png = encode(Image.fromarray(gradient()), "PNG")
+    end_of_header = 8 + 25
+    image_bytes = (png[:end_of_header]
+                   + png_chunk(b"tEXt", b"Comment\0" + exif(6))
+                   + png[end_of_header:])
+    np.testing.assert_array_equal(decode_rgb(image_bytes), gradient())
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 20])
+def test_orientation_of_a_few_bytes_is_upright(size):
+    image_bytes = jpeg_with((0xE1, exif(6)))[:size]
+    assert decode.exif_orientation(tf.constant(image_bytes)) == 1
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+def test_truncated_file_is_refused(file_format, kept):
+    image_bytes = encode(Image.fromarray(noise()), file_format)
+    assert decode_rgb(image_bytes).shape == (7, 9, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_rgb(image_bytes[:int(kept * len(image_bytes))])
+
+
+def test_damaged_png_is_refused():
+    image_bytes = bytearray(encode(Image.fromarray(noise()), "PNG"))
+    image_bytes[len(image_bytes) // 2] ^= 0xFF
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_rgb(bytes(image_bytes))
+
+
+@pytest.mark.parametrize("image_bytes, message", [
+    (b"", "empty"),
+    (b"These are words, and no image.", "Unknown image file format"),
+    (bytes(100), "Unknown image file format"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+], ids=["nothing", "text", "zeros", "jpeg_marker", "png_signature"])
+def test_what_is_no_image_is_refused(image_bytes, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        decode_rgb(image_bytes)
+
+
+def test_files_are_decoded_the_same_in_dataset_map():
+    files = [
+        encode(picture("L", noise()), "PNG"),
+        encode(picture("RGBA", noise(4)), "PNG"),
+        encode(picture("CMYK", gradient()), "JPEG"),
+        encode(picture("P", noise()), "GIF"),
+        encode(picture("RGB", gradient()), "WEBP"),
+        encode(picture("RGB", gradient()), "BMP"),
+        *(jpeg_with((0xE1, exif(orientation))) for orientation in range(1, 9)),
+    ]
+    dataset = tf.data.Dataset.from_tensor_slices(files).map(decode.decode_rgb)
+    assert dataset.element_spec == tf.TensorSpec([None, None, 3], tf.uint8)
+    mapped = list(dataset.as_numpy_iterator())
+    assert len(mapped) == len(files)
+    for rgb, image_bytes in zip(mapped, files):
+        np.testing.assert_array_equal(rgb, decode_rgb(image_bytes))
+
+
+@pytest.mark.parametrize("image_bytes", [
+    b"", b"words", encode(Image.fromarray(noise()), "JPEG")[:-100],
+    encode(Image.fromarray(noise()), "PNG")[:-20],
+], ids=["nothing", "text", "jpeg", "png"])
+def test_damage_is_refused_in_dataset_map(image_bytes):
+    dataset = tf.data.Dataset.from_tensors(image_bytes).map(decode.decode_rgb)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        next(iter(dataset))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_apply_orientation_agrees_with_pillow_to_the_bit(orientation):
+    stored = Image.fromarray(noise())
+    stored.getexif()[ORIENTATION_TAG] = orientation
+    np.testing.assert_array_equal(
+        decode.apply_orientation(
+            tf.constant(noise()), tf.constant(orientation)),
+        np.asarray(ImageOps.exif_transpose(stored)))

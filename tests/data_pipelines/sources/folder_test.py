@@ -1,0 +1,225 @@
+"""Listing the image files below a folder, on real folders."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from data_pipelines.errors import InputError
+from data_pipelines.sources import folder, source
+
+
+def fill(directory, *names):
+    """Puts a file of no importance at each path, relative to the folder."""
+    for name in names:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def identities(directory):
+    return folder.open_folder(
+        str(directory), origin=f"--data=folder:{directory}").identities
+
+
+def save_photograph(path, red):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 3), (red, 0, 0)).save(path)
+
+
+def index_tensor(index):
+    return tf.constant(index, tf.int64)
+
+
+def test_files_are_found_recursively_and_sorted(tmp_path):
+    fill(tmp_path, "b.jpg", "a/z.png", "a/b/c.gif", "c/a.bmp", "a.webp",
+         "B.jpeg")
+    assert identities(tmp_path) == [
+        "B.jpeg", "a.webp", os.path.join("a", "b", "c.gif"),
+        os.path.join("a", "z.png"), "b.jpg", os.path.join("c", "a.bmp")]
+
+
+def test_other_files_are_passed_over(tmp_path):
+    fill(tmp_path, "a.jpg", "notes.txt", "b.jpg.part", "jpg", "c.tiff",
+         "d.mp4", "e.jpg~")
+    assert identities(tmp_path) == ["a.jpg"]
+
+
+@pytest.mark.parametrize("extension", [
+    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".JPG", ".Jpeg", ".PNG",
+    ".BMP", ".GIF", ".WebP"])
+def test_extension_counts_in_any_case(tmp_path, extension):
+    fill(tmp_path, "photo" + extension)
+    assert identities(tmp_path) == ["photo" + extension]
+
+
+@pytest.mark.parametrize("name", [
+    "with spaces in it.jpg", "Zürich, früh.jpg", "写真/东京 1.jpg",
+    "quote'\"and[brackets]*?.jpg", "emoji 🙂.png", "-dash.jpg", "per%20cent.jpg",
+])
+def test_unusual_names_are_listed_and_read(tmp_path, name):
+    save_photograph(tmp_path / name, red=200)
+    photographs = folder.open_folder(str(tmp_path), origin="--data=folder:x")
+    assert photographs.identities == [name]
+    np.testing.assert_array_equal(
+        photographs.load(index_tensor(0))[..., 0].numpy() > 190,
+        np.ones((3, 4), bool))
+
+
+@pytest.mark.xfail(
+    strict=True, raises=ValueError,
+    reason="tf.constant takes no path with bytes that are not UTF-8")
+def test_name_that_is_not_utf_8_is_listed_and_read(tmp_path):
+    path = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    try:
+        with open(path, "wb") as file:
+            Image.new("RGB", (4, 3)).save(file, "PNG")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    photographs = folder.open_folder(str(tmp_path), origin="--data=folder:x")
+    assert photographs.identities == [os.fsdecode(b"caf\xe9.png")]
+    assert photographs.load(index_tensor(0)).shape == (3, 4, 3)
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path):
+    fill(tmp_path, "a.jpg", ".hidden.jpg", "._a.jpg", ".thumbnails/b.jpg",
+         "c/.d/e.jpg", "c/f.jpg")
+    assert identities(tmp_path) == ["a.jpg", os.path.join("c", "f.jpg")]
+
+
+def test_folder_that_is_named_like_a_photograph_is_entered(tmp_path):
+    fill(tmp_path, "album.jpg/a.jpg")
+    assert identities(tmp_path) == [os.path.join("album.jpg", "a.jpg")]
+
+
+def test_link_back_up_ends_and_each_file_is_listed_once(tmp_path):
+    fill(tmp_path, "a.jpg", "b/c.jpg", "b/d/e.jpg")
+    (tmp_path / "b" / "d" / "up").symlink_to(tmp_path)
+    (tmp_path / "b" / "self").symlink_to(tmp_path / "b")
+    assert identities(tmp_path) == [
+        "a.jpg", os.path.join("b", "c.jpg"), os.path.join("b", "d", "e.jpg")]
+
+
+def test_linked_folder_is_followed_once(tmp_path):
+    fill(tmp_path, "elsewhere/a.jpg")
+    (tmp_path / "photos").mkdir()
+    for name in ("first", "second"):
+        (tmp_path / "photos" / name).symlink_to(tmp_path / "elsewhere")
+    assert identities(tmp_path / "photos") == [os.path.join("first", "a.jpg")]
+
+
+def test_linked_file_is_listed(tmp_path):
+    fill(tmp_path, "elsewhere/a.jpg")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "b.jpg").symlink_to(tmp_path / "elsewhere/a.jpg")
+    assert identities(tmp_path / "photos") == ["b.jpg"]
+
+
+def test_moving_the_folder_changes_no_identity(tmp_path):
+    fill(tmp_path / "here", "a.jpg", "b/c.jpg")
+    before = identities(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert identities(tmp_path / "there") == before
+    assert identities(str(tmp_path / "there") + os.sep) == before
+
+
+def test_relative_folder_works(tmp_path, monkeypatch):
+    save_photograph(tmp_path / "photos" / "a.png", red=9)
+    monkeypatch.chdir(tmp_path)
+    photographs = folder.open_folder("photos", origin="--data=folder:photos")
+    assert photographs.identities == ["a.png"]
+    np.testing.assert_array_equal(
+        photographs.load(index_tensor(0))[0, 0], [9, 0, 0])
+
+
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^--data=folder:.*nowhere: "
+                       r"there is no folder '.*nowhere'$"):
+        identities(tmp_path / "nowhere")
+
+
+def test_file_in_place_of_a_folder_is_refused(tmp_path):
+    fill(tmp_path, "a.jpg")
+    with pytest.raises(InputError, match=r"there is no folder '.*a\.jpg'$"):
+        identities(tmp_path / "a.jpg")
+
+
+def test_empty_name_is_refused():
+    with pytest.raises(InputError, match="there is no folder ''"):
+        folder.open_folder("", origin="--data=folder:")
+
+
+@pytest.mark.parametrize("names", [[], ["notes.txt", "b/.hidden.jpg"]],
+                         ids=["empty", "no_image"])
+def test_folder_without_images_is_refused(tmp_path, names):
+    fill(tmp_path, *names)
+    with pytest.raises(InputError, match=r"^--data=folder:.*: no image file "
+                       r"below '.*'; looked for \.jpg, .*\.webp"):
+        identities(tmp_path)
+
+
+def test_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
+    fill(tmp_path, "a.jpg", "locked/b.jpg")
+    scandir = os.scandir
+
+    def refuse_locked(path):
+        if os.path.basename(path) == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse_locked)
+    with pytest.raises(
+            InputError, match=r"cannot list '.*locked': Permission denied"):
+        identities(tmp_path)
+
+
+def test_each_index_loads_its_own_file(tmp_path):
+    for red, name in enumerate(["c.png", "a.bmp", "b/d.gif"]):
+        save_photograph(tmp_path / name, red)
+    photographs = folder.open_folder(str(tmp_path), origin="--data=folder:x")
+    assert photographs.identities == [
+        "a.bmp", os.path.join("b", "d.gif"), "c.png"]
+    eager = [int(photographs.load(index_tensor(index))[0, 0, 0])
+             for index in range(3)]
+    mapped = [int(rgb[0, 0, 0]) for rgb in
+              tf.data.Dataset.range(3).map(photographs.load)]
+    assert eager == mapped == [1, 2, 0]
+
+
+def test_file_that_is_gone_raises_when_it_is_loaded(tmp_path):
+    fill(tmp_path, "a.jpg")
+    photographs = folder.open_folder(str(tmp_path), origin="--data=folder:x")
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(tf.errors.NotFoundError):
+        photographs.load(index_tensor(0))
+
+
+def numbered_source(*names, held_out=frozenset()):
+    return source.Source(
+        origin="--data=numbers", identities=names, held_out=held_out,
+        load=lambda index: tf.fill([1, 1, 3], tf.cast(index, tf.uint8)))
+
+
+def test_select_keeps_these_examples_in_this_order():
+    selected = numbered_source(
+        "a", "b", "c", "d", held_out=frozenset("c")).select([3, 1])
+    assert len(selected) == 2
+    assert selected.identities == ["d", "b"]
+    assert selected.origin == "--data=numbers"
+    assert selected.held_out == frozenset("c")
+    assert [int(selected.load(index_tensor(index))[0, 0, 0])
+            for index in range(2)] == [3, 1]
+
+
+def test_select_can_be_repeated():
+    selected = numbered_source("a", "b", "c", "d").select([3, 1, 0]).select(
+        [2, 0])
+    assert selected.identities == ["a", "d"]
+    assert [int(rgb[0, 0, 0]) for rgb in
+            tf.data.Dataset.range(2).map(selected.load)] == [0, 3]
+
+
+def test_select_of_nothing_is_empty():
+    assert len(numbered_source("a", "b").select([])) == 0
