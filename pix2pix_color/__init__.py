@@ -1,4 +1,4 @@
-"""Pix2pix for color: trains a U-Net to predict a photograph's a*b* from its L*."""
+"""Pix2pix for color: a U-Net learns to predict a*b* of a photograph from L*."""
 
 import os
 

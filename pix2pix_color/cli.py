@@ -13,8 +13,7 @@ from data_pipelines.errors import InputError
 from pix2pix_color import config as config_lib
 from pix2pix_color.config import Config, ConfigError
 
-
-_DEFINE = {
+_DEFINE: dict[type, Callable] = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
@@ -27,7 +26,7 @@ def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     for field, default in Config().options():
         allowed = config_lib.allowed_values(field)
         help_text = field.metadata["help"] + (allowed and f" ({allowed})")
-        # Bounds are checked by Config, where they are checked without flags too.
+        # Config checks the bounds, whether its values come from flags or not.
         _DEFINE[type(default)](
             field.name, default, help_text, flag_values=flag_values)
 
@@ -38,11 +37,14 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS) -> Config:
     Raises:
       ConfigError: a value is out of bounds or contradicts another.
     """
-    return Config(**{
-        group.name: group.type(**{
+    def gathered(group):
+        return dataclasses.replace(group, **{
             field.name: getattr(flag_values, field.name)
-            for field in dataclasses.fields(group.type)})
-        for group in dataclasses.fields(Config)})
+            for field in dataclasses.fields(group)})
+
+    default = Config()
+    return Config(**{name: gathered(getattr(default, name))
+                     for name in config_lib.GROUPS})
 
 
 def config_from_file(path: str) -> Config:

@@ -20,7 +20,8 @@ from pix2pix_color.serving import saved_model
 from pix2pix_color.training.run_folder import write_atomically
 
 _MODEL = flags.DEFINE_string(
-    "model", "", "A SavedModel, a directory of its versions, or a run's folder.")
+    "model", "",
+    "A SavedModel, a directory of its versions, or the folder of a run.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Where the pictures go; empty is beside each file.")
 

@@ -161,7 +161,8 @@ class Config:
 
     @property
     def resize_size(self) -> int:
-        """Pixels of the shorter side before the crop (Isola et al. 2017, 6.2)."""
+        """Pixels of the shorter side before the crop (Isola et al. 2017, 6.2).
+        """
         return self.data.resize_size or round(self.data.image_size * 286 / 256)
 
     def total_steps(self, num_train_examples: int) -> int:

@@ -56,7 +56,8 @@ class Evaluation:
 
 def evaluate(predict: Predict, source: Source, *,
              color_space: color.ColorSpace, image_size: int,
-             batch_size: int, rejected: pipeline.RejectedExamples) -> Evaluation:
+             batch_size: int,
+             rejected: pipeline.RejectedExamples) -> Evaluation:
     """Measures a generator on photographs.
 
     Args:
@@ -113,7 +114,7 @@ def comparison_table(evaluations: Mapping[str, Evaluation]) -> str:
     """
     columns = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
                "colorfulness_gap")
-    rows = [("", *columns)]
+    rows: list[tuple[str, ...]] = [("", *columns)]
     for title, evaluation in evaluations.items():
         for kind, means in (("colorized", evaluation.means()),
                             ("gray image", evaluation.gray_means())):

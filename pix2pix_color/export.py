@@ -25,7 +25,8 @@ def main(arguments: Sequence[str]) -> None:
     folder = RunFolder(_RUN.value)
     config = folder.config()
     state = TrainState.create(config, precision="float32")
-    if not Checkpoints(state, directory=folder.checkpoints_dir).restore_latest():
+    checkpoints = Checkpoints(state, directory=folder.checkpoints_dir)
+    if not checkpoints.restore_latest():
         raise ConfigError(f"--run={_RUN.value} holds no checkpoint yet")
     path = saved_model.write(state.served_generator(config), folder.export_dir)
     print(f"step {int(state.step)} exported to {path}")

@@ -6,6 +6,7 @@ from typing import Mapping, Optional
 import numpy as np
 import tensorflow as tf
 from matplotlib import figure
+from matplotlib import layout_engine as layout
 from matplotlib.backends import backend_agg
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
@@ -36,12 +37,14 @@ class Summaries:
             os.path.join(workdir, "train"))
         self._eval = tf.summary.create_file_writer(
             os.path.join(workdir, "eval"))
+        self._write_layout()
 
-    def write_layout(self) -> None:
+    def _write_layout(self) -> None:
         """Writes the custom-scalars page: each of _CHARTS in one picture."""
         charts = [
-            layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(
-                tag=[f"^{tag}$" for tag in tags]))
+            layout_pb2.Chart(
+                title=title, multiline=layout_pb2.MultilineChartContent(
+                    tag=[f"^{tag}$" for tag in tags]))
             for title, tags in _CHARTS.items()]
         layout = layout_pb2.Layout(category=[
             layout_pb2.Category(title="losses", chart=charts)])
@@ -119,9 +122,10 @@ def draw_grid(gray: np.ndarray, generated: np.ndarray, real: np.ndarray, *,
     """
     rows = (gray, generated, real)
     height = _CELL_INCHES * len(rows) + (0.3 if title else 0.0)
+    layout_engine = layout.ConstrainedLayoutEngine(
+        w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     drawing = figure.Figure(figsize=(_CELL_INCHES * len(gray) + 0.3, height),
-                            dpi=_GRID_DPI, layout="constrained")
-    drawing.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+                            dpi=_GRID_DPI, layout=layout_engine)
     axes = drawing.subplots(len(rows), len(gray), squeeze=False)
     for name, row, row_axes in zip(_ROWS, rows, axes):
         for picture, cell in zip(row, row_axes):

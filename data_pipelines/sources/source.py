@@ -1,4 +1,4 @@
-"""What every kind of source gives: a list of photographs, each read by index."""
+"""What every kind of source is: a list of photographs, each read by index."""
 
 import dataclasses
 from typing import Callable, Sequence

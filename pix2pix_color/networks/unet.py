@@ -3,16 +3,16 @@
 For 256 px, one condition channel, two target channels and 64 base filters (54 M
 parameters); C is convolution, D transposed convolution, all 4x4 with stride 2:
 
-    encoder                                decoder
-    level  layer        output             level  layer             output
-    0      C64          128 x 128 x 64     -      D2, bias, tanh    256 x 256 x 2
-    1      C128  norm   64 x 64 x 128      0      D64  norm         128 x 128 x 64
-    2      C256  norm   32 x 32 x 256      1      D128 norm         64 x 64 x 128
-    3      C512  norm   16 x 16 x 512      2      D256 norm         32 x 32 x 256
-    4      C512  norm   8 x 8 x 512        3      D512 norm         16 x 16 x 512
-    5      C512  norm   4 x 4 x 512        4      D512 norm dropout 8 x 8 x 512
-    6      C512  norm   2 x 2 x 512        5      D512 norm dropout 4 x 4 x 512
-    7      C512         1 x 1 x 512        6      D512 norm dropout 2 x 2 x 512
+    encoder                            decoder
+    level  layer      output            level  layer              output
+    0      C64        128 x 128 x 64    -      D2 bias tanh       256 x 256 x 2
+    1      C128 norm  64 x 64 x 128     0      D64 norm           128 x 128 x 64
+    2      C256 norm  32 x 32 x 256     1      D128 norm          64 x 64 x 128
+    3      C512 norm  16 x 16 x 512     2      D256 norm          32 x 32 x 256
+    4      C512 norm  8 x 8 x 512       3      D512 norm          16 x 16 x 512
+    5      C512 norm  4 x 4 x 512       4      D512 norm dropout  8 x 8 x 512
+    6      C512 norm  2 x 2 x 512       5      D512 norm dropout  4 x 4 x 512
+    7      C512       1 x 1 x 512       6      D512 norm dropout  2 x 2 x 512
 
 A LeakyReLU stands before each convolution but the first, a ReLU before each
 transposed one. The decoder's output at a level is joined with the encoder's at

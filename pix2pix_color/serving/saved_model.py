@@ -1,4 +1,4 @@
-"""SavedModels on disk: version directories, as TensorFlow Serving reads them."""
+"""SavedModels on disk: version directories, as TensorFlow Serving has them."""
 
 import os
 import shutil

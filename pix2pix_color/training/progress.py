@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar on a terminal, plain lines in a log."""
+"""What a person sees of a training: a bar on a terminal, lines in a log."""
 
 import sys
 import time

@@ -44,7 +44,7 @@ def test_every_photograph_has_its_credit_and_every_credit_its_photograph():
 
 
 @pytest.mark.parametrize("column", [
-    "title", "author", "licence", "source package", "source url"])
+    "title", "author", "licence", "source package", "changes"])
 def test_no_credit_is_left_empty(column):
     assert not [row["file"] for row in read_credits()
                 if not row[column].strip()]

@@ -1,0 +1,80 @@
+"""Imports go down only: a floor knows the floors below it, never above."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# From the ground up; a module may import its own floor and those before it.
+FLOORS = (
+    ("data_pipelines.errors", "data_pipelines.color", "data_pipelines.decode",
+     "data_pipelines.augment", "data_pipelines.sources"),
+    ("data_pipelines.pipeline", "data_pipelines.split"),
+    ("pix2pix_color.config", "pix2pix_color.networks", "pix2pix_color.losses",
+     "pix2pix_color.metrics"),
+    ("pix2pix_color.cli", "pix2pix_color.evaluation",
+     "pix2pix_color.summaries"),
+    ("pix2pix_color.training", "pix2pix_color.serving"),
+    ("pix2pix_color.fit", "pix2pix_color.export", "pix2pix_color.colorize"),
+)
+COMMANDS = FLOORS[-1]
+MODULES = sorted(
+    path for package in ("data_pipelines", "pix2pix_color")
+    for path in (ROOT / package).rglob("*.py"))
+
+
+def imports_of(path):
+    """Full names of what a module imports, `from a import b` as a.b."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def name_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor_of(name):
+    for floor, rooms in enumerate(FLOORS):
+        if any(name == room or name.startswith(room + ".") for room in rooms):
+            return floor
+    return None
+
+
+def test_every_module_has_a_floor():
+    homeless = [name_of(path) for path in MODULES
+                if floor_of(name_of(path)) is None]
+    assert homeless == ["data_pipelines", "pix2pix_color"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down_only(path):
+    own = name_of(path)
+    for imported in imports_of(path):
+        assert imported not in COMMANDS, f"{own} imports a command"
+        floor, own_floor = floor_of(imported), floor_of(own)
+        if floor is not None and own_floor is not None:
+            assert floor <= own_floor, f"{own} imports {imported} from above"
+
+
+@pytest.mark.parametrize("module, importer", [
+    ("tensorflow_io", "data_pipelines.color"),
+    ("tensorboard", "pix2pix_color.summaries"),
+])
+def test_a_dependency_has_one_importer(module, importer):
+    importers = {name_of(path) for path in MODULES for imported
+                 in imports_of(path) if imported.split(".")[0] == module}
+    assert importers == {importer}
+
+
+@pytest.mark.parametrize("path", [
+    ROOT / "pix2pix_color" / "config.py", ROOT / "pix2pix_color" / "cli.py",
+    ROOT / "data_pipelines" / "errors.py"], ids=name_of)
+def test_flags_are_checked_without_tensorflow(path):
+    assert {name.split(".")[0] for name in imports_of(path)}.isdisjoint(
+        {"tensorflow", "keras", "tensorflow_io"})

@@ -1,0 +1,67 @@
+"""Flags <-> Config <-> config.flags, each option defined once."""
+
+import pytest
+from absl import flags
+
+from pix2pix_color import cli
+from pix2pix_color.config import Config, ConfigError, Data, Training
+
+
+def parse(*arguments):
+    flag_values = flags.FlagValues()
+    flags.DEFINE_string("flagfile", "", "", flag_values)
+    cli.define_config_flags(flag_values)
+    flag_values(["command", *arguments])
+    return cli.config_from_flags(flag_values)
+
+
+def test_no_flags_give_the_defaults():
+    assert parse() == Config()
+
+
+def other_value(field, default):
+    """A value that is allowed and not the default."""
+    if isinstance(default, bool):
+        return not default
+    choices = field.metadata["choices"]
+    if choices:
+        return choices[-1]
+    if isinstance(default, str):
+        return "a b"
+    special = {"image_size": 64, "resize_size": 300}
+    return special.get(field.name, default / 2 if isinstance(default, float)
+                       else default + 1)
+
+
+@pytest.mark.parametrize("field, default", [
+    pytest.param(field, default, id=field.name)
+    for field, default in Config().options()])
+def test_every_option_is_a_flag_and_survives_the_file(field, default, tmp_path):
+    value = other_value(field, default)
+    config = parse(f"--{field.name}={value}")
+    values = {field.name: value for field, value in config.options()}
+    assert values[field.name] == value
+    path = tmp_path / "config.flags"
+    path.write_text(cli.config_to_text(config))
+    assert cli.config_from_file(str(path)) == config
+
+
+def test_flags_after_a_flag_file_win(tmp_path):
+    path = tmp_path / "my.flags"
+    path.write_text("# a comment\n--batch_size=4\n--seed=9\n")
+    config = parse(f"--flagfile={path}", "--seed=5")
+    assert config == Config(data=Data(batch_size=4), training=Training(seed=5))
+
+
+def test_a_flag_file_with_an_unknown_flag_is_refused(tmp_path):
+    path = tmp_path / "my.flags"
+    path.write_text("--batch_sise=4\n")
+    with pytest.raises(ConfigError, match="my.flags: Unknown command line flag "
+                                          "'batch_sise'"):
+        cli.config_from_file(str(path))
+
+
+def test_arguments_that_are_no_flags_are_refused():
+    with pytest.raises(ConfigError, match="'steps=3' is no flag"):
+        cli.refuse_arguments(["fit", "steps=3"])
+    cli.refuse_arguments(["fit"])

@@ -1,0 +1,80 @@
+"""Bounds, defaults and resuming of the hyperparameters."""
+
+import dataclasses
+
+import pytest
+
+from pix2pix_color.config import (Config, ConfigError, Data, Networks,
+                                  Reporting, Training, differing_options)
+
+
+@pytest.mark.parametrize("size", [32, 64, 128, 256, 512])
+def test_powers_of_two_are_sizes(size):
+    assert Config(data=Data(image_size=size)).data.image_size == size
+
+
+@pytest.mark.parametrize("build, message", [
+    (lambda: Config(data=Data(image_size=250)),
+     r"--image_size=250 must be a power of two from 32 to 512: the U-Net"),
+    (lambda: Config(data=Data(image_size=16)),
+     r"--image_size=16 must be from 32 to 512"),
+    (lambda: Config(data=Data(image_size=1024)),
+     r"--image_size=1024 must be from 32 to 512"),
+    (lambda: Config(data=Data(image_size=128, resize_size=100)),
+     r"--resize_size=100 must be at least --image_size=128"),
+    (lambda: Config(data=Data(batch_size=0)),
+     r"--batch_size=0 must be at least 1"),
+    (lambda: Config(data=Data(eval_fraction=1.5)),
+     r"--eval_fraction=1.5 must be from 0.0 to 1.0"),
+    (lambda: Config(networks=Networks(dropout=1.0)),
+     r"--dropout=1.0 must be from 0.0 to 0.95"),
+    (lambda: Config(networks=Networks(generator="resnet")),
+     r"--generator=resnet must be one of unet"),
+    (lambda: Config(training=Training(learning_rate=float("nan"))),
+     r"--learning_rate=nan must be at least 0.0"),
+    (lambda: Config(training=Training(precision="float16")),
+     r"--precision=float16 must be one of auto, float32, mixed_bfloat16"),
+    (lambda: Config(reporting=Reporting(workdir="")),
+     r"--workdir must name a folder"),
+])
+def test_a_wrong_value_is_named_with_what_is_allowed(build, message):
+    with pytest.raises(ConfigError, match=message):
+        build()
+
+
+def test_jitter_defaults_to_that_of_pix2pix():
+    assert Config(data=Data(image_size=256)).resize_size == 286
+    assert Config(data=Data(image_size=128)).resize_size == 143
+    assert Config(data=Data(image_size=128, resize_size=128)).resize_size == 128
+
+
+@pytest.mark.parametrize("epochs, batch_size, steps, expected", [
+    (3, 8, 0, 21), (1, 8, 0, 7), (1, 10, 0, 6), (5, 1, 17, 17)])
+def test_total_steps(epochs, batch_size, steps, expected):
+    config = Config(data=Data(batch_size=batch_size),
+                    training=Training(epochs=epochs, steps=steps))
+    assert config.total_steps(56) == expected
+
+
+def test_every_option_has_a_help_and_a_name_of_its_own():
+    names = [field.name for field, _ in Config().options()]
+    assert len(names) == len(set(names))
+    assert all(field.metadata["help"].endswith(".")
+               for field, _ in Config().options())
+
+
+def test_an_equal_config_differs_in_nothing():
+    assert differing_options(Config(), Config()) == []
+
+
+def test_what_differs_is_named_with_both_values():
+    old = Config(data=Data(batch_size=4), training=Training(seed=1))
+    assert differing_options(old, Config()) == [
+        "--batch_size is 1 now and was 4", "--seed is 0 now and was 1"]
+
+
+def test_length_and_periods_may_change_on_resume():
+    new = Config(training=Training(epochs=999, steps=7), reporting=Reporting(
+        **{field.name: "elsewhere" if field.type is str else 1
+           for field in dataclasses.fields(Reporting)}))
+    assert differing_options(Config(), new) == []

@@ -1,0 +1,39 @@
+"""What the tests of networks share."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+# The decoder's strided transposed convolution gives each output pixel 2x2 of
+# the 4x4 kernel's taps; elsewhere all 16 count.
+_TAPS = {"Conv2D": (16, 2), "Conv2DTranspose": (4, 3)}
+
+
+@pytest.fixture(scope="session")
+def randomize_weights() -> Callable[[keras.Model], None]:
+    """A function that draws all of a model's weights anew, always the same.
+
+    The initialization's 0.02 leaves the outputs near zero and the moving
+    statistics at 0 and 1, where much that is wrong goes unseen. These draws
+    keep every layer's outputs near unit scale.
+    """
+    def randomize(model):
+        rng = np.random.default_rng(0)
+        for layer in model.layers:
+            if type(layer).__name__ in _TAPS:
+                taps, inputs_axis = _TAPS[type(layer).__name__]
+                shape = layer.kernel.shape
+                deviation = (taps * shape[inputs_axis])**-0.5
+                layer.kernel.assign(rng.normal(0.0, deviation, shape))
+                if layer.use_bias:
+                    layer.bias.assign(rng.normal(0.0, 0.2, layer.bias.shape))
+            elif isinstance(layer, keras.layers.BatchNormalization):
+                shape = layer.gamma.shape
+                layer.gamma.assign(rng.uniform(0.8, 1.5, shape))
+                layer.beta.assign(rng.normal(0.0, 0.2, shape))
+                layer.moving_mean.assign(rng.normal(0.0, 0.2, shape))
+                layer.moving_variance.assign(rng.uniform(0.3, 1.0, shape))
+
+    return randomize

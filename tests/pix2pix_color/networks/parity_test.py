@@ -1,0 +1,251 @@
+"""The networks' arithmetic against PyTorch, the framework of the original.
+
+Twins of U-Net and PatchGAN are built here with torch.nn from the paper's
+description, not from the Keras models: only the weights are carried over, by
+the layers' names. Same weights, same input: same outputs, gradients and moving
+statistics.
+"""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pix2pix_color.networks import patchgan, unet
+
+torch = pytest.importorskip(
+    "torch", reason="PyTorch is not installed (extra bench brings it)")
+
+BATCH = 2
+MOMENTUM = 0.1  # PyTorch's: the share of the new value
+
+
+class UnetTwin(torch.nn.Module):
+    """Encoder C64-C128-C256-C512-..., decoder ...-D256-D128-D64, skips."""
+
+    def __init__(self, *, image_size, base_filters):
+        super().__init__()
+        nn = torch.nn
+        depth = int(np.log2(image_size))
+        widths = [base_filters * w for w in [1, 2, 4, 8, 8, 8, 8, 8][:depth]]
+        self.depth = depth
+        self.parts = nn.ModuleDict()
+        for level, (given, made) in enumerate(zip([1, *widths], widths)):
+            normed = level not in (0, depth - 1)
+            self.parts[f"encoder{level}"] = nn.Conv2d(
+                given, made, 4, 2, 1, bias=not normed)
+            if normed:
+                self.parts[f"encoder{level}_norm"] = _batch_norm(made)
+        given = widths[-1]
+        for level in range(depth - 2, -1, -1):
+            self.parts[f"decoder{level}"] = nn.ConvTranspose2d(
+                given, widths[level], 4, 2, 1, bias=False)
+            self.parts[f"decoder{level}_norm"] = _batch_norm(widths[level])
+            given = 2 * widths[level]  # the skip from the encoder
+        self.parts["output"] = nn.ConvTranspose2d(given, 2, 4, 2, 1)
+
+    def forward(self, x):
+        relu, leaky_relu = torch.relu, torch.nn.functional.leaky_relu
+        encoded = []
+        for level in range(self.depth):
+            x = leaky_relu(encoded[-1], 0.2) if level else x
+            x = self.parts[f"encoder{level}"](x)
+            if f"encoder{level}_norm" in self.parts:
+                x = self.parts[f"encoder{level}_norm"](x)
+            encoded.append(x)
+        for level in range(self.depth - 2, -1, -1):
+            x = self.parts[f"decoder{level}"](relu(x))
+            x = self.parts[f"decoder{level}_norm"](x)
+            x = torch.cat([x, encoded[level]], dim=1)
+        return torch.tanh(self.parts["output"](relu(x)))
+
+
+class PatchganTwin(torch.nn.Module):
+    """C64-C128-C256, all stride 2, then C512 and one channel at stride 1."""
+
+    def __init__(self, *, base_filters):
+        super().__init__()
+        nn, f = torch.nn, base_filters
+        self.parts = nn.ModuleDict({
+            "patch0": nn.Conv2d(3, f, 4, 2, 1),
+            "patch1": nn.Conv2d(f, 2 * f, 4, 2, 1, bias=False),
+            "patch1_norm": _batch_norm(2 * f),
+            "patch2": nn.Conv2d(2 * f, 4 * f, 4, 2, 1, bias=False),
+            "patch2_norm": _batch_norm(4 * f),
+            "patch3": nn.Conv2d(4 * f, 8 * f, 4, 1, 1, bias=False),
+            "patch3_norm": _batch_norm(8 * f),
+            "logits": nn.Conv2d(8 * f, 1, 4, 1, 1),
+        })
+
+    def forward(self, condition, target):
+        x = torch.cat([condition, target], dim=1)
+        for level in range(4):
+            x = self.parts[f"patch{level}"](x)
+            if level > 0:
+                x = self.parts[f"patch{level}_norm"](x)
+            x = torch.nn.functional.leaky_relu(x, 0.2)
+        return self.parts["logits"](x)
+
+
+def _batch_norm(channels):
+    return torch.nn.BatchNorm2d(channels, eps=1e-5, momentum=MOMENTUM)
+
+
+def to_torch(nhwc):
+    return torch.tensor(np.moveaxis(np.asarray(nhwc), -1, 1).copy())
+
+
+def to_nhwc(nchw):
+    return np.moveaxis(nchw.detach().numpy(), 1, -1)
+
+
+def kernel_to_torch(kernel):
+    """Conv2D: HWIO -> OIHW; Conv2DTranspose: [h, w, out, in] -> IOHW.
+
+    The same reversal of axes for both; neither needs a spatial flip.
+    """
+    return torch.tensor(np.transpose(kernel.numpy(), (3, 2, 0, 1)).copy())
+
+
+def copy_weights(model, twin):
+    """Gives the twin all weights of the Keras model, and checks it is all."""
+    weighted = {layer.name: layer for layer in model.layers if layer.weights}
+    assert set(weighted) == set(twin.parts)
+    with torch.no_grad():
+        for name, part in twin.parts.items():
+            layer = weighted[name]
+            if isinstance(part, torch.nn.BatchNorm2d):
+                copied = {"weight": layer.gamma, "bias": layer.beta,
+                          "running_mean": layer.moving_mean,
+                          "running_var": layer.moving_variance}
+                copied = {key: torch.tensor(value.numpy())
+                          for key, value in copied.items()}
+                copied["num_batches_tracked"] = torch.tensor(0)
+            else:
+                copied = {"weight": kernel_to_torch(layer.kernel)}
+                if layer.bias is not None:
+                    copied["bias"] = torch.tensor(layer.bias.numpy())
+            part.load_state_dict(copied, strict=True)
+
+
+def build_unet_and_twin(*, image_size, base_filters):
+    model = unet.build_unet(
+        image_size=image_size, condition_channels=1, target_channels=2,
+        base_filters=base_filters, dropout=0.0)
+    return model, UnetTwin(image_size=image_size, base_filters=base_filters)
+
+
+def build_patchgan_and_twin(*, image_size, base_filters):
+    model = patchgan.build_patchgan(
+        image_size=image_size, condition_channels=1, target_channels=2,
+        base_filters=base_filters)
+    return model, PatchganTwin(base_filters=base_filters)
+
+
+class Comparison(NamedTuple):
+    """What one pass through both networks gave; arrays are all NHWC."""
+
+    model: keras.Model
+    twin: torch.nn.Module
+    training: bool
+    moving_before: dict[str, tuple[np.ndarray, np.ndarray]]
+    output: np.ndarray
+    twin_output: np.ndarray
+    gradients: list[np.ndarray]  # of the output's mean, by each input
+    twin_gradients: list[np.ndarray]
+
+    def norms(self):
+        """Yields every norm's Keras layer and torch module."""
+        for name in self.moving_before:
+            yield self.model.get_layer(name), self.twin.parts[name]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(build_unet_and_twin, 32, 8), (build_unet_and_twin, 64, 8),
+            (build_unet_and_twin, 128, 4), (build_unet_and_twin, 256, 4),
+            (build_patchgan_and_twin, 32, 8),
+            (build_patchgan_and_twin, 256, 8)],
+    ids=lambda param: f"{param[0].__name__.split('_')[1]}-{param[1]}")
+def model_and_twin(request, randomize_weights):
+    build, image_size, base_filters = request.param
+    model, twin = build(image_size=image_size, base_filters=base_filters)
+    randomize_weights(model)
+    return model, twin
+
+
+@pytest.fixture(scope="module", params=[True, False],
+                ids=["training", "inference"])
+def compared(request, model_and_twin):
+    model, twin = model_and_twin
+    copy_weights(model, twin)
+    moving_before = {
+        layer.name: (layer.moving_mean.numpy(), layer.moving_variance.numpy())
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)}
+
+    rng = np.random.default_rng(1)
+    inputs = [tf.constant(rng.uniform(-1.0, 1.0, (BATCH, *tensor.shape[1:])),
+                          tf.float32) for tensor in model.inputs]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        output = model(inputs if len(inputs) > 1 else inputs[0],
+                       training=request.param)
+        mean = tf.reduce_mean(output)
+    gradients = tape.gradient(mean, inputs)
+
+    twin.train(request.param)
+    twin_inputs = [to_torch(tensor).requires_grad_() for tensor in inputs]
+    twin_output = twin(*twin_inputs)
+    twin_output.mean().backward()
+    return Comparison(
+        model=model, twin=twin, training=request.param,
+        moving_before=moving_before,
+        output=output.numpy(), twin_output=to_nhwc(twin_output),
+        gradients=[gradient.numpy() for gradient in gradients],
+        twin_gradients=[to_nhwc(tensor.grad) for tensor in twin_inputs])
+
+
+def test_outputs_agree(compared):
+    assert compared.output.std() > 0.1  # zeros would agree with anything
+    assert np.mean(np.abs(compared.output) > 0.99) < 0.1
+    np.testing.assert_allclose(
+        compared.output, compared.twin_output, rtol=0, atol=1e-4)
+
+
+def test_gradients_by_the_inputs_agree(compared):
+    for gradient, twin_gradient in zip(
+            compared.gradients, compared.twin_gradients, strict=True):
+        largest = np.abs(twin_gradient).max()
+        assert largest > 1e-6
+        np.testing.assert_allclose(
+            gradient, twin_gradient, rtol=0, atol=1e-4 * largest)
+
+
+def test_moving_means_agree(compared):
+    for layer, part in compared.norms():
+        before, _ = compared.moving_before[layer.name]
+        after = layer.moving_mean.numpy()
+        assert np.any(after != before) == compared.training
+        np.testing.assert_allclose(
+            after, part.running_mean.numpy(), rtol=0, atol=1e-4)
+
+
+def test_moving_variances_agree_up_to_the_known_factor(compared):
+    """PyTorch keeps the unbiased variance of a batch, Keras the biased one.
+
+    So the share that the batch contributes is n / (n - 1) times as large in
+    PyTorch, n the number of values a channel has in the batch. Normalization
+    itself uses the biased variance in both.
+    """
+    for layer, part in compared.norms():
+        _, before = compared.moving_before[layer.name]
+        n = BATCH * np.prod(layer.output.shape[1:3])
+        kept = (1.0 - MOMENTUM) * before if compared.training else before
+        contributed = layer.moving_variance.numpy() - kept
+        assert np.all(contributed > 0) == compared.training
+        np.testing.assert_allclose(
+            contributed * n / (n - 1), part.running_var.numpy() - kept,
+            rtol=0, atol=1e-4)
