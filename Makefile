@@ -50,7 +50,7 @@ test-slow: $(testing)  ## run the tests that take longer
 
 lint: $(testing)  ## check style, import order and types
 	$(BIN)/python -m flake8
-	$(BIN)/python -m isort --check-only --quiet .
+	$(BIN)/python -m isort --check-only data_pipelines pix2pix_color tests
 	$(BIN)/python -m mypy
 
 clean:  ## remove what was installed and built; runs stay

@@ -7,9 +7,10 @@ What comes in and what becomes of it:
     alpha, palette              alpha dropped, palette applied
     CMYK and YCCK JPEG          converted to RGB
     16 bits a channel           the upper 8 are kept
-    animated                    the first frame
+    animated GIF                the first frame
     EXIF orientation (JPEG)     applied: the photograph comes out upright
     truncated or damaged        tf.errors.InvalidArgumentError
+    animated WebP               the same: TensorFlow 2.21 cannot read one safely
 
 The same graph runs under tf.data, eagerly, and inside the SavedModel.
 """
@@ -36,9 +37,40 @@ def decode_rgb(image_bytes: tf.Tensor) -> tf.Tensor:
       tf.errors.InvalidArgumentError: the bytes are no image of a known format,
         or are truncated or damaged.
     """
-    rgb = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+    head = tf.cast(tf.io.decode_raw(
+        tf.strings.substr(image_bytes + b"\0" * 32, 0, 32), tf.uint8), tf.int32)
+
+    def starts_with(magic, offset=0):
+        window = head[offset:offset + len(magic)]
+        return tf.reduce_all(tf.equal(window, list(magic)))
+
+    # TensorFlow decodes a WebP into as many channels as it has, or not at all.
+    is_animated = starts_with(b"VP8X", 12) & tf.equal(head[20] & 2, 2)
+    is_still_webp = starts_with(b"WEBP", 8) & ~is_animated
+    # It takes the palette's indices of a BMP for grays.
+    is_palette_bmp = starts_with(b"BM") & tf.equal(head[28], 8)
+
+    rgb = tf.case([
+        (is_still_webp, lambda: _decode(image_bytes, channels=0)[..., :3]),
+        (is_palette_bmp, lambda: _decode_palette_bmp(image_bytes, head)),
+    ], default=lambda: _decode(image_bytes, channels=3))
     rgb = tf.ensure_shape(rgb, [None, None, 3])
     return apply_orientation(rgb, exif_orientation(image_bytes))
+
+
+def _decode(image_bytes: tf.Tensor, *, channels: int) -> tf.Tensor:
+    return tf.io.decode_image(
+        image_bytes, channels=channels, expand_animations=False)
+
+
+def _decode_palette_bmp(image_bytes: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
+    """Looks the indices up in the palette: BGRx, between header and pixels."""
+    start = 14 + head[14] + 256 * head[15]
+    end = head[10] + 256 * head[11]
+    palette = tf.io.decode_raw(
+        tf.strings.substr(image_bytes, start, end - start), tf.uint8)
+    index = tf.cast(_decode(image_bytes, channels=0)[..., 0], tf.int32)
+    return tf.gather(tf.reshape(palette, [-1, 4])[:, 2::-1], index)
 
 
 def apply_orientation(rgb: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -100,5 +132,8 @@ def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
         tf.where(is_orientation, unsigned_16(entries[:, 8:10]), 0))
 
     is_jpeg = tf.reduce_all(tf.equal(head[:2], [0xFF, 0xD8]))
-    valid = is_jpeg & tf.reduce_any(found) & (value >= 1) & (value <= 8)
+    is_tiff = tf.reduce_any(tf.reduce_all(
+        tf.equal(tiff[:4], [list(b"II*\0"), list(b"MM\0*")]), axis=1))
+    valid = (is_jpeg & tf.reduce_any(found) & is_tiff
+             & (value >= 1) & (value <= 8))
     return tf.where(valid, value, 1)

@@ -145,7 +145,8 @@ class RejectedExamples:
     """The photographs that could not be read: each named once, and counted.
 
     Attributes:
-      reasons: identity -> why it was rejected, in the order of discovery.
+      reasons: `FLAG=SPEC: identity` -> why it was rejected, in the order of
+        discovery.
     """
 
     def __init__(self) -> None:
@@ -156,12 +157,11 @@ class RejectedExamples:
 
     def add(self, source: Source, index: int) -> None:
         """Notes that an example of a source could not be read."""
-        identity = source.identities[index]
-        if identity in self.reasons:
-            return
-        reason = _why_unreadable(source, index)
-        self.reasons[identity] = reason
-        logging.warning("skipped %s: %s", identity, reason)
+        name = f"{source.origin}: {source.identities[index]}"
+        if name not in self.reasons:
+            self.reasons[name] = (_why_unreadable(source, index)
+                                  or "could not be read a moment ago")
+            logging.warning("skipped %s: %s", name, self.reasons[name])
 
     def watch_training(
             self, batches: tf.data.Dataset, source: Source, *, seed: int,
@@ -225,11 +225,7 @@ def _why_unreadable(source: Source, index: int) -> str:
     try:
         source.load(tf.constant(index, tf.int64))
     except tf.errors.OpError as error:
-        return _first_line(error.message)
+        # TensorFlow's message without the node names around it.
+        message = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
+        return message.strip().partition("\n")[0] or type(error).__name__
     return ""
-
-
-def _first_line(message: str) -> str:
-    """TensorFlow's message without the node names around it."""
-    message = message.split("}} ", 1)[-1]
-    return message.split(" [Op:", 1)[0].strip().splitlines()[0]

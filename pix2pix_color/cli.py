@@ -95,6 +95,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # TensorFlow raises it
+        sys.stdout.reconfigure(errors="surrogateescape")  # odd file names
         try:
             main(arguments)
         except (ConfigError, InputError) as error:

@@ -16,7 +16,7 @@ from data_pipelines import color, pipeline
 from data_pipelines.sources import Source
 from pix2pix_color import metrics
 
-# Every name stands for one number an image; lower is better where True.
+# One number an image each, from metrics.py.
 METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness")
 
 Predict = Callable[[tf.Tensor], tf.Tensor]
@@ -68,6 +68,9 @@ def evaluate(predict: Predict, source: Source, *,
       image_size: side of the square, pixels.
       batch_size: photographs at a time; no number depends on it.
       rejected: is told of photographs that cannot be read.
+
+    Raises:
+      InputError: no photograph can be read.
     """
     measure = tf.function(_measure, autograph=False, reduce_retracing=True)
     generated, gray, real = [], [], []

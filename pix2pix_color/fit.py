@@ -74,6 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     some_train = reporter.measure(train_source.select(
         range(min(len(train_source), MAX_TRAIN_EVALUATION))))
     sample_path = reporter.draw_samples()
+    training_path = reporter.draw_training(train_source)
     summaries.close()
     export_path = saved_model.write(
         state.served_generator(config), folder.export_dir)
@@ -91,7 +92,8 @@ def main(arguments: Sequence[str]) -> None:
     if rejected:
         _say("skipped", f"{len(rejected)} photograph(s) that could not be "
                         f"read, named in {folder.run_path}")
-    _say("samples", sample_path)
+    _say("samples", f"{sample_path}, unseen")
+    _say("", f"{training_path}, trained on")
     _say("SavedModel", export_path)
     _say("curves", f"tensorboard --logdir {folder.path}")
 

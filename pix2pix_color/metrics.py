@@ -77,8 +77,9 @@ def ciede2000(lab_1: tf.Tensor, lab_2: tf.Tensor) -> tf.Tensor:
     Returns:
       float32 [...].
     """
-    l_1, a_1, b_1 = tf.unstack(lab_1, axis=-1)
-    l_2, a_2, b_2 = tf.unstack(lab_2, axis=-1)
+    # In float64, because the formula jumps at opposite hues.
+    l_1, a_1, b_1 = tf.unstack(tf.cast(lab_1, tf.float64), axis=-1)
+    l_2, a_2, b_2 = tf.unstack(tf.cast(lab_2, tf.float64), axis=-1)
 
     # a* is stretched for colors near gray (eq. 2 to 7).
     chroma_mean = (tf.math.sqrt(a_1**2 + b_1**2)
@@ -86,15 +87,16 @@ def ciede2000(lab_1: tf.Tensor, lab_2: tf.Tensor) -> tf.Tensor:
     g = 0.5 * (1 - _saturation(chroma_mean))
     a_1, a_2 = a_1 * (1 + g), a_2 * (1 + g)
     c_1, c_2 = tf.math.sqrt(a_1**2 + b_1**2), tf.math.sqrt(a_2**2 + b_2**2)
-    h_1, h_2 = tf.math.atan2(b_1, a_1), tf.math.atan2(b_2, a_2)
+    h_1 = tf.math.floormod(tf.math.atan2(b_1, a_1), 2 * math.pi)
+    h_2 = tf.math.floormod(tf.math.atan2(b_2, a_2), 2 * math.pi)
 
-    # Hue differences and means go around the circle (eq. 10 and 14).
+    # Hue differences and means go around the circle (eq. 10 and 14); exactly
+    # half a turn stays as it is, whatever its rounding.
     is_gray = tf.equal(c_1 * c_2, 0.0)
     turn = h_2 - h_1
-    turn -= 2 * math.pi * tf.round(turn / (2 * math.pi))
+    turn -= 2 * math.pi * tf.round(turn / (2 * math.pi) * (1 - 1e-12))
     hue_mean = tf.where(is_gray, h_1 + h_2, h_1 + turn / 2)
-    hue_difference = tf.where(is_gray, 0.0, 2 * tf.math.sqrt(c_1 * c_2)
-                              * tf.math.sin(turn / 2))
+    hue_difference = 2 * tf.math.sqrt(c_1 * c_2) * tf.math.sin(turn / 2)
 
     l_mean, c_mean = (l_1 + l_2) / 2, (c_1 + c_2) / 2
     degree = math.pi / 180
@@ -116,7 +118,7 @@ def ciede2000(lab_1: tf.Tensor, lab_2: tf.Tensor) -> tf.Tensor:
     c_term = (c_2 - c_1) / c_weight
     h_term = hue_difference / h_weight
     squared = (l_term**2 + c_term**2 + h_term**2 + rotation * c_term * h_term)
-    return tf.math.sqrt(tf.maximum(squared, 0.0))
+    return tf.cast(tf.math.sqrt(tf.maximum(squared, 0.0)), tf.float32)
 
 
 def _saturation(chroma: tf.Tensor) -> tf.Tensor:

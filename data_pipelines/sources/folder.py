@@ -25,7 +25,8 @@ def open_folder(directory: str, *, origin: str) -> source.Source:
     if not os.path.isdir(directory):
         raise InputError(f"{origin}: there is no folder {directory!r}")
     identities = sorted(
-        os.path.relpath(path, directory) for path in _image_files(directory))
+        os.path.relpath(path, directory) for path
+        in _image_files(directory, origin))
     if not identities:
         raise InputError(
             f"{origin}: no image file below {directory!r}; looked for "
@@ -36,9 +37,10 @@ def open_folder(directory: str, *, origin: str) -> source.Source:
         paths=[os.path.join(directory, name) for name in identities])
 
 
-def _image_files(directory):
+def _image_files(directory, origin):
     def refuse(error):
-        raise InputError(f"cannot list {error.filename!r}: {error.strerror}")
+        raise InputError(
+            f"{origin}: cannot list {error.filename!r}: {error.strerror}")
 
     seen = set()
     for parent, folders, files in os.walk(

@@ -1,6 +1,7 @@
 """What every kind of source is: a list of photographs, each read by index."""
 
 import dataclasses
+import os
 from typing import Callable, Sequence
 
 import tensorflow as tf
@@ -51,7 +52,9 @@ def from_files(*, origin: str, identities: Sequence[str], paths: Sequence[str],
       paths: the files, in the same order.
       held_out: identities set aside for evaluation.
     """
-    path_tensor = tf.constant(paths, tf.string, shape=[len(paths)])
+    # A file's name is bytes, not always UTF-8.
+    path_tensor = tf.constant([os.fsencode(path) for path in paths], tf.string,
+                              shape=[len(paths)])
 
     def load(index):
         return decode.decode_rgb(tf.io.read_file(tf.gather(path_tensor, index)))

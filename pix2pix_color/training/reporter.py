@@ -1,5 +1,6 @@
 """Looks at the generator while it trains: metrics and sample grids."""
 
+import numpy as np
 import tensorflow as tf
 
 from data_pipelines import color, pipeline
@@ -40,15 +41,13 @@ class Reporter:
         self._predict = tf.function(
             lambda condition: state.generator(condition, training=False),
             autograph=False, reduce_retracing=True)
-        self._drawn = self._first_photographs()
+        self._drawn = self._first_photographs(eval_source)
 
-    def _first_photographs(self) -> tf.Tensor:
-        """uint8 [N, S, S, 3], the same in every grid of the run."""
+    def _first_photographs(self, source: Source) -> tf.Tensor:
+        """uint8 [N, S, S, 3], the same whenever they are asked for."""
         batches = pipeline.evaluation_batches(
-            self._eval_source, image_size=self._image_size,
-            batch_size=NUM_SAMPLES)
-        return next(self._rejected.watch_evaluation(
-            batches, self._eval_source)).rgb
+            source, image_size=self._image_size, batch_size=NUM_SAMPLES)
+        return next(self._rejected.watch_evaluation(batches, source)).rgb
 
     def measure(self, source: Source) -> evaluation.Evaluation:
         """Evaluates on any photographs, without drawing a curve."""
@@ -66,19 +65,36 @@ class Reporter:
         return result
 
     def draw_samples(self) -> str:
-        """Draws the sample grid of this step; returns its path."""
-        step, real = int(self._state.step), self._drawn
-        condition, _ = self._color_space.encode(real)
-        generated = self._color_space.decode(
-            condition, self._predict(condition))
-        grid = draw_grid(evaluation.to_gray(real).numpy(), generated.numpy(),
-                         real.numpy())
+        """Draws the sample grid of this step; returns its path.
+
+        The first photographs of the evaluation, the same in every grid.
+        """
+        step = int(self._state.step)
+        grid = self._colorize_and_draw(self._drawn)
         self._summaries.write_grid(grid, step=step)
         if self._histograms:
             self._summaries.write_histograms(
                 {variable.path: variable.value for network in
                  (self._state.generator, self._state.discriminator)
                  for variable in network.trainable_variables}, step=step)
-        path = self._folder.sample_path(f"step-{step:07d}")
+        return self._write_png(grid, f"step-{step:07d}")
+
+    def draw_training(self, source: Source) -> str:
+        """Draws a grid of the first training photographs; returns its path.
+
+        Beside the samples it shows what was learned by heart.
+        """
+        grid = self._colorize_and_draw(self._first_photographs(source))
+        return self._write_png(grid, f"training-{int(self._state.step):07d}")
+
+    def _colorize_and_draw(self, real: tf.Tensor) -> np.ndarray:
+        condition, _ = self._color_space.encode(real)
+        generated = self._color_space.decode(
+            condition, self._predict(condition))
+        return draw_grid(evaluation.to_gray(real).numpy(), generated.numpy(),
+                         real.numpy())
+
+    def _write_png(self, grid: np.ndarray, name: str) -> str:
+        path = self._folder.sample_path(name)
         write_atomically(path, tf.io.encode_png(grid).numpy())
         return path

@@ -68,7 +68,8 @@ class RunFolder:
     def write_run_json(self, facts: dict[str, Any]) -> None:
         """Writes run.json, replacing an earlier one."""
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(self.run_path, text.encode())
+        # A file's name may hold bytes that are no text: \udcXX in JSON too.
+        write_atomically(self.run_path, text.encode(errors="backslashreplace"))
 
     def sample_path(self, name: str) -> str:
         """Where the sample grid of this name belongs."""

@@ -14,7 +14,11 @@ from data_pipelines import augment, color, pipeline
 from data_pipelines.errors import InputError
 from data_pipelines.sources import Source, open_source
 
-GRAY_STEP = 4  # between the grays of two neighbors in numbered_source
+# The bytes as they are: quicker than Lab where only the order matters.
+BYTES = color.ColorSpace(
+    name="bytes", condition_channels=1, target_channels=2,
+    encode=lambda rgb: tuple(tf.split(tf.cast(rgb, tf.float32), [1, 2], -1)),
+    decode=lambda *channels: tf.cast(tf.concat(channels, -1), tf.uint8))
 
 
 def noise(index):
@@ -33,22 +37,20 @@ def noise_source(num_examples, load=noise):
 def numbered_source(num_examples):
     """Plain gray photographs; numbers_shown tells which ones are in a batch."""
     def load(index):
-        gray = tf.cast(GRAY_STEP * index, tf.uint8)
-        return tf.fill([4, 5, 3], gray)
+        return tf.fill([4, 5, 3], tf.cast(index, tf.uint8))
 
     return noise_source(num_examples, load)
 
 
 def numbers_shown(batch):
-    rgb = color.LAB.decode(batch.condition, batch.target).numpy()
-    return (rgb[:, 0, 0, 0] // GRAY_STEP).tolist()
+    return batch.condition.numpy()[:, 0, 0, 0].tolist()
 
 
-def training_batches(source, *, batch_size=4, seed=0, first_ordinal=0,
-                     image_size=8, resize_size=9):
+def training_batches(source, *, color_space=BYTES, batch_size=4, seed=0,
+                     first_ordinal=0, image_size=8):
     return pipeline.training_batches(
-        source, color_space=color.LAB, image_size=image_size,
-        resize_size=resize_size, batch_size=batch_size, seed=seed,
+        source, color_space=color_space, image_size=image_size,
+        resize_size=image_size + 1, batch_size=batch_size, seed=seed,
         first_ordinal=first_ordinal)
 
 
@@ -89,6 +91,11 @@ def photo_folder(tmp_path):
         return open_source(f"folder:{tmp_path}", flag="--data")
 
     return make
+
+
+def names(rejected):
+    """Identities alone, without the data spec before them."""
+    return [name.rpartition(": ")[2] for name in rejected.reasons]
 
 
 def warnings_about(caplog, identity):
@@ -147,8 +154,8 @@ def test_every_photograph_is_seen_once_an_epoch(num_examples, batch_size):
     num_batches = -(-num_epochs * num_examples // batch_size)
     shown = []
     for batch in training_batches(
-            numbered_source(num_examples), batch_size=batch_size,
-            image_size=2, resize_size=3).take(num_batches):
+            numbered_source(num_examples), batch_size=batch_size
+            ).take(num_batches):
         shown += numbers_shown(batch)
     for epoch in range(num_epochs):
         start = epoch * num_examples
@@ -174,15 +181,17 @@ def test_batches_are_full_and_run_across_epochs():
 
 
 def test_shapes_of_training_batches_are_known_ahead():
-    assert training_batches(noise_source(7), batch_size=5).element_spec == (
-        pipeline.TrainingBatch(
-            condition=tf.TensorSpec([5, 8, 8, 1], tf.float32),
-            target=tf.TensorSpec([5, 8, 8, 2], tf.float32),
-            ordinal=tf.TensorSpec([5], tf.int64)))
+    batches = training_batches(
+        noise_source(7), color_space=color.LAB, batch_size=5)
+    assert batches.element_spec == pipeline.TrainingBatch(
+        condition=tf.TensorSpec([5, 8, 8, 1], tf.float32),
+        target=tf.TensorSpec([5, 8, 8, 2], tf.float32),
+        ordinal=tf.TensorSpec([5], tf.int64))
 
 
 def test_batch_is_the_jittered_photographs_in_lab():
-    batch = next(iter(training_batches(noise_source(7), seed=5)))
+    batch = next(iter(training_batches(
+        noise_source(7), color_space=color.LAB, seed=5)))
     for place, index in enumerate(
             example_indices(range(4), num_examples=7, seed=5)):
         rgb = augment.jitter(noise(index), image_size=8, resize_size=9,
@@ -201,13 +210,15 @@ def test_one_photograph_is_jittered_anew_in_each_epoch():
 
 
 def test_same_seed_gives_the_same_stream_to_the_bit():
-    first, second = (training_batches(noise_source(7), seed=3).take(5)
-                     for _ in range(2))
-    assert_same_batches(first, second)
+    first, second = (
+        training_batches(noise_source(7), color_space=color.LAB, seed=3)
+        for _ in range(2))
+    assert_same_batches(first.take(5), second.take(5))
 
 
 def test_second_iteration_gives_the_same_stream_to_the_bit():
-    batches = training_batches(noise_source(7)).take(5)
+    batches = training_batches(
+        noise_source(7), color_space=color.LAB).take(5)
     assert_same_batches(batches, batches)
 
 
@@ -236,7 +247,7 @@ def test_stream_does_not_depend_on_the_number_of_threads():
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1
     options.threading.max_intra_op_parallelism = 1
-    batches = training_batches(noise_source(7))
+    batches = training_batches(noise_source(7), color_space=color.LAB)
     assert_same_batches(batches.with_options(options).take(5),
                         batches.take(5))
 
@@ -297,48 +308,44 @@ WORDS = b"These are words, and no image."
 
 
 @pytest.mark.parametrize("bad", [0, 2, 4], ids=["first", "middle", "last"])
-@pytest.mark.parametrize("batch_size", [2, 4])
 def test_corrupt_photograph_is_left_out_of_the_evaluation_and_named(
-        photo_folder, caplog, bad, batch_size):
+        photo_folder, caplog, bad):
     source = photo_folder(
         *(WORDS if index == bad else None for index in range(5)))
     batches = pipeline.evaluation_batches(
-        source, image_size=8, batch_size=batch_size)
+        source, image_size=8, batch_size=3)
     rejected = pipeline.RejectedExamples()
     seen = list(rejected.watch_evaluation(batches, source))
     assert np.concatenate([batch.index for batch in seen]).tolist() == [
         index for index in range(5) if index != bad]
-    assert list(rejected.reasons) == [f"{bad}.png"]
+    assert names(rejected) == [f"{bad}.png"]
     assert len(rejected) == 1
     assert len(warnings_about(caplog, f"{bad}.png")) == 1
 
 
 @pytest.mark.parametrize("place", [0, 2, 4], ids=["first", "middle", "last"])
-@pytest.mark.parametrize("batch_size", [2, 7])
 def test_corrupt_photograph_is_left_out_of_training_and_named_once(
-        photo_folder, caplog, place, batch_size):
+        photo_folder, caplog, place):
     [bad] = example_indices([place], num_examples=5)
     source = photo_folder(
         *(WORDS if index == bad else None for index in range(5)))
-    num_batches = -(-8 // batch_size) + 1  # more than two epochs of four
     rejected = pipeline.RejectedExamples()
     seen = list(rejected.watch_training(
-        training_batches(source, batch_size=batch_size).take(num_batches),
-        source, seed=0, first_ordinal=0))
-    assert len(seen) == num_batches
-    assert all(len(batch.ordinal) == batch_size for batch in seen)
+        training_batches(source, batch_size=3).take(4), source,
+        seed=0, first_ordinal=0))
+    assert [len(batch.ordinal) for batch in seen] == [3, 3, 3, 3]
     ordinals = np.concatenate([batch.ordinal for batch in seen])
     readable = [ordinal for ordinal, index in enumerate(
         example_indices(range(40), num_examples=5)) if index != bad]
-    assert ordinals.tolist() == readable[:len(ordinals)]
-    assert list(rejected.reasons) == [f"{bad}.png"]
+    assert ordinals.tolist() == readable[:12]
+    assert names(rejected) == [f"{bad}.png"]
     assert len(warnings_about(caplog, f"{bad}.png")) == 1
 
 
 def test_training_resumes_behind_a_corrupt_photograph(photo_folder):
     source = photo_folder(None, WORDS, None, None, None)
     whole = list(training_batches(source, batch_size=3).take(8))
-    for num_seen in (1, 2, 4):
+    for num_seen in (1, 4):
         first_ordinal = int(whole[num_seen - 1].ordinal[-1]) + 1
         rejected = pipeline.RejectedExamples()
         resumed = rejected.watch_training(
@@ -346,7 +353,7 @@ def test_training_resumes_behind_a_corrupt_photograph(photo_folder):
                              first_ordinal=first_ordinal).take(8 - num_seen),
             source, seed=0, first_ordinal=first_ordinal)
         assert_same_batches(resumed, whole[num_seen:])
-        assert list(rejected.reasons) == ["1.png"]
+        assert names(rejected) == ["1.png"]
 
 
 def test_same_photographs_are_seen_with_a_corrupt_one_between(photo_folder):
@@ -355,21 +362,20 @@ def test_same_photographs_are_seen_with_a_corrupt_one_between(photo_folder):
     assert_same_batches(batches, batches)
 
 
-@pytest.mark.parametrize("content, reason", [
-    (WORDS, "Unknown image file format"),
-    (b"", "empty"),
-    (b"\x89PNG\r\n\x1a\n" + bytes(30), "PNG"),
-    (b"\xff\xd8\xff\xe0" + bytes(30), "JPEG"),
-], ids=["text", "nothing", "png", "jpeg"])
-def test_reason_is_one_readable_line(photo_folder, content, reason):
-    source = photo_folder(content, None)
+def test_reason_is_one_readable_line(photo_folder):
+    source = photo_folder(
+        WORDS, b"", b"\x89PNG\r\n\x1a\n" + bytes(30),
+        b"\xff\xd8\xff\xe0" + bytes(30), None)
     rejected = pipeline.RejectedExamples()
     list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=2), source))
-    text = rejected.reasons["0.png"]
-    assert reason in text
-    for noise_of_tensorflow in ("\n", "{{", "}}", "[Op:", "device:"):
-        assert noise_of_tensorflow not in text
+    for text, expected in zip(
+            rejected.reasons.values(),
+            ["Unknown image file format", "empty", "PNG", "JPEG"],
+            strict=True):
+        assert expected in text
+        for noise_of_tensorflow in ("\n", "{{", "}}", "[Op:", "device:"):
+            assert noise_of_tensorflow not in text
 
 
 def test_file_that_vanished_is_named_with_its_reason(photo_folder, tmp_path):
@@ -379,7 +385,7 @@ def test_file_that_vanished_is_named_with_its_reason(photo_folder, tmp_path):
     seen = list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=3), source))
     assert seen[0].index.numpy().tolist() == [0, 2]
-    assert "No such file" in rejected.reasons["1.png"]
+    assert "No such file" in str(rejected.reasons)
 
 
 def test_every_corrupt_photograph_is_named_in_order(photo_folder):
@@ -387,7 +393,7 @@ def test_every_corrupt_photograph_is_named_in_order(photo_folder):
     rejected = pipeline.RejectedExamples()
     list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=2), source))
-    assert list(rejected.reasons) == [
+    assert names(rejected) == [
         "0.png", "1.png", "4.png", "5.png", "7.png"]
 
 
@@ -398,7 +404,7 @@ def test_training_and_evaluation_share_one_list(photo_folder, caplog):
         source, image_size=8, batch_size=2), source))
     list(rejected.watch_training(
         training_batches(source).take(3), source, seed=0, first_ordinal=0))
-    assert list(rejected.reasons) == ["1.png"]
+    assert names(rejected) == ["1.png"]
     assert len(warnings_about(caplog, "1.png")) == 1
 
 
@@ -428,7 +434,7 @@ def test_training_on_nothing_but_corrupt_photographs_is_refused(photo_folder):
         itertools.repeat(None), source, seed=0, first_ordinal=0)
     with pytest.raises(InputError, match=NONE_READABLE):
         next(watched)
-    assert list(rejected.reasons) == ["0.png", "1.png", "2.png"]
+    assert names(rejected) == ["0.png", "1.png", "2.png"]
 
 
 def test_evaluation_of_nothing_but_corrupt_photographs_is_refused(
@@ -438,16 +444,15 @@ def test_evaluation_of_nothing_but_corrupt_photographs_is_refused(
     rejected = pipeline.RejectedExamples()
     with pytest.raises(InputError, match=NONE_READABLE):
         list(rejected.watch_evaluation(batches, source))
-    assert list(rejected.reasons) == ["0.png", "1.png", "2.png"]
+    assert names(rejected) == ["0.png", "1.png", "2.png"]
 
 
 def test_sample_photos_are_all_read_in_one_epoch():
     source = open_source("sample_photos", flag="--data")
     rejected = pipeline.RejectedExamples()
     seen = list(rejected.watch_training(
-        training_batches(source, batch_size=16, image_size=32,
-                         resize_size=36).take(4), source,
-        seed=0, first_ordinal=0))
+        training_batches(source, batch_size=16, image_size=32).take(4),
+        source, seed=0, first_ordinal=0))
     indices = example_indices(
         np.concatenate([batch.ordinal for batch in seen]), num_examples=64)
     assert sorted(indices) == list(range(64))

@@ -83,7 +83,7 @@ def test_histograms_are_written_when_asked_for(tmp_path):
 
 def test_the_grid_shows_gray_generated_and_real_in_this_order():
     def flat(*color):
-        return np.tile(np.uint8(color), (2, 16, 16, 1))
+        return np.tile(np.array(color, np.uint8), (2, 16, 16, 1))
 
     grid = summaries.draw_grid(
         flat(90, 90, 90), flat(0, 200, 0), flat(200, 0, 0))

@@ -6,7 +6,7 @@ the layers' names. Same weights, same input: same outputs, gradients and moving
 statistics.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -17,17 +17,18 @@ from pix2pix_color.networks import patchgan, unet
 
 torch = pytest.importorskip(
     "torch", reason="PyTorch is not installed (extra bench brings it)")
+nn = torch.nn
+Module: Any = nn.Module
 
 BATCH = 2
 MOMENTUM = 0.1  # PyTorch's: the share of the new value
 
 
-class UnetTwin(torch.nn.Module):
+class UnetTwin(Module):
     """Encoder C64-C128-C256-C512-..., decoder ...-D256-D128-D64, skips."""
 
     def __init__(self, *, image_size, base_filters):
         super().__init__()
-        nn = torch.nn
         depth = int(np.log2(image_size))
         widths = [base_filters * w for w in [1, 2, 4, 8, 8, 8, 8, 8][:depth]]
         self.depth = depth
@@ -47,8 +48,8 @@ class UnetTwin(torch.nn.Module):
         self.parts["output"] = nn.ConvTranspose2d(given, 2, 4, 2, 1)
 
     def forward(self, x):
-        relu, leaky_relu = torch.relu, torch.nn.functional.leaky_relu
-        encoded = []
+        relu, leaky_relu = torch.relu, nn.functional.leaky_relu
+        encoded: list[Any] = []
         for level in range(self.depth):
             x = leaky_relu(encoded[-1], 0.2) if level else x
             x = self.parts[f"encoder{level}"](x)
@@ -62,12 +63,12 @@ class UnetTwin(torch.nn.Module):
         return torch.tanh(self.parts["output"](relu(x)))
 
 
-class PatchganTwin(torch.nn.Module):
+class PatchganTwin(Module):
     """C64-C128-C256, all stride 2, then C512 and one channel at stride 1."""
 
     def __init__(self, *, base_filters):
         super().__init__()
-        nn, f = torch.nn, base_filters
+        f = base_filters
         self.parts = nn.ModuleDict({
             "patch0": nn.Conv2d(3, f, 4, 2, 1),
             "patch1": nn.Conv2d(f, 2 * f, 4, 2, 1, bias=False),
@@ -85,12 +86,12 @@ class PatchganTwin(torch.nn.Module):
             x = self.parts[f"patch{level}"](x)
             if level > 0:
                 x = self.parts[f"patch{level}_norm"](x)
-            x = torch.nn.functional.leaky_relu(x, 0.2)
+            x = nn.functional.leaky_relu(x, 0.2)
         return self.parts["logits"](x)
 
 
 def _batch_norm(channels):
-    return torch.nn.BatchNorm2d(channels, eps=1e-5, momentum=MOMENTUM)
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=MOMENTUM)
 
 
 def to_torch(nhwc):
@@ -116,7 +117,7 @@ def copy_weights(model, twin):
     with torch.no_grad():
         for name, part in twin.parts.items():
             layer = weighted[name]
-            if isinstance(part, torch.nn.BatchNorm2d):
+            if isinstance(part, nn.BatchNorm2d):
                 copied = {"weight": layer.gamma, "bias": layer.beta,
                           "running_mean": layer.moving_mean,
                           "running_var": layer.moving_variance}
@@ -148,7 +149,7 @@ class Comparison(NamedTuple):
     """What one pass through both networks gave; arrays are all NHWC."""
 
     model: keras.Model
-    twin: torch.nn.Module
+    twin: Any  # nn.Module
     training: bool
     moving_before: dict[str, tuple[np.ndarray, np.ndarray]]
     output: np.ndarray
@@ -209,8 +210,8 @@ def compared(request, model_and_twin):
 
 
 def test_outputs_agree(compared):
-    assert compared.output.std() > 0.1  # zeros would agree with anything
-    assert np.mean(np.abs(compared.output) > 0.99) < 0.1
+    # Zeros, or a tanh in its flat ends, would agree with anything.
+    assert 0.1 < compared.output.std() < 0.9
     np.testing.assert_allclose(
         compared.output, compared.twin_output, rtol=0, atol=1e-4)
 

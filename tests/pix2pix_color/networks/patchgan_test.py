@@ -101,7 +101,7 @@ def test_logits_depend_on_condition_and_on_target(changed, randomize_weights):
     inputs = random_inputs(2, 32)
     before = model(inputs)
     inputs[changed] = -inputs[changed]
-    assert np.abs(model(inputs) - before).min() > 1e-3
+    assert np.abs(model(inputs) - before).mean() > 0.05
 
 
 def test_logits_are_not_probabilities(randomize_weights):

@@ -121,6 +121,13 @@ def test_dropout_is_on_the_innermost_layers_of_full_width(
         (size, size, 8) for size in dropped_sizes]
 
 
+def test_dropout_follows_the_norm_of_its_layer():
+    model = build(128, 1)
+    for level in (5, 4, 3):
+        norm = model.get_layer(f"decoder{level}_norm")
+        assert model.get_layer(f"decoder{level}_dropout").input is norm.output
+
+
 def test_dropout_has_the_given_rate():
     dropouts = layers_of(build(128, 1, dropout=0.25), keras.layers.Dropout)
     assert [layer.rate for layer in dropouts] == [0.25, 0.25, 0.25]

@@ -50,10 +50,10 @@ def test_a_folder_without_a_run_has_no_config(tmp_path):
 
 def test_run_json_is_read_back(tmp_path):
     folder = run_folder.RunFolder(str(tmp_path))
-    folder.write_run_json({"step": 3, "rejected": {"é.jpg": "truncated"}})
+    facts = {"step": 3, "rejected": {"é.jpg": "cut", "\udce9.jpg": "cut"}}
+    folder.write_run_json(facts)
     with open(folder.run_path, encoding="utf-8") as file:
-        assert json.load(file) == {
-            "step": 3, "rejected": {"é.jpg": "truncated"}}
+        assert json.load(file) == facts
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):

@@ -51,7 +51,8 @@ def test_losses_are_those_of_the_networks_before_and_between_the_turns():
     np.testing.assert_allclose(
         result.discriminator, (real_loss + fake_loss) / 2, rtol=1e-4)
     np.testing.assert_allclose(
-        result.generator_l1, 10 * tf.reduce_mean(tf.abs(target - fake)), rtol=1e-4)
+        result.generator_l1, 10 * tf.reduce_mean(tf.abs(target - fake)),
+        rtol=1e-4)
     np.testing.assert_allclose(
         result.generator, result.generator_adversarial + result.generator_l1,
         rtol=1e-5)

@@ -1,0 +1,201 @@
+"""The commands as a person runs them: real processes, real folders."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import color as skimage_color
+from tensorboard.backend.event_processing import event_accumulator
+
+ROOT = pathlib.Path(__file__).parents[2]
+PHOTOS = ROOT / "data_pipelines" / "sample_photos"
+SMALL = ("--image_size=32", "--base_filters=4", "--batch_size=4",
+         "--log_every=5", "--sample_every=10", "--eval_every=10",
+         "--checkpoint_every=10")
+
+
+def run(module, *arguments, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, "-m", f"pix2pix_color.{module}", *map(str, arguments)],
+        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=200, check=False)
+
+
+def error_of(process):
+    """The one line on standard error that is not TensorFlow's own."""
+    return [line for line in process.stderr.splitlines()
+            if not re.match(r"(WARNING: All log|[IWE]\d{4} )", line)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of 20 steps on a folder of photographs, one of them corrupt."""
+    folder = tmp_path_factory.mktemp("photos")
+    for path in sorted(PHOTOS.glob("*.jpg"))[:24]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    corrupt = folder / "corrupt.jpg"
+    corrupt.write_bytes(next(PHOTOS.glob("*.jpg")).read_bytes()[:3000])
+    workdir = tmp_path_factory.mktemp("runs") / "one"
+    arguments = (f"--data=folder:{folder}", "--eval_fraction=0.25",
+                 f"--workdir={workdir}", *SMALL)
+    process = run("fit", *arguments, "--steps=20")
+    assert process.returncode == 0, process.stderr
+    return workdir, arguments, process
+
+
+def test_fit_fills_the_folder_of_the_run(trained):
+    workdir, _, process = trained
+    assert sorted(os.listdir(workdir)) == [
+        "checkpoints", "config.flags", "eval", "export", "run.json", "samples",
+        "train"]
+    assert os.path.exists(workdir / "checkpoints" / "step-20.index")
+    assert sorted(os.listdir(workdir / "samples")) == [
+        "step-0000010.png", "step-0000020.png", "training-0000020.png"]
+    assert "device      " in process.stdout
+    assert re.search(r"precision   (float32|mixed_bfloat16)\n", process.stdout)
+    assert "TensorFlow 2." in process.stdout
+    assert f"SavedModel  {workdir}/export/1" in process.stdout
+    assert f"tensorboard --logdir {workdir}" in process.stdout
+    assert re.search(r"unseen photographs, gray image +\d+\.\d\d",
+                     process.stdout)
+    assert re.search(r"^step 5/20  D \d.+ images/s .+ left$", process.stderr,
+                     re.M)
+
+
+def test_a_corrupt_photograph_is_skipped_counted_and_named(trained):
+    workdir, _, process = trained
+    facts = json.loads((workdir / "run.json").read_text())
+    (name, reason), = facts["rejected"].items()
+    assert re.fullmatch(r"--data=folder:.*: corrupt.jpg", name) and reason
+    assert f"skipped {name}: {reason}" in process.stderr
+    assert "skipped     1 photograph(s)" in process.stdout
+    assert (facts["evaluation"]["photographs"]
+            + facts["training"]["photographs"]) == 24
+
+
+def test_run_json_holds_what_one_needs_to_compare_runs(trained):
+    facts = json.loads((trained[0] / "run.json").read_text())
+    assert facts["step"] == 20
+    assert facts["versions"]["TensorFlow"].startswith("2.")
+    assert set(facts["evaluation"]["colorized"]) == {
+        "ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
+        "colorfulness_gap"}
+    assert facts["evaluation"]["gray_image"]["colorfulness"] == 0
+    assert facts["data"]["train_photographs"] > 0
+
+
+def test_the_same_command_continues_and_the_curves_too(trained):
+    workdir, arguments, _ = trained
+    again = run("fit", *arguments, "--steps=20")
+    assert again.returncode == 0
+    assert "resuming    at step 20 of 20" in again.stdout
+    longer = run("fit", *arguments, "--steps=30")
+    assert "resuming    at step 20 of 30" in longer.stdout
+    assert "step 30/30" in longer.stderr and "step 20/30" not in longer.stderr
+    facts = json.loads((workdir / "run.json").read_text())
+    assert facts["step"] == 30
+    events = event_accumulator.EventAccumulator(
+        str(workdir / "train"), size_guidance={event_accumulator.TENSORS: 0})
+    events.Reload()
+    assert [event.step for event in events.Tensors("loss/generator")] == [
+        5, 10, 15, 20, 25, 30]
+    assert (workdir / "export" / "3" / "saved_model.pb").exists()
+
+
+def test_other_flags_are_refused_by_name(trained):
+    workdir, arguments, _ = trained
+    before = (workdir / "config.flags").read_bytes()
+    process = run("fit", *arguments, "--steps=40", "--base_filters=8")
+    assert process.returncode == 1
+    assert error_of(process) == [
+        f"error: --workdir={workdir} holds a run made with other flags: "
+        f"--base_filters is 8 now and was 4. Choose another --workdir, or the "
+        f"same flags"]
+    assert (workdir / "config.flags").read_bytes() == before
+
+
+def test_export_writes_the_next_version(trained):
+    workdir, _, _ = trained
+    process = run("export", f"--run={workdir}")
+    assert process.returncode == 0, process.stderr
+    path = process.stdout.strip().rpartition(" ")[2]
+    assert os.path.exists(os.path.join(path, "saved_model.pb"))
+    assert re.match(r"step \d+ exported to ", process.stdout)
+
+
+def test_colorize_keeps_size_and_lightness_and_overwrites_nothing(
+        trained, tmp_path):
+    photo = tmp_path / "some photo.jpg"
+    Image.open(PHOTOS / "skimage_coffee.jpg").convert("L").save(photo)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    process = run("colorize", f"--model={trained[0]}", photo,
+                  tmp_path / "broken.png", tmp_path / "missing.jpg")
+    assert process.returncode == 1
+    output = tmp_path / "some photo_colorized.png"
+    assert process.stdout == f"{output}\n"
+    assert error_of(process)[-2:] == [
+        f"error: {tmp_path}/broken.png: no image that can be read (JPEG, PNG, "
+        f"BMP, GIF or WebP)",
+        f"error: {tmp_path}/missing.jpg: No such file or directory"]
+    gray = np.asarray(Image.open(photo).convert("RGB"))
+    colored = np.asarray(Image.open(output))
+    assert colored.shape == gray.shape
+    difference = np.abs(skimage_color.rgb2lab(colored)[..., 0]
+                        - skimage_color.rgb2lab(gray)[..., 0])
+    assert difference.mean() < 0.5
+
+    again = run("colorize", f"--model={trained[0]}", photo)
+    assert again.returncode == 1
+    assert "exists and is not overwritten" in error_of(again)[-1]
+
+
+def wrong_inputs(tmp_path):
+    """Arguments of fit, and the line that each must be answered with."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_bytes(b"no image")
+    (tmp_path / "bad" / "b.jpg").write_bytes(b"")
+    (tmp_path / "file").write_text("in the way")
+    new = f"--workdir={tmp_path}/new"
+    return {
+        (f"--data=folder:{tmp_path}/nowhere", new):
+            rf"--data=folder:{tmp_path}/nowhere: there is no folder",
+        (f"--data=folder:{tmp_path}/empty", new): "no image file below",
+        ("--image_sise=64", new): "Unknown command line flag 'image_sise'",
+        ("--image_size=250", new): "--image_size=250 must be a power of two",
+        (f"--workdir={tmp_path}/file/run",): "Not a directory",
+        (f"--data=folder:{tmp_path}/bad", "--eval_data=sample_photos",
+         f"--workdir={tmp_path}/bad_run", *SMALL):
+            r"none of its 2 photograph\(s\) can be read; the first, a.jpg",
+    }
+
+
+def test_wrong_input_gets_one_clear_line_and_exit_code_1(tmp_path):
+    cases = wrong_inputs(tmp_path)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        processes = pool.map(lambda arguments: run("fit", *arguments), cases)
+        for (arguments, expected), process in zip(cases.items(), processes):
+            assert process.returncode == 1, arguments
+            last = error_of(process)[-1]
+            assert last.startswith("error: "), process.stderr
+            assert re.search(expected, last), last
+            assert "Traceback" not in process.stderr
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.parametrize("module", ["fit", "export", "colorize"])
+def test_help_names_every_flag(module):
+    process = run(module, "--help")
+    flags = {"fit": ["--image_size", "--workdir", "--[no]histograms"],
+             "export": ["--run"], "colorize": ["--model", "--output_dir"]}
+    for flag in flags[module]:
+        assert flag in process.stdout
+    assert "Traceback" not in process.stderr

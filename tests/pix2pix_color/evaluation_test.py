@@ -1,0 +1,278 @@
+"""The evaluation protocol, on the held-out eight of the sample photographs."""
+
+import os
+
+import numpy as np
+import pytest
+import skimage.color
+import tensorflow as tf
+
+from data_pipelines import color, errors, pipeline, sources
+from pix2pix_color import evaluation
+
+IMAGE_SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    source = sources.open_source("sample_photos", flag="--eval_data")
+    return source.select([
+        index for index, identity in enumerate(source.identities)
+        if identity in source.held_out])
+
+
+@pytest.fixture(scope="module")
+def photographs(held_out):
+    """The eight as the protocol shows them, uint8 [8, 32, 32, 3]."""
+    [batch] = pipeline.evaluation_batches(
+        held_out, image_size=IMAGE_SIZE, batch_size=8)
+    return batch.rgb
+
+
+def evaluate(predict, source, *, batch_size=8, rejected=None):
+    if rejected is None:
+        rejected = pipeline.RejectedExamples()
+    return evaluation.evaluate(
+        predict, source, color_space=color.LAB, image_size=IMAGE_SIZE,
+        batch_size=batch_size, rejected=rejected)
+
+
+def predict_nothing(condition):
+    return tf.zeros([*condition.shape[:3], 2])
+
+
+def predict_tint(condition):
+    """A color that depends on the pixel's lightness, never gray."""
+    return tf.concat([0.1 + 0.2 * tf.sin(4 * condition),
+                      0.3 * tf.cos(3 * condition)], axis=-1)
+
+
+@pytest.fixture(scope="module")
+def of_nothing(held_out):
+    return evaluate(predict_nothing, held_out)
+
+
+@pytest.fixture(scope="module")
+def of_tint(held_out):
+    return evaluate(predict_tint, held_out)
+
+
+def test_there_is_a_number_for_each_metric_and_photograph(of_tint):
+    assert len(of_tint) == 8
+    for values in (of_tint.generated, of_tint.gray):
+        assert set(values) == {
+            "ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness"}
+        for numbers in values.values():
+            assert numbers.shape == (8,)
+            assert numbers.dtype == np.float32
+    assert of_tint.real_colorfulness.shape == (8,)
+
+
+def test_the_true_colors_are_nearly_perfect(held_out, photographs):
+    _, true_target = color.LAB.encode(photographs)
+    result = evaluate(lambda condition: true_target, held_out)
+    # What is left is the rounding to 8 bits.
+    assert result.generated["ab_l1"].max() < 1.0
+    assert result.generated["delta_e"].max() < 1.0
+    assert result.generated["psnr_db"].min() > 48.0
+    assert result.generated["ssim"].min() > 0.995
+    assert result.means()["colorfulness_gap"] < 0.5
+    np.testing.assert_allclose(
+        result.generated["colorfulness"], result.real_colorfulness, atol=1.0)
+
+
+def test_predicting_no_color_gives_the_gray_image_s_numbers(of_nothing):
+    for name, atol in (("ab_l1", 0.1), ("psnr_db", 0.1), ("ssim", 0.01),
+                       ("delta_e", 0.1), ("colorfulness", 1.0)):
+        np.testing.assert_allclose(
+            of_nothing.generated[name], of_nothing.gray[name], rtol=0,
+            atol=atol, err_msg=name)
+
+
+def test_the_gray_image_misses_all_of_the_photograph_s_color(
+        of_tint, photographs):
+    ab = skimage.color.rgb2lab(photographs.numpy())[..., 1:]
+    np.testing.assert_allclose(
+        of_tint.gray["ab_l1"], np.abs(ab).mean(axis=(1, 2, 3)), atol=0.02)
+    np.testing.assert_array_equal(of_tint.gray["colorfulness"], np.zeros(8))
+
+
+def test_generated_colors_are_measured_against_the_photograph_s(
+        of_tint, photographs):
+    lightness = skimage.color.rgb2lab(photographs.numpy())[..., :1] / 50 - 1
+    lab = np.concatenate([50 * (lightness + 1),
+                          110 * (0.1 + 0.2 * np.sin(4 * lightness)),
+                          110 * 0.3 * np.cos(3 * lightness)], axis=-1)
+    rgb = color.lab_to_rgb(tf.constant(lab, tf.float32)).numpy()
+    difference = skimage.color.deltaE_ciede2000(
+        skimage.color.rgb2lab(photographs.numpy()),
+        skimage.color.rgb2lab(rgb))
+    np.testing.assert_allclose(
+        of_tint.generated["delta_e"], difference.mean(axis=(1, 2)), atol=0.02)
+
+
+def test_real_colorfulness_is_the_photographs(of_tint, photographs):
+    red, green, blue = np.moveaxis(photographs.numpy().astype(float), -1, 0)
+    rg, yb = red - green, (red + green) / 2 - blue
+    axes = (1, 2)
+    expected = (np.sqrt(rg.var(axes) + yb.var(axes))
+                + 0.3 * np.sqrt(rg.mean(axes)**2 + yb.mean(axes)**2))
+    np.testing.assert_allclose(of_tint.real_colorfulness, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_no_number_depends_on_the_batch_size(batch_size, held_out, of_tint):
+    result = evaluate(predict_tint, held_out, batch_size=batch_size)
+    for name in evaluation.METRICS:
+        for values, expected in ((result.generated, of_tint.generated),
+                                 (result.gray, of_tint.gray)):
+            np.testing.assert_allclose(
+                values[name], expected[name], rtol=0, atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(
+        result.real_colorfulness, of_tint.real_colorfulness, rtol=0, atol=1e-4)
+
+
+def test_the_generator_is_given_scaled_lightness(held_out, photographs):
+    given = []
+
+    def predict(condition):
+        given.append(condition)
+        return predict_nothing(condition)
+
+    evaluate(predict, held_out, batch_size=5)
+    assert [tuple(condition.shape) for condition in given] == [
+        (5, 32, 32, 1), (3, 32, 32, 1)]
+    lightness = skimage.color.rgb2lab(photographs.numpy())[..., :1]
+    np.testing.assert_allclose(
+        tf.concat(given, axis=0), lightness / 50 - 1, rtol=0, atol=1e-4)
+
+
+def handmade():
+    """An Evaluation of two images with numbers that are easy to average."""
+    def array(values):
+        return np.array(values, np.float32)
+
+    return evaluation.Evaluation(
+        generated={"ab_l1": array([8, 10]),
+                   "psnr_db": array([20, 24.5]),
+                   "ssim": array([0.75, 0.875]),
+                   "delta_e": array([11, 12]),
+                   "colorfulness": array([10, 40])},
+        gray={"ab_l1": array([13, 14]),
+              "psnr_db": array([21, 27.25]),
+              "ssim": array([0.5, 0.75]),
+              "delta_e": array([15, 17]),
+              "colorfulness": array([0, 0])},
+        real_colorfulness=array([36, 20]))
+
+
+def test_means_are_over_the_images():
+    assert handmade().means() == {
+        "ab_l1": 9.0, "psnr_db": 22.25, "ssim": 0.8125, "delta_e": 11.5,
+        "colorfulness": 25.0, "colorfulness_gap": 3.0}
+
+
+def test_the_colorfulness_gap_is_between_the_means_of_the_images():
+    # Not the mean of the gaps, 26 and 20; and never negative.
+    assert handmade().means()["colorfulness_gap"] == abs(25 - 28)
+    assert handmade().gray_means()["colorfulness_gap"] == 28.0
+
+
+def test_gray_means_are_of_the_gray_images():
+    assert handmade().gray_means() == {
+        "ab_l1": 13.5, "psnr_db": 24.125, "ssim": 0.625, "delta_e": 16.0,
+        "colorfulness": 0.0, "colorfulness_gap": 28.0}
+
+
+def test_the_comparison_table_has_every_number_under_its_name():
+    table = evaluation.comparison_table(
+        {"unet at 256 px": handmade(), "other": handmade()})
+    head, *rows = table.splitlines()
+    assert head.split() == ["ab_l1", "psnr_db", "ssim", "delta_e",
+                            "colorfulness", "colorfulness_gap"]
+    colorized = "9.00 22.25 0.81 11.50 25.00 3.00".split()
+    gray = "13.50 24.12 0.62 16.00 0.00 28.00".split()
+    assert [row.rsplit(maxsplit=6) for row in rows] == [
+        ["unet at 256 px, colorized", *colorized],
+        ["unet at 256 px, gray image", *gray],
+        ["other, colorized", *colorized],
+        ["other, gray image", *gray],
+    ]
+    assert {len(row) for row in rows} == {len(head)}
+
+
+def write_photographs(directory, *, seeds):
+    directory.mkdir()
+    for seed in seeds:
+        rgb = np.random.default_rng(seed).integers(
+            0, 256, (40, 36, 3), np.uint8)
+        (directory / f"{seed}.png").write_bytes(
+            tf.io.encode_png(rgb).numpy())
+    return directory
+
+
+def open_folder(directory):
+    return sources.open_source(f"folder:{directory}", flag="--eval_data")
+
+
+@pytest.mark.parametrize("damaged, batch_size", [("1.png", 2), ("3.png", 3)],
+                         ids=["in_the_middle", "at_the_end"])
+def test_an_unreadable_file_is_noted_and_left_out(
+        damaged, batch_size, tmp_path):
+    whole = write_photographs(tmp_path / "whole", seeds=range(4))
+    os.remove(whole / damaged)
+    broken = write_photographs(tmp_path / "broken", seeds=range(4))
+    image_bytes = (broken / damaged).read_bytes()
+    (broken / damaged).write_bytes(image_bytes[:len(image_bytes) // 2])
+
+    rejected = pipeline.RejectedExamples()
+    result = evaluate(predict_tint, open_folder(broken),
+                      batch_size=batch_size, rejected=rejected)
+    expected = evaluate(predict_tint, open_folder(whole))
+
+    name, = rejected.reasons
+    assert name.endswith(f": {damaged}")
+    assert rejected.reasons[damaged]
+    assert len(result) == 3
+    assert result.means() == pytest.approx(expected.means(), abs=1e-4)
+    assert result.gray_means() == pytest.approx(
+        expected.gray_means(), abs=1e-4)
+
+
+def test_readable_files_are_not_noted(held_out):
+    rejected = pipeline.RejectedExamples()
+    evaluate(predict_nothing, held_out, rejected=rejected)
+    assert not rejected.reasons
+
+
+def test_a_folder_of_unreadable_files_is_an_error(tmp_path):
+    (tmp_path / "only.png").write_bytes(b"no image")
+    with pytest.raises(errors.InputError, match="none of its 1 photograph"):
+        evaluate(predict_nothing, open_folder(tmp_path))
+
+
+def random_rgb():
+    return np.random.default_rng(15).integers(
+        0, 256, (2, 64, 64, 3), np.uint8)
+
+
+def test_to_gray_has_one_value_for_all_channels():
+    gray = evaluation.to_gray(random_rgb())
+    assert gray.dtype == tf.uint8
+    assert tuple(gray.shape) == (2, 64, 64, 3)
+    np.testing.assert_array_equal(gray[..., 0], gray[..., 1])
+    np.testing.assert_array_equal(gray[..., 2], gray[..., 1])
+    assert len(np.unique(gray)) > 200
+
+
+def test_to_gray_keeps_lightness_to_an_8_bit_step():
+    rgb = random_rgb()
+    gray = evaluation.to_gray(rgb).numpy()
+    difference = (skimage.color.rgb2lab(gray)
+                  - skimage.color.rgb2lab(rgb))[..., 0]
+    assert np.abs(difference).max() < 0.6
+
+
+def test_to_gray_leaves_gray_as_it_is():
+    gray = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, -1)
+    np.testing.assert_array_equal(evaluation.to_gray(gray), gray)
