@@ -4,6 +4,7 @@ No TensorFlow here: a wrong flag is answered before it is loaded.
 """
 
 import dataclasses
+import io
 import sys
 from typing import Callable, Sequence
 
@@ -95,7 +96,9 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # TensorFlow raises it
-        sys.stdout.reconfigure(errors="surrogateescape")  # odd file names
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A file's name may hold bytes that are no text.
+            sys.stdout.reconfigure(errors="surrogateescape")
         try:
             main(arguments)
         except (ConfigError, InputError) as error:

@@ -232,7 +232,7 @@ def test_an_unreadable_file_is_noted_and_left_out(
 
     name, = rejected.reasons
     assert name.endswith(f": {damaged}")
-    assert rejected.reasons[damaged]
+    assert rejected.reasons[name]
     assert len(result) == 3
     assert result.means() == pytest.approx(expected.means(), abs=1e-4)
     assert result.gray_means() == pytest.approx(

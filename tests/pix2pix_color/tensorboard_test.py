@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 
 import numpy as np
@@ -31,6 +32,7 @@ def url(tmp_path_factory):
         [sys.executable, "-m", "tensorboard.main", "--logdir", workdir,
          "--port", "0", "--load_fast=false"],
         stderr=subprocess.PIPE, text=True)
+    assert server.stderr
     try:
         for line in server.stderr:
             found = re.search(r"at (http://\S+?)/? \(Press", line)
@@ -55,6 +57,7 @@ def get_until(address, key):
         answer = json.loads(get(address))
         if key in answer:
             return answer
+        time.sleep(0.1)
     return pytest.fail(f"{address} never had {key}")
 
 
