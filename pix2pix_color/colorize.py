@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
                           f"BMP, GIF or WebP)")
         else:
             write_atomically(output, answer["colorized_bytes"][0].numpy())
-            print(output)
+            tqdm.tqdm.write(output)  # above the progress bar
     if failed:
         sys.exit("error: " + "\nerror: ".join(failed))
 
