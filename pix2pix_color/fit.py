@@ -4,6 +4,7 @@ Resumes when --workdir holds the same run; ends with an evaluation on training
 and evaluation photographs and a SavedModel.
 """
 
+import os
 import platform
 import sys
 from typing import Any, Sequence
@@ -95,7 +96,8 @@ def main(arguments: Sequence[str]) -> None:
     _say("samples", f"{sample_path}, unseen")
     _say("", f"{training_path}, trained on")
     _say("SavedModel", export_path)
-    _say("curves", f"tensorboard --logdir {folder.path}")
+    tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
+    _say("curves", f"{tensorboard} --logdir {folder.path}")
 
 
 def _facts(config: Config, precision: str, train_source: Source,
