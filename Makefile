@@ -12,8 +12,9 @@ TORCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 comma := ,
-runtime := $(VENV)/installed-$(if $(GPU),gpu,runtime)
-testing := $(VENV)/installed-test$(if $(TORCH),+bench)
+is_on = $(filter-out 0 no off false,$(1))
+runtime := $(VENV)/installed-$(if $(call is_on,$(GPU)),gpu,runtime)
+testing := $(VENV)/installed-test$(if $(call is_on,$(TORCH)),+bench)
 
 # The first Python that will do, unless one is named: make PYTHON=python3.12
 fits := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
@@ -21,26 +22,30 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
 	$$python -c '$(fits)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow lint tensorboard export colorize clean
+.PHONY: help train test test-slow lint tensorboard export colorize clean \
+	named-photo
 
 help:  ## list what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
 		$(firstword $(MAKEFILE_LIST))
 
 train: $(runtime)  ## train on the embedded photographs (FLAGS=F, GPU=1)
-	$(BIN)/python -m pix2pix_color.fit --flagfile=$(FLAGS)
+	$(BIN)/python -m pix2pix_color.fit --flagfile="$(FLAGS)"
 
 tensorboard: $(runtime)  ## show the curves and sample grids (RUN=DIR)
-	$(BIN)/tensorboard --logdir $(RUN)
+	$(BIN)/python -m tensorboard.main --logdir "$(RUN)"
 
 export: $(runtime)  ## export a run's newest checkpoint (RUN=DIR)
-	$(BIN)/python -m pix2pix_color.export --run=$(RUN)
+	$(BIN)/python -m pix2pix_color.export --run="$(RUN)"
 
-colorize: $(runtime)  ## color one photograph: PHOTO=some.jpg (RUN=DIR)
-	@test -n "$(PHOTO)" || { \
+colorize: export PHOTO := $(value PHOTO)
+colorize: | named-photo $(runtime)  ## color one photograph: PHOTO=some.jpg (RUN=DIR)
+	$(BIN)/python -m pix2pix_color.colorize --model="$(RUN)" "$$PHOTO"
+
+named-photo:
+	@test -n "$$PHOTO" || { \
 		echo "error: name a photograph: make colorize PHOTO=some.jpg" >&2; \
 		exit 1; }
-	$(BIN)/python -m pix2pix_color.colorize --model=$(RUN) "$(PHOTO)"
 
 test: $(testing)  ## run the fast tests (TORCH=1 compares with PyTorch too)
 	$(BIN)/python -m pytest
@@ -50,7 +55,8 @@ test-slow: $(testing)  ## run the tests that take longer
 
 lint: $(testing)  ## check style, import order and types
 	$(BIN)/python -m flake8
-	$(BIN)/python -m isort --check-only data_pipelines pix2pix_color tests
+	$(BIN)/python -m isort --check-only data_pipelines pix2pix_color \
+		experiments tests
 	$(BIN)/python -m mypy
 
 clean:  ## remove what was installed and built; runs stay
@@ -59,14 +65,15 @@ clean:  ## remove what was installed and built; runs stay
 
 # One stamp for each set of extras: installed-test+bench is .[test,bench].
 $(VENV)/installed-%: setup.cfg constraints.txt pyproject.toml
-	@test -n "$(PYTHON)" && $(PYTHON) -c '$(fits)' 2>/dev/null || { echo "error: Python 3.10, 3.11" \
-		"or 3.12 is needed, found $$($(or $(PYTHON),python3) -V 2>&1);" \
+	@"$(PYTHON)" -c '$(fits)' 2>/dev/null || { \
+		echo "error: Python 3.10, 3.11 or 3.12 is needed, found" \
+		"$$("$(or $(PYTHON),python3)" -V 2>&1 | head -n 1);" \
 		"name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { \
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv --clear $(VENV) || { \
 		echo "error: $(PYTHON) cannot make a virtual environment; on Debian" \
 		"and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV), which takes a few minutes, once."
-	@$(BIN)/pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable \
 		'.$(if $(filter-out runtime,$*),[$(subst +,$(comma),$*)])'
 	@touch $@

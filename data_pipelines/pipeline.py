@@ -5,7 +5,7 @@ Training:    number -> shuffle -> load -> drop unreadable -> jitter -> batch
 Evaluation:  number -> load -> drop unreadable -> centre square -> batch
              -> prefetch
 
-The training stream never ends. Its examples are numbered: ordinal k is example
+The training stream has no end. Its examples are numbered: ordinal k is example
 shuffle(k mod n) of epoch k // n, where the shuffle is a keyed permutation
 computed for one index at a time, so that nothing is stored and the stream can
 start anywhere. An ordinal together with the seed determines the picture to
@@ -17,15 +17,18 @@ A photograph that cannot be read leaves a gap in the ordinals; RejectedExamples
 finds the gap, names the file, and says why.
 """
 
-from typing import Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from data_pipelines import augment, color
 from data_pipelines.errors import InputError
 from data_pipelines.sources import Source
+
+# The training stream is made anew after so many ordinals, so that a
+# collection that vanishes while it is read (an unmounted disk) is noticed.
+_ORDINALS_A_STREAM = 100_000
 
 
 class TrainingBatch(NamedTuple):
@@ -46,11 +49,12 @@ class EvaluationBatch(NamedTuple):
     """A batch as the evaluation protocol takes it.
 
     Attributes:
-      rgb: uint8 [N, S, S, 3]; the last batch may be smaller than the others.
+      photo: uint8 [N, S, S, 3], or 4 with the gray photograph; the last batch
+        may be smaller than the others.
       index: int64 [N], the examples' places in the source.
     """
 
-    rgb: tf.Tensor
+    photo: tf.Tensor
     index: tf.Tensor
 
 
@@ -78,7 +82,7 @@ def example_index(ordinal: tf.Tensor, *, num_examples: int,
 def training_batches(source: Source, *, color_space: color.ColorSpace,
                      image_size: int, resize_size: int, batch_size: int,
                      seed: int, first_ordinal: int = 0) -> tf.data.Dataset:
-    """The endless stream of training batches.
+    """The stream of training batches, _ORDINALS_A_STREAM long.
 
     Args:
       source: the training photographs.
@@ -90,22 +94,25 @@ def training_batches(source: Source, *, color_space: color.ColorSpace,
       first_ordinal: where to begin; the last ordinal seen plus one to resume.
 
     Returns:
-      A dataset of TrainingBatch, all of batch_size.
+      A dataset of TrainingBatch, all of batch_size. What is left at its end
+      is where the next stream begins: RejectedExamples.watch_training joins
+      them.
     """
     def load(ordinal):
         index = example_index(ordinal, num_examples=len(source), seed=seed)
         return source.load(index), ordinal
 
-    def jitter(rgb, ordinal):
-        rgb = augment.jitter(
-            rgb, image_size=image_size, resize_size=resize_size,
+    def jitter(photo, ordinal):
+        photo = augment.jitter(
+            photo, image_size=image_size, resize_size=resize_size,
             seed=tf.stack([tf.constant(seed, tf.int64), ordinal]))
-        return rgb, ordinal
+        return photo, ordinal
 
-    def encode(rgb, ordinal):
-        return TrainingBatch(*color_space.encode(rgb), ordinal)
+    def encode(photo, ordinal):
+        return TrainingBatch(*color_space.encode(photo), ordinal)
 
-    return (tf.data.Dataset.range(first_ordinal, np.iinfo(np.int64).max)
+    return (tf.data.Dataset.range(first_ordinal,
+                                  first_ordinal + _ORDINALS_A_STREAM)
             .map(load, num_parallel_calls=tf.data.AUTOTUNE)
             .ignore_errors()
             .map(jitter, num_parallel_calls=tf.data.AUTOTUNE)
@@ -129,9 +136,9 @@ def evaluation_batches(source: Source, *, image_size: int,
     def load(index):
         return source.load(index), index
 
-    def centre(rgb, index):
+    def centre(photo, index):
         return EvaluationBatch(
-            augment.centre_square(rgb, image_size=image_size), index)
+            augment.centre_square(photo, image_size=image_size), index)
 
     return (tf.data.Dataset.range(len(source))
             .map(load, num_parallel_calls=tf.data.AUTOTUNE)
@@ -144,50 +151,75 @@ def evaluation_batches(source: Source, *, image_size: int,
 class RejectedExamples:
     """The photographs that could not be read: each named once, and counted.
 
+    Args:
+      max_bad_fraction: share of a source's photographs that may be unreadable,
+        0..1; one of them always may.
+
     Attributes:
       reasons: `FLAG=SPEC: identity` -> why it was rejected, in the order of
         discovery.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_bad_fraction: float = 1.0) -> None:
+        self._max_bad_fraction = max_bad_fraction
         self.reasons: dict[str, str] = {}
+        # Training and evaluation may share a data spec; each has its limit.
+        self._of_source: dict[int, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self.reasons)
 
     def add(self, source: Source, index: int) -> None:
-        """Notes that an example of a source could not be read."""
-        name = f"{source.origin}: {source.identities[index]}"
-        if name not in self.reasons:
-            self.reasons[name] = (_why_unreadable(source, index)
-                                  or "could not be read a moment ago")
-            logging.warning("skipped %s: %s", name, self.reasons[name])
-
-    def watch_training(
-            self, batches: tf.data.Dataset, source: Source, *, seed: int,
-            first_ordinal: int) -> Iterator[TrainingBatch]:
-        """Passes batches on and notes every example that is missing.
-
-        Args:
-          batches: what training_batches returned for this source and seed.
-          source: the training photographs.
-          seed: the seed that the batches were made with.
-          first_ordinal: the ordinal that they began with.
+        """Notes that an example of a source could not be read.
 
         Raises:
-          InputError: not one photograph of the source can be read.
+          InputError: these are now too many; the message names them.
         """
-        self._require_one_readable(source)
+        identity = source.identities[index]
+        name = f"{source.origin}: {identity}"
+        if name in self.reasons:
+            return
+        reason = (_why_unreadable(source, index)
+                  or "could not be read a moment ago")
+        self.reasons[name] = reason
+        logging.warning("skipped %s: %s", name, reason)
+        bad = self._of_source.setdefault(id(source), [])
+        bad.append(f"{identity} ({reason})")
+        if len(bad) > max(1, self._max_bad_fraction * len(source)):
+            raise InputError(
+                f"{source.origin}: {len(bad)} of {len(source)} photographs "
+                f"cannot be read, more than --max_bad_fraction="
+                f"{self._max_bad_fraction} allows: {', '.join(bad)}")
+
+    def watch_training(
+            self, make_batches: Callable[[int], tf.data.Dataset],
+            source: Source, *, seed: int,
+            first_ordinal: int) -> Iterator[TrainingBatch]:
+        """Passes batches on without end, and notes every missing example.
+
+        Args:
+          make_batches: first ordinal -> what training_batches returns for it,
+            this source and this seed.
+          source: the training photographs.
+          seed: the seed that the batches are made with.
+          first_ordinal: the ordinal to begin with.
+
+        Raises:
+          InputError: not one photograph of the source can be read, at the
+            beginning or any more.
+        """
         expected = first_ordinal
-        for batch in batches:
-            for ordinal in batch.ordinal.numpy().tolist():
-                for missing in range(expected, ordinal):
-                    index = example_index(
-                        tf.constant(missing, tf.int64),
-                        num_examples=len(source), seed=seed)
-                    self.add(source, int(index))
-                expected = ordinal + 1
-            yield batch
+        while True:
+            self._require_one_readable(source)
+            for batch in make_batches(expected):
+                for ordinal in batch.ordinal.numpy().tolist():
+                    for missing in range(expected, ordinal):
+                        index = example_index(
+                            tf.constant(missing, tf.int64),
+                            num_examples=len(source), seed=seed)
+                        self.add(source, int(index))
+                    expected = ordinal + 1
+                yield batch
 
     def watch_evaluation(
             self, batches: tf.data.Dataset,

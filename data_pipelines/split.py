@@ -8,7 +8,8 @@ from data_pipelines.sources import Source, open_source
 
 def open_train_and_eval(
         *, data: str, eval_data: str, eval_fraction: float,
-        train_examples: int, eval_examples: int) -> tuple[Source, Source]:
+        train_examples: int, eval_examples: int,
+        tfds_data_dir: str = "") -> tuple[Source, Source]:
     """Opens the photographs of a run.
 
     Without eval_data the evaluation examples are the ones that the source sets
@@ -22,6 +23,7 @@ def open_train_and_eval(
       eval_fraction: share of data that evaluates when eval_data is empty, 0..1.
       train_examples: how many examples to train on at most; 0 for all.
       eval_examples: how many examples to evaluate on at most; 0 for all.
+      tfds_data_dir: where TensorFlow Datasets keeps its data sets.
 
     Returns:
       The training source and the evaluation source, both in the order of
@@ -30,9 +32,14 @@ def open_train_and_eval(
     Raises:
       InputError: a source cannot be opened, or a side is empty.
     """
-    train = open_source(data, flag="--data")
+    train = open_source(data, flag="--data", tfds_data_dir=tfds_data_dir)
     if eval_data:
-        evaluation = open_source(eval_data, flag="--eval_data")
+        if train.held_out:  # which is never trained on
+            train = train.select([
+                index for index, identity in enumerate(train.identities)
+                if identity not in train.held_out])
+        evaluation = open_source(eval_data, flag="--eval_data",
+                                 tfds_data_dir=tfds_data_dir)
     else:
         held_out = [
             index for index, identity in enumerate(train.identities)
@@ -45,8 +52,22 @@ def open_train_and_eval(
                 raise InputError(
                     f"--data={data}: its {len(train) + len(evaluation)} "
                     f"photograph(s) leave none for {side} at --eval_fraction="
-                    f"{eval_fraction}; name --eval_data or change the fraction")
+                    f"{eval_fraction}; name --eval_data, or "
+                    f"{_working_fraction(train, evaluation)}")
     return _limit(train, train_examples), _limit(evaluation, eval_examples)
+
+
+def _working_fraction(train, evaluation):
+    """Advice: an --eval_fraction that leaves photographs on both sides."""
+    hashes = sorted(hash_fraction(identity) for identity
+                    in (*train.identities, *evaluation.identities))
+    if len(hashes) < 2:
+        return "more photographs"
+    # Up to two digits where that separates the first two.
+    middle = (hashes[0] + hashes[1]) / 2
+    rounded = round(middle, 2)
+    return (f"--eval_fraction="
+            f"{rounded if hashes[0] < rounded <= hashes[1] else middle}")
 
 
 def _is_held_out(source, identity, eval_fraction):

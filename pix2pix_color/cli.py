@@ -4,12 +4,11 @@ No TensorFlow here: a wrong flag is answered before it is loaded.
 """
 
 import dataclasses
-import io
-import sys
 from typing import Callable, Sequence
 
-from absl import app, flags, logging
+from absl import flags
 
+from data_pipelines import command
 from data_pipelines.errors import InputError
 from pix2pix_color import config as config_lib
 from pix2pix_color.config import Config, ConfigError
@@ -60,7 +59,7 @@ def config_from_file(path: str) -> Config:
     try:
         flag_values(["", f"--flagfile={path}"])
     except flags.Error as error:
-        raise ConfigError(f"{path}: {_one_line(error)}") from error
+        raise ConfigError(f"{path}: {command.one_line(error)}") from error
     return config_from_flags(flag_values)
 
 
@@ -72,52 +71,6 @@ def config_to_text(config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
-def refuse_arguments(arguments: Sequence[str]) -> None:
-    """Refuses what is no flag, for commands that take flags alone.
-
-    Raises:
-      ConfigError: something is left over; most often a flag without its `--`.
-    """
-    if len(arguments) > 1:
-        raise ConfigError(f"{arguments[1]!r} is no flag; flags are written "
-                          f"--name=value, see --help")
-
-
 def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs a command.
-
-    Exits 0 when its work was done. What the user can mend (a wrong flag, a
-    missing folder, a full disk) is one line on standard error and exit code 1;
-    anything else is a bug and shows its stack trace.
-
-    Args:
-      main: is given the arguments that are no flags, the command first.
-    """
-    def guarded(arguments):
-        if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.WARNING)  # TensorFlow raises it
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # A file's name may hold bytes that are no text.
-            sys.stdout.reconfigure(errors="surrogateescape")
-        try:
-            main(arguments)
-        except (ConfigError, InputError) as error:
-            sys.exit(f"error: {error}")
-        except OSError as error:
-            where = f": {error.filename}" if error.filename else ""
-            sys.exit(f"error: {error.strerror}{where}")
-        except KeyboardInterrupt:
-            sys.exit("interrupted")
-
-    app.run(guarded, flags_parser=_parse)
-
-
-def _parse(arguments: Sequence[str]) -> Sequence[str]:
-    try:
-        return flags.FLAGS(arguments)
-    except flags.Error as error:
-        sys.exit(f"error: {_one_line(error)}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Runs a command; what the user can mend is one line and exit code 1."""
+    command.run(main, user_errors=(ConfigError, InputError))

@@ -6,18 +6,17 @@ file that cannot be read is named at the end, with exit code 1, while the
 others are done.
 """
 
+import collections
 import os
 import sys
 from typing import Sequence
 
-import tensorflow as tf
 import tqdm
 from absl import flags
 
+from data_pipelines import command
 from pix2pix_color import cli
 from pix2pix_color.config import ConfigError
-from pix2pix_color.serving import saved_model
-from pix2pix_color.training.run_folder import write_atomically
 
 _MODEL = flags.DEFINE_string(
     "model", "",
@@ -31,8 +30,8 @@ def main(arguments: Sequence[str]) -> None:
     if not paths:
         raise ConfigError("no photograph was named: colorize --model=M FILE...")
     outputs = _output_paths(paths, _OUTPUT_DIR.value)
-    model = tf.saved_model.load(saved_model.find(_MODEL.value))
-    colorize = model.signatures["serving_default"]
+    client = command.load("pix2pix_color.serving.client")
+    colorize = client.load(_MODEL.value)
     if _OUTPUT_DIR.value:
         os.makedirs(_OUTPUT_DIR.value, exist_ok=True)
 
@@ -40,15 +39,13 @@ def main(arguments: Sequence[str]) -> None:
     for path, output in zip(tqdm.tqdm(paths, unit="photo", disable=None),
                             outputs):
         try:
-            with open(path, "rb") as file:
-                answer = colorize(image_bytes=tf.constant([file.read()]))
+            client.colorize_file(colorize, path, output)
         except OSError as error:
-            failed.append(f"{path}: {error.strerror}")
-        except tf.errors.InvalidArgumentError:
+            failed.append(f"{error.filename}: {error.strerror}")
+        except client.NoImageError:
             failed.append(f"{path}: no image that can be read (JPEG, PNG, "
                           f"BMP, GIF or WebP)")
         else:
-            write_atomically(output, answer["colorized_bytes"][0].numpy())
             tqdm.tqdm.write(output)  # above the progress bar
     if failed:
         sys.exit("error: " + "\nerror: ".join(failed))
@@ -61,14 +58,16 @@ def _output_paths(paths: Sequence[str], output_dir: str) -> list[str]:
         directory = output_dir or os.path.dirname(path)
         outputs.append(os.path.join(directory, f"{stem}_colorized.png"))
     for output in outputs:
-        if os.path.exists(output):
+        if os.path.lexists(output):
             raise ConfigError(
                 f"{output} exists and is not overwritten; remove it, or name "
                 f"another --output_dir")
-        if outputs.count(output) > 1:
-            raise ConfigError(
-                f"two of the photographs would be written to {output}; color "
-                f"them in two calls with different --output_dir")
+    output, count = collections.Counter(
+        map(os.path.realpath, outputs)).most_common(1)[0]
+    if count > 1:
+        raise ConfigError(
+            f"two of the photographs would be written to {output}; color "
+            f"them in two calls with different --output_dir")
     return outputs
 
 

@@ -6,6 +6,7 @@ change when a run is resumed; every other one is part of what the run is.
 """
 
 import dataclasses
+import math
 from typing import Any, Iterator, Optional, Sequence
 
 
@@ -38,7 +39,9 @@ class Data:
 
     data: str = option(
         "sample_photos",
-        "Training photographs: sample_photos, or folder:DIR.")
+        "Training photographs: sample_photos, folder:DIR, "
+        "paired:GRAY_DIR,COLOR_DIR, tfds:NAME[/CONFIG][@SPLIT], "
+        "kaggle_npy:DIR or shards:DIR.")
     eval_data: str = option(
         "",
         "Evaluation photographs, as --data; empty sets some of --data aside.")
@@ -46,13 +49,23 @@ class Data:
         0.1,
         "Share of --data set aside for evaluation when --eval_data is empty; "
         "sample_photos sets its own 8 aside.", minimum=0.0, maximum=1.0)
+    tfds_data_dir: str = option(
+        "", "Where TensorFlow Datasets keeps its data sets; empty for its "
+        "default.", resumable=True)
+    cache: str = option(
+        "none", "Where decoded photographs are kept once they have been read.",
+        choices=("none", "memory", "disk"), resumable=True)
+    max_bad_fraction: float = option(
+        0.01, "Share of the photographs that may be unreadable before the run "
+        "stops; a single one never stops it.", minimum=0.0, maximum=1.0,
+        resumable=True)
     train_examples: int = option(
         0, "Photographs to train on at most; 0 for all.", minimum=0)
     eval_examples: int = option(
         0, "Photographs to evaluate on at most; 0 for all.", minimum=0)
     image_size: int = option(
-        256, "Side of the networks' square in pixels, a power of two.",
-        minimum=32, maximum=512)
+        256, "Side of the networks' square in pixels, a power of two from 32 "
+        "to 512.")
     resize_size: int = option(
         0,
         "What a photograph's shorter side is resized to before the random "
@@ -148,7 +161,7 @@ class Config:
         size = self.data.image_size
         for field, value in self.options():
             _check_bounds(field, value)
-        if size & (size - 1):
+        if size not in (32, 64, 128, 256, 512):
             raise ConfigError(
                 f"--image_size={size} must be a power of two from 32 to 512: "
                 f"the U-Net halves it down to one pixel")
@@ -158,12 +171,6 @@ class Config:
                 f"--image_size={size}, or 0")
         if not self.reporting.workdir:
             raise ConfigError("--workdir must name a folder")
-
-    @property
-    def resize_size(self) -> int:
-        """Pixels of the shorter side before the crop (Isola et al. 2017, 6.2).
-        """
-        return self.data.resize_size or round(self.data.image_size * 286 / 256)
 
     def total_steps(self, num_train_examples: int) -> int:
         """Updates of the whole run."""
@@ -198,7 +205,8 @@ def _check_bounds(field: dataclasses.Field, value: Any) -> None:
     low, high = field.metadata["minimum"], field.metadata["maximum"]
     choices = field.metadata["choices"]
     # Written so that a NaN fails.
-    if ((choices and value not in choices)
+    if ((isinstance(value, float) and not math.isfinite(value))
+            or (choices and value not in choices)
             or (low is not None and not value >= low)
             or (high is not None and not value <= high)):
         raise ConfigError(

@@ -77,21 +77,14 @@ def evaluate(predict: Predict, source: Source, *,
     batches = pipeline.evaluation_batches(
         source, image_size=image_size, batch_size=batch_size)
     for batch in rejected.watch_evaluation(batches, source):
-        condition, _ = color_space.encode(batch.rgb)
+        real_rgb = batch.photo[..., :3]
+        condition, _ = color_space.encode(batch.photo)
         fake_rgb = color_space.decode(condition, predict(condition))
-        generated.append(measure(batch.rgb, fake_rgb))
-        gray.append(measure(batch.rgb, to_gray(batch.rgb)))
-        real.append(metrics.colorfulness(batch.rgb))
+        generated.append(measure(real_rgb, fake_rgb))
+        gray.append(measure(real_rgb, color.given_gray(batch.photo)))
+        real.append(metrics.colorfulness(real_rgb))
     return Evaluation(generated=_join(generated), gray=_join(gray),
                       real_colorfulness=np.concatenate(real))
-
-
-def to_gray(rgb: tf.Tensor) -> tf.Tensor:
-    """The photograph without its colors: uint8 in, uint8 out, same L*."""
-    lightness = color.rgb_to_lab(rgb)[..., :1]
-    gray = color.lab_to_rgb(tf.pad(lightness, [[0, 0]] * 3 + [[0, 2]]))
-    # The channels may differ by a rounding; a gray image has just one.
-    return tf.repeat(gray[..., 1:2], 3, axis=-1)
 
 
 def _measure(real_rgb, fake_rgb):
@@ -115,8 +108,7 @@ def comparison_table(evaluations: Mapping[str, Evaluation]) -> str:
     Args:
       evaluations: what was evaluated, in words -> its Evaluation.
     """
-    columns = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
-               "colorfulness_gap")
+    columns = (*METRICS, "colorfulness_gap")
     rows: list[tuple[str, ...]] = [("", *columns)]
     for title, evaluation in evaluations.items():
         for kind, means in (("colorized", evaluation.means()),

@@ -8,28 +8,20 @@ from typing import Sequence
 
 from absl import flags
 
+from data_pipelines import command
 from pix2pix_color import cli
 from pix2pix_color.config import ConfigError
-from pix2pix_color.serving import saved_model
-from pix2pix_color.training import hardware
-from pix2pix_color.training.checkpoints import Checkpoints
-from pix2pix_color.training.run_folder import RunFolder
-from pix2pix_color.training.train_state import TrainState
 
 _RUN = flags.DEFINE_string("run", "", "Folder of the run, fit's --workdir.")
 
 
 def main(arguments: Sequence[str]) -> None:
-    cli.refuse_arguments(arguments)
-    hardware.claim_devices()
-    folder = RunFolder(_RUN.value)
-    config = folder.config()
-    state = TrainState.create(config, precision="float32")
-    checkpoints = Checkpoints(state, directory=folder.checkpoints_dir)
-    if not checkpoints.restore_latest():
-        raise ConfigError(f"--run={_RUN.value} holds no checkpoint yet")
-    path = saved_model.write(state.served_generator(config), folder.export_dir)
-    print(f"step {int(state.step)} exported to {path}")
+    command.refuse_arguments(arguments)
+    if not _RUN.value:
+        raise ConfigError("--run must name the folder of a run")
+    exporting = command.load("pix2pix_color.training.exporting")
+    step, path = exporting.export_newest(_RUN.value)
+    print(f"step {step} exported to {path}")
 
 
 if __name__ == "__main__":

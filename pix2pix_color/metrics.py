@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from data_pipelines import color
 
+MAX_PSNR_DB = 100.0
+
 
 def ab_l1(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
     """Mean absolute error of a* and b*.
@@ -34,9 +36,11 @@ def psnr_db(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
       generated_rgb: uint8 [N, H, W, 3].
 
     Returns:
-      float32 [N], decibels; infinite for equal images.
+      float32 [N], decibels; 100 at most, so that one photograph that is
+      reproduced exactly (a gray one, say) leaves an average finite.
     """
-    return tf.image.psnr(real_rgb, generated_rgb, max_val=255)
+    return tf.minimum(
+        tf.image.psnr(real_rgb, generated_rgb, max_val=255), MAX_PSNR_DB)
 
 
 def ssim(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:

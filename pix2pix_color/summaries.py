@@ -1,7 +1,7 @@
 """Every TensorBoard tag and every sample grid; the only user of tf.summary."""
 
 import os
-from typing import Mapping, Optional
+from typing import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -54,7 +54,7 @@ class Summaries:
 
     def write_losses(self, losses: Mapping[str, float], *, step: int,
                      learning_rates: Mapping[str, float],
-                     images_per_second: float) -> None:
+                     images_per_second: float, rejected: int) -> None:
         """Writes one point of every training curve.
 
         Args:
@@ -62,6 +62,7 @@ class Summaries:
           step: number of completed updates.
           learning_rates: network -> its optimizer's current rate.
           images_per_second: since the last point.
+          rejected: how many photographs could not be read so far.
         """
         with self._train.as_default(step):
             for name, value in losses.items():
@@ -69,20 +70,19 @@ class Summaries:
             for network, rate in learning_rates.items():
                 tf.summary.scalar(f"learning_rate/{network}", rate)
             tf.summary.scalar("images_per_second", images_per_second)
+            tf.summary.scalar("rejected_photographs", rejected)
 
-    def write_metrics(self, means: Mapping[str, float], *, step: int,
-                      rejected: int) -> None:
+    def write_metrics(self, means: Mapping[str, float], *,
+                      step: int) -> None:
         """Writes one point of every evaluation curve.
 
         Args:
           means: metric -> average over the evaluation photographs.
           step: number of completed updates.
-          rejected: how many photographs could not be read so far.
         """
         with self._eval.as_default(step):
             for name, value in means.items():
                 tf.summary.scalar(f"metric/{name}", value)
-            tf.summary.scalar("rejected_photographs", rejected)
 
     def write_grid(self, grid: np.ndarray, *, step: int) -> None:
         """Writes a picture from draw_grid."""
@@ -107,24 +107,23 @@ class Summaries:
         self._eval.close()
 
 
-def draw_grid(gray: np.ndarray, generated: np.ndarray, real: np.ndarray, *,
-              title: Optional[str] = None) -> np.ndarray:
+def draw_grid(gray: np.ndarray, generated: np.ndarray,
+              real: np.ndarray) -> np.ndarray:
     """Draws the rows gray, generated, real.
 
     Args:
       gray: uint8 [N, S, S, 3].
       generated: uint8 [N, S, S, 3].
       real: uint8 [N, S, S, 3].
-      title: a line above, if any.
 
     Returns:
       uint8 [H, W, 3].
     """
     rows = (gray, generated, real)
-    height = _CELL_INCHES * len(rows) + (0.3 if title else 0.0)
     layout_engine = layout.ConstrainedLayoutEngine(
         w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
-    drawing = figure.Figure(figsize=(_CELL_INCHES * len(gray) + 0.3, height),
+    drawing = figure.Figure(figsize=(_CELL_INCHES * len(gray) + 0.3,
+                                     _CELL_INCHES * len(rows)),
                             dpi=_GRID_DPI, layout=layout_engine)
     axes = drawing.subplots(len(rows), len(gray), squeeze=False)
     for name, row, row_axes in zip(_ROWS, rows, axes):
@@ -133,8 +132,6 @@ def draw_grid(gray: np.ndarray, generated: np.ndarray, real: np.ndarray, *,
             cell.set(xticks=[], yticks=[])
             cell.spines[:].set_visible(False)
         row_axes[0].set_ylabel(name)
-    if title:
-        drawing.suptitle(title, fontsize="medium")
     canvas = backend_agg.FigureCanvasAgg(drawing)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -10,16 +10,19 @@ ROOT = pathlib.Path(__file__).parents[1]
 # From the ground up; a module may import its own floor and those before it.
 FLOORS = (
     ("data_pipelines.errors", "data_pipelines.color", "data_pipelines.decode",
-     "data_pipelines.augment", "data_pipelines.sources"),
-    ("data_pipelines.pipeline", "data_pipelines.split"),
+     "data_pipelines.augment", "data_pipelines.sources",
+     "data_pipelines.command", "data_pipelines.image_header"),
+    ("data_pipelines.pipeline", "data_pipelines.split",
+     "data_pipelines.cache", "data_pipelines.preparation"),
+    ("data_pipelines.prepare", "data_pipelines.inspect"),
     ("pix2pix_color.config", "pix2pix_color.networks", "pix2pix_color.losses",
-     "pix2pix_color.metrics"),
+     "pix2pix_color.metrics", "pix2pix_color.files"),
     ("pix2pix_color.cli", "pix2pix_color.evaluation",
      "pix2pix_color.summaries"),
     ("pix2pix_color.training", "pix2pix_color.serving"),
     ("pix2pix_color.fit", "pix2pix_color.export", "pix2pix_color.colorize"),
 )
-COMMANDS = FLOORS[-1]
+COMMANDS = FLOORS[2] + FLOORS[-1]
 MODULES = sorted(
     path for package in ("data_pipelines", "pix2pix_color")
     for path in (ROOT / package).rglob("*.py"))

@@ -1,28 +1,39 @@
 """Where photographs come from, one module a kind."""
 
+import functools
+from typing import Callable
+
 from data_pipelines.errors import InputError
-from data_pipelines.sources import folder, sample_photos
+from data_pipelines.sources import (folder, kaggle_npy, paired, sample_photos,
+                                    shards, tfds)
 from data_pipelines.sources.source import Source
 
-SOURCES = {
-    "sample_photos": sample_photos.open_sample_photos,
-    "folder": folder.open_folder,
-}
+SPECS = ("sample_photos, folder:DIR, paired:GRAY_DIR,COLOR_DIR, "
+         "tfds:NAME[/CONFIG], kaggle_npy:DIR or shards:DIR")
 
 
-def open_source(spec: str, *, flag: str) -> Source:
+def open_source(spec: str, *, flag: str, tfds_data_dir: str = "") -> Source:
     """Opens the source that a data spec names.
 
     Args:
-      spec: `sample_photos` or `folder:DIR`.
+      spec: one of SPECS.
       flag: the flag that the spec was given by, for messages: `--data`.
+      tfds_data_dir: where TensorFlow Datasets keeps its data sets; empty for
+        its own default.
 
     Raises:
       InputError: the kind is unknown or the source cannot be opened.
     """
+    kinds: dict[str, Callable[..., Source]] = {
+        "sample_photos": sample_photos.open_sample_photos,
+        "folder": folder.open_folder,
+        "paired": paired.open_paired,
+        "tfds": functools.partial(tfds.open_tfds, data_dir=tfds_data_dir),
+        "kaggle_npy": kaggle_npy.open_kaggle_npy,
+        "shards": shards.open_shards,
+    }
     kind, _, argument = spec.partition(":")
-    if kind not in SOURCES:
-        raise InputError(
-            f"{flag}={spec}: {kind!r} is no kind of source; use sample_photos "
-            f"or folder:DIR")
-    return SOURCES[kind](argument, origin=f"{flag}={spec}")
+    if kind not in kinds:
+        raise InputError(f"{flag}={spec}: {kind!r} is no kind of source; use "
+                         f"{SPECS}")
+    return kinds[kind](argument, origin=f"{flag}={spec}")

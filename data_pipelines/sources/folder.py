@@ -1,9 +1,11 @@
 """`folder:DIR`: every image file below a folder."""
 
 import os
+from typing import Iterator
 
 from data_pipelines.errors import InputError
 from data_pipelines.sources import source
+from data_pipelines.sources.listing import Listing
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
@@ -22,22 +24,29 @@ def open_folder(directory: str, *, origin: str) -> source.Source:
     Raises:
       InputError: the folder is missing, unreadable, or holds no image file.
     """
+    directory = os.path.expanduser(directory)
     if not os.path.isdir(directory):
         raise InputError(f"{origin}: there is no folder {directory!r}")
-    identities = sorted(
-        os.path.relpath(path, directory) for path
-        in _image_files(directory, origin))
-    if not identities:
+    names = Listing(list_images(directory, origin=origin))
+    if not names:
         raise InputError(
             f"{origin}: no image file below {directory!r}; looked for "
             f"{', '.join(EXTENSIONS)} in it and its subfolders")
-    return source.from_files(
-        origin=origin,
-        identities=identities,
-        paths=[os.path.join(directory, name) for name in identities])
+    return source.from_files(directory, names, origin=origin)
 
 
-def _image_files(directory, origin):
+def list_images(directory: str, *, origin: str) -> Iterator[str]:
+    """Yields the image files below a folder, as paths relative to it.
+
+    The order is fixed: a folder's own files by name, then its subfolders.
+
+    Args:
+      directory: the folder.
+      origin: the flag and data spec, for messages.
+
+    Raises:
+      InputError: a folder cannot be listed.
+    """
     def refuse(error):
         raise InputError(
             f"{origin}: cannot list {error.filename!r}: {error.strerror}")
@@ -51,6 +60,7 @@ def _image_files(directory, origin):
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if name[0] != ".")
-        for name in files:
+        inside = os.path.relpath(parent, directory)
+        for name in sorted(files):
             if name[0] != "." and name.lower().endswith(EXTENSIONS):
-                yield os.path.join(parent, name)
+                yield name if inside == "." else os.path.join(inside, name)

@@ -1,12 +1,13 @@
 """What every kind of source is: a list of photographs, each read by index."""
 
 import dataclasses
-import os
 from typing import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from data_pipelines import decode
+from data_pipelines.sources.listing import Listing, Selection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,9 +19,11 @@ class Source:
         `--data=folder:photos`.
       identities: one name an example, stable when other examples come or go;
         splits are made by it and messages name it.
-      load: int64 [] index -> uint8 [H, W, 3] RGB, in TensorFlow ops, so that it
-        runs inside Dataset.map; a photograph that cannot be read raises a
-        tf.errors.OpError.
+      load: int64 [] index -> uint8 [H, W, channels], in TensorFlow ops, so
+        that it runs inside Dataset.map; a photograph that cannot be read
+        raises a tf.errors.OpError.
+      channels: 3 for RGB; 4 where the source gives its own gray photograph
+        beside the RGB one.
       held_out: identities that the source itself sets aside for evaluation;
         empty where it does not.
     """
@@ -28,6 +31,7 @@ class Source:
     origin: str
     identities: Sequence[str]
     load: Callable[[tf.Tensor], tf.Tensor]
+    channels: int = 3
     held_out: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
@@ -35,29 +39,24 @@ class Source:
 
     def select(self, indices: Sequence[int]) -> "Source":
         """The source of these examples alone, in this order."""
-        kept = tf.constant(indices, tf.int64, shape=[len(indices)])
+        chosen = np.asarray(indices, np.int64)
+        kept = tf.constant(chosen)
         return dataclasses.replace(
             self,
-            identities=[self.identities[index] for index in indices],
+            identities=Selection(self.identities, chosen),
             load=lambda index: self.load(tf.gather(kept, index)))
 
 
-def from_files(*, origin: str, identities: Sequence[str], paths: Sequence[str],
-               held_out: frozenset[str] = frozenset()) -> Source:
+def from_files(directory: str, names: Listing, *, origin: str) -> Source:
     """A source of image files, decoded as they are read.
 
     Args:
+      directory: the folder that the names are relative to.
+      names: the files' relative paths, which are their identities.
       origin: the flag and data spec, for messages.
-      identities: one name a file.
-      paths: the files, in the same order.
-      held_out: identities set aside for evaluation.
     """
-    # A file's name is bytes, not always UTF-8.
-    path_tensor = tf.constant([os.fsencode(path) for path in paths], tf.string,
-                              shape=[len(paths)])
-
     def load(index):
-        return decode.decode_rgb(tf.io.read_file(tf.gather(path_tensor, index)))
+        path = tf.strings.join([directory, names.at(index)], separator="/")
+        return decode.decode_rgb(tf.io.read_file(path))
 
-    return Source(origin=origin, identities=identities, load=load,
-                  held_out=held_out)
+    return Source(origin=origin, identities=names, load=load)

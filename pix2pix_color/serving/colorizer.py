@@ -5,7 +5,8 @@ on what else was asked:
 
     rgb uint8 [H, W, 3]
     -> L* at full resolution, which is kept to the end
-    -> reduced so that the longer side is S, mirrored at the borders to S x S
+    -> resized so that the longer side is S, mirrored at the borders to S x S,
+       encoded as in training
     -> the generator's a*b* [S, S, 2], borders cut off, brought up to H x W
     -> joined with the full-resolution L*; out of gamut, chroma gives way
 
@@ -15,7 +16,7 @@ Everything is TensorFlow ops: the SavedModel needs TensorFlow alone.
 import keras
 import tensorflow as tf
 
-from data_pipelines import color, decode
+from data_pipelines import augment, color, decode
 
 
 class Colorizer(tf.Module):
@@ -68,8 +69,8 @@ class Colorizer(tf.Module):
     def _colorize(self, rgb):
         """uint8 [H, W, 3] -> uint8 [H, W, 3]."""
         lightness = color.rgb_to_lab(rgb)[..., :1]
-        condition, (height, width) = fit_square(
-            color.scale_lightness(lightness), self._image_size)
+        square, (height, width) = fit_square(rgb, self._image_size)
+        condition, _ = color.LAB.encode(square)
         target = self._generator(condition[tf.newaxis], training=False)[0]
         ab = tf.image.resize(target[:height, :width] * color.AB_SCALE,
                              tf.shape(rgb)[:2], method="bicubic")
@@ -78,21 +79,21 @@ class Colorizer(tf.Module):
 
 def fit_square(picture: tf.Tensor,
                size: int) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
-    """Reduces a picture to fit a square and mirrors it over the rest.
+    """Resizes a picture to fit a square and mirrors it over the rest.
 
     Args:
-      picture: float32 [H, W, C], any size and aspect ratio.
+      picture: uint8 [H, W, C], any size and aspect ratio.
       size: side of the square, pixels.
 
     Returns:
-      float32 [size, size, C], the picture in its upper left; and the height
+      uint8 [size, size, C], the picture in its upper left; and the height
       and width, int32 [], that the picture takes there.
     """
     shape = tf.shape(picture)[:2]
     scale = size / tf.reduce_max(shape)
     reduced = tf.cast(tf.round(tf.cast(shape, tf.float64) * scale), tf.int32)
     reduced = tf.clip_by_value(reduced, 1, size)
-    picture = tf.image.resize(picture, reduced, antialias=True)
+    picture = augment.resize(picture, reduced)
     for axis in (0, 1):
         picture = tf.gather(picture, _mirror(reduced[axis], size), axis=axis)
     picture = tf.ensure_shape(picture, [size, size, None])

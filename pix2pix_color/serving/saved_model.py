@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -24,8 +25,8 @@ def write(generator: keras.Model, export_dir: str) -> str:
       The version's path.
     """
     os.makedirs(export_dir, exist_ok=True)
-    path = os.path.join(export_dir, str(max(_versions(export_dir), default=0)
-                                        + 1))
+    taken = [int(name) for name in os.listdir(export_dir) if name.isdecimal()]
+    path = os.path.join(export_dir, str(max(taken, default=0) + 1))
     partial = f"{path}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     module = Colorizer(generator)
@@ -58,6 +59,23 @@ def find(path: str) -> str:
 
 
 def _versions(directory: str) -> list[int]:
+    """Versions of a directory that hold a SavedModel."""
     if not os.path.isdir(directory):
         return []
-    return [int(name) for name in os.listdir(directory) if name.isdecimal()]
+    return [int(name) for name in os.listdir(directory) if name.isdecimal()
+            and os.path.exists(os.path.join(directory, name, "saved_model.pb"))]
+
+
+def load(path: str) -> Any:
+    """Loads the SavedModel that a person means, as find does.
+
+    Raises:
+      ConfigError: there is none, or it is damaged.
+    """
+    directory = find(path)
+    try:
+        return tf.saved_model.load(directory)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"--model={path}: the SavedModel in {directory} "
+                          f"cannot be loaded: {reason}") from error

@@ -1,5 +1,6 @@
 """What a person sees of a training: a bar on a terminal, lines in a log."""
 
+import io
 import sys
 import time
 from typing import Mapping, Optional, TextIO
@@ -20,7 +21,7 @@ class Progress:
 
     def __init__(self, *, first_step: int, total_steps: int,
                  stream: Optional[TextIO] = None) -> None:
-        self._stream = stream or sys.stderr
+        self._stream = stream or sys.stderr or io.StringIO()
         self._first_step, self._total_steps = first_step, total_steps
         self._started = time.monotonic()
         self._bar = None

@@ -7,8 +7,9 @@ from data_pipelines import color, pipeline
 from data_pipelines.sources import Source
 from pix2pix_color import evaluation
 from pix2pix_color.config import Config
+from pix2pix_color.files import write_atomically
 from pix2pix_color.summaries import Summaries, draw_grid
-from pix2pix_color.training.run_folder import RunFolder, write_atomically
+from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
 NUM_SAMPLES = 8
@@ -44,10 +45,10 @@ class Reporter:
         self._drawn = self._first_photographs(eval_source)
 
     def _first_photographs(self, source: Source) -> tf.Tensor:
-        """uint8 [N, S, S, 3], the same whenever they are asked for."""
+        """uint8 [N, S, S, C], the same whenever they are asked for."""
         batches = pipeline.evaluation_batches(
             source, image_size=self._image_size, batch_size=NUM_SAMPLES)
-        return next(self._rejected.watch_evaluation(batches, source)).rgb
+        return next(self._rejected.watch_evaluation(batches, source)).photo
 
     def measure(self, source: Source) -> evaluation.Evaluation:
         """Evaluates on any photographs, without drawing a curve."""
@@ -60,8 +61,7 @@ class Reporter:
         """Evaluates on the evaluation photographs: a point of each curve."""
         result = self.measure(self._eval_source)
         self._summaries.write_metrics(
-            result.means(), step=int(self._state.step),
-            rejected=len(self._rejected))
+            result.means(), step=int(self._state.step))
         return result
 
     def draw_samples(self) -> str:
@@ -87,12 +87,12 @@ class Reporter:
         grid = self._colorize_and_draw(self._first_photographs(source))
         return self._write_png(grid, f"training-{int(self._state.step):07d}")
 
-    def _colorize_and_draw(self, real: tf.Tensor) -> np.ndarray:
-        condition, _ = self._color_space.encode(real)
+    def _colorize_and_draw(self, photos: tf.Tensor) -> np.ndarray:
+        condition, _ = self._color_space.encode(photos)
         generated = self._color_space.decode(
             condition, self._predict(condition))
-        return draw_grid(evaluation.to_gray(real).numpy(), generated.numpy(),
-                         real.numpy())
+        return draw_grid(color.given_gray(photos).numpy(), generated.numpy(),
+                         photos[..., :3].numpy())
 
     def _write_png(self, grid: np.ndarray, name: str) -> str:
         path = self._folder.sample_path(name)

@@ -8,12 +8,15 @@
     export/<version>/   SavedModels
 """
 
+import errno
+import fcntl
 import json
 import os
 from typing import Any
 
 from pix2pix_color import cli
 from pix2pix_color.config import Config, ConfigError, differing_options
+from pix2pix_color.files import write_atomically
 
 
 class RunFolder:
@@ -24,6 +27,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str) -> None:
+        path = os.path.expanduser(path)
         self.path = path
         self.flags_path = os.path.join(path, "config.flags")
         self.run_path = os.path.join(path, "run.json")
@@ -34,11 +38,20 @@ class RunFolder:
     def claim(self, config: Config) -> None:
         """Makes the folder, or checks that an existing one is the same run's.
 
+        It is this process's until the process ends.
+
         Raises:
           ConfigError: the folder holds another run, whose differing flags are
-            named, or something that is no run at all.
-          OSError: the folder cannot be made or written to.
+            named, or something that is no run at all; another process trains
+            in it; or it cannot be written to.
         """
+        try:
+            self._claim(config)
+        except OSError as error:
+            raise ConfigError(f"--workdir={self.path} cannot be used: "
+                              f"{error.strerror}: {error.filename}") from error
+
+    def _claim(self, config: Config) -> None:
         if os.path.exists(self.flags_path):
             differing = differing_options(self.config(), config)
             if differing:
@@ -46,13 +59,37 @@ class RunFolder:
                     f"--workdir={self.path} holds a run made with other flags: "
                     f"{'; '.join(differing)}. Choose another --workdir, or the "
                     f"same flags")
-        elif os.path.isdir(self.path) and os.listdir(self.path):
+        elif os.path.isdir(self.path) and any(
+                not name.startswith((".lock", "config.flags."))
+                for name in os.listdir(self.path)):
             raise ConfigError(
                 f"--workdir={self.path} is not empty and holds no run; choose "
                 f"another folder")
-        for directory in (self.path, self.checkpoints_dir, self.samples_dir):
+        os.makedirs(self.path, exist_ok=True)
+        self._lock()
+        if not os.path.exists(self.flags_path):
+            self.write_flags(config)  # first, so that it is a run's folder
+        for directory in (self.checkpoints_dir, self.samples_dir,
+                          self.export_dir, os.path.join(self.path, "train"),
+                          os.path.join(self.path, "eval")):
             os.makedirs(directory, exist_ok=True)
-        write_atomically(self.flags_path, cli.config_to_text(config).encode())
+            if not os.access(directory, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES),
+                                      directory)
+
+    def _lock(self) -> None:
+        self._lock_file = open(os.path.join(self.path, ".lock"), "w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"--workdir={self.path}: another process trains "
+                              f"in it") from None
+
+    def write_flags(self, config: Config) -> None:
+        """Writes config.flags, replacing an earlier one."""
+        write_atomically(
+            self.flags_path,
+            cli.config_to_text(config).encode(errors="surrogateescape"))
 
     def config(self) -> Config:
         """Reads the flags that the run was made with.
@@ -65,6 +102,14 @@ class RunFolder:
                               f"config.flags in it")
         return cli.config_from_file(self.flags_path)
 
+    def read_run_json(self) -> dict[str, Any]:
+        """Reads run.json; empty where there is none yet."""
+        try:
+            with open(self.run_path, encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
+
     def write_run_json(self, facts: dict[str, Any]) -> None:
         """Writes run.json, replacing an earlier one."""
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
@@ -74,22 +119,3 @@ class RunFolder:
     def sample_path(self, name: str) -> str:
         """Where the sample grid of this name belongs."""
         return os.path.join(self.samples_dir, f"{name}.png")
-
-
-def write_atomically(path: str, content: bytes) -> None:
-    """Writes a file so that it is there whole or, on any failure, not at all.
-
-    Raises:
-      OSError: as open and write do; an earlier file of that name is unharmed.
-    """
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise

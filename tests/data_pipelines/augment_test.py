@@ -222,3 +222,8 @@ def test_fine_checkerboard_shrinks_to_flat_gray():
 def test_jitter_shrinks_a_fine_checkerboard_to_flat_gray():
     gray = jitter(checkerboard(256), image_size=32, resize_size=36)
     np.testing.assert_allclose(gray.astype(int), 127.5, rtol=0, atol=2)
+
+
+@pytest.mark.parametrize("image_size, expected", [(256, 286), (128, 143)])
+def test_jitter_defaults_to_that_of_pix2pix(image_size, expected):
+    assert augment.default_resize_size(image_size) == expected

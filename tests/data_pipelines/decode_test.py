@@ -189,9 +189,125 @@ def test_an_animated_gif_gives_its_first_frame():
     assert_decoded_as_pillow_does(animation("GIF"))
 
 
+def gif_with_a_picture_at(left, top, *, screen):
+    """A GIF of 9 x 7 noise somewhere on a screen (width, height)."""
+    image_bytes = encode(picture("P", noise()), "GIF")
+    descriptor = image_bytes.index(b"," + bytes(4))
+    return (image_bytes[:6] + struct.pack("<HH", *screen)
+            + image_bytes[10:descriptor + 1] + struct.pack("<HH", left, top)
+            + image_bytes[descriptor + 5:])
+
+
+@pytest.mark.parametrize("left, top, screen, shape", [
+    (3, 5, (40, 24), (24, 40, 3)),
+    (31, 17, (40, 24), (24, 40, 3)),
+    (0, 0, (9, 7), (7, 9, 3)),
+    (3, 5, (9, 7), (12, 12, 3)),
+], ids=["within", "in_the_corner", "all_of_it", "beyond"])
+def test_gif_picture_is_put_on_its_canvas(left, top, screen, shape):
+    rgb = decode_rgb(gif_with_a_picture_at(left, top, screen=screen))
+    stored = decode_rgb(gif_with_a_picture_at(0, 0, screen=(9, 7)))
+    expected = np.zeros(shape, np.uint8)
+    expected[top:top + 7, left:left + 9] = stored
+    np.testing.assert_array_equal(rgb, expected)
+    assert pillow_rgb(gif_with_a_picture_at(left, top, screen=screen)
+                      ).shape == shape
+
+
+def test_gif_is_not_read_behind_its_first_picture():
+    still = encode(picture("P", noise()), "GIF")
+    descriptor = still.index(b"," + bytes(4))
+    huge = b"," + struct.pack("<4HB", 0, 0, 60_000, 60_000, 0)
+    np.testing.assert_array_equal(
+        decode_rgb(still[:-1] + huge + still[descriptor + 10:]),
+        decode_rgb(still))
+
+
 def test_an_animated_webp_is_refused():
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="animated WebP"):
         decode_rgb(animation("WEBP"))
+
+
+FORMATS = ["JPEG", "PNG", "BMP", "GIF", "WEBP"]
+
+
+@pytest.mark.parametrize("options", [
+    *({"file_format": name} for name in FORMATS),
+    {"file_format": "JPEG", "progressive": True},
+    {"file_format": "WEBP", "lossless": True},
+], ids=[*FORMATS, "progressive", "lossless"])
+def test_as_many_pixels_are_decoded_as_allowed(options):
+    image_bytes = tf.constant(encode(Image.fromarray(gradient()), **options))
+    rgb = decode.decode_rgb(image_bytes, max_pixels=40 * 24)
+    np.testing.assert_array_equal(rgb, decode.decode_rgb(image_bytes))
+    for refuse in (
+            lambda: decode.decode_rgb(image_bytes, max_pixels=40 * 24 - 1),
+            lambda: next(iter(tf.data.Dataset.from_tensors(image_bytes).map(
+                lambda one: decode.decode_rgb(one, max_pixels=959))))):
+        with pytest.raises(
+                tf.errors.InvalidArgumentError,
+                match="40 x 24 pixels, more than MAX_PIXELS=959 allowed"):
+            refuse()
+
+
+def test_webp_with_alpha_is_measured_by_its_canvas():
+    image_bytes = tf.constant(encode(picture("RGBA", noise(4)), "WEBP"))
+    assert decode.decode_rgb(image_bytes, max_pixels=63).shape == (7, 9, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="9 x 7 pixels"):
+        decode.decode_rgb(image_bytes, max_pixels=62)
+
+
+def test_cmyk_may_have_three_quarters_of_the_pixels():
+    image_bytes = tf.constant(encode(picture("CMYK", gradient()), "JPEG"))
+    assert decode.decode_rgb(image_bytes, max_pixels=1280).shape == (24, 40, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="40 x 24 pixels"):
+        decode.decode_rgb(image_bytes, max_pixels=1279)
+
+
+@pytest.mark.parametrize("image_bytes", [
+    b"\xff\x0a" + bytes(100),
+    b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100),
+    encode(Image.fromarray(noise()), "TIFF"),
+], ids=["jpeg_xl", "jpeg_xl_container", "tiff"])
+def test_format_whose_size_is_not_known_is_refused(image_bytes):
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match="Unknown image file format"):
+        decode_rgb(image_bytes)
+
+
+def test_webp_without_a_chunk_header_is_refused():
+    webp = encode(Image.fromarray(noise()), "WEBP")
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match="WebP without a size"):
+        decode_rgb(webp[:12] + webp[20:])
+
+
+def test_jpeg_of_many_scans_is_refused_where_it_could_take_long():
+    jpeg = encode(Image.fromarray(gradient()), "JPEG", progressive=True)
+    last_scan = jpeg[jpeg.rfind(b"\xff\xda"):-2]
+    small = jpeg[:-2] + last_scan * 600 + b"\xff\xd9"
+    assert decode_rgb(small).shape == (24, 40, 3)
+    frame = jpeg.index(b"\xff\xc2")
+    large = (small[:frame + 5] + struct.pack(">HH", 9000, 9000)
+             + small[frame + 9:])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="500 scans"):
+        decode_rgb(large)
+
+
+def test_saved_model_decodes_and_refuses_the_same(tmp_path):
+    module = tf.Module()
+    module.decode = tf.function(decode.decode_rgb, autograph=False,
+                                input_signature=[tf.TensorSpec([], tf.string)])
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    for name in FORMATS:
+        image_bytes = encode(Image.fromarray(gradient()), name)
+        np.testing.assert_array_equal(
+            loaded.decode(tf.constant(image_bytes)), decode_rgb(image_bytes))
+    for refused, reason in ((animation("WEBP"), "animated WebP"),
+                            (b"words", "Unknown image file format")):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
+            loaded.decode(tf.constant(refused))
 
 
 @pytest.mark.parametrize("byte_order", [LITTLE_ENDIAN, BIG_ENDIAN])
@@ -260,6 +376,15 @@ def test_directory_that_says_it_is_larger_than_the_file_is_still_read():
     assert decode_rgb(image_bytes).shape == (40, 24, 3)
 
 
+def test_exif_of_another_type_or_behind_the_first_scan_turns_nothing():
+    of_type_byte = exif(6).replace(struct.pack("<HH", ORIENTATION_TAG, SHORT),
+                                   struct.pack("<HH", ORIENTATION_TAG, 1))
+    for image_bytes in (jpeg_with((0xE1, of_type_byte)),
+                        jpeg_with() + jpeg_with((0xE1, exif(6)))):
+        np.testing.assert_array_equal(
+            decode_rgb(image_bytes), decode_rgb(jpeg_with()))
+
+
 def test_jpeg_without_exif_is_upright():
     image_bytes = jpeg_with()
     assert decode.exif_orientation(tf.constant(image_bytes)) == 1
@@ -273,6 +398,13 @@ def test_png_with_exif_among_its_bytes_is_not_turned():
                    + png_chunk(b"tEXt", b"Comment\0" + exif(6))
                    + png[end_of_header:])
     np.testing.assert_array_equal(decode_rgb(image_bytes), gradient())
+
+
+def test_palette_bmp_that_ends_in_its_header_is_refused():
+    image_bytes = encode(picture("P", noise()), "BMP")
+    for size in range(2, 80):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode_rgb(image_bytes[:size])
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 20])

@@ -93,6 +93,14 @@ def photo_folder(tmp_path):
     return make
 
 
+def watch(rejected, source, *, count, first_ordinal=0, **options):
+    """The first batches of the joined streams, as a list."""
+    return list(itertools.islice(rejected.watch_training(
+        lambda ordinal: training_batches(
+            source, first_ordinal=ordinal, **options),
+        source, seed=0, first_ordinal=first_ordinal), count))
+
+
 def names(rejected):
     """Identities alone, without the data spec before them."""
     return [name.rpartition(": ")[2] for name in rejected.reasons]
@@ -279,7 +287,7 @@ def test_stream_resumes_late_without_running_through_the_beginning():
 def test_evaluation_keeps_order_and_a_partial_last_batch(num_examples, sizes):
     batches = list(pipeline.evaluation_batches(
         noise_source(num_examples), image_size=8, batch_size=3))
-    assert [len(batch.rgb) for batch in batches] == sizes
+    assert [len(batch.photo) for batch in batches] == sizes
     indices = np.concatenate([batch.index for batch in batches])
     np.testing.assert_array_equal(indices, np.arange(num_examples))
 
@@ -288,11 +296,11 @@ def test_evaluation_takes_the_centre_square():
     batch = next(iter(pipeline.evaluation_batches(
         noise_source(3), image_size=8, batch_size=3)))
     assert isinstance(batch, pipeline.EvaluationBatch)
-    assert batch.rgb.dtype == tf.uint8
-    assert batch.rgb.shape == (3, 8, 8, 3)
+    assert batch.photo.dtype == tf.uint8
+    assert batch.photo.shape == (3, 8, 8, 3)
     for index in range(3):
         np.testing.assert_array_equal(
-            batch.rgb[index],
+            batch.photo[index],
             augment.centre_square(noise(index), image_size=8))
 
 
@@ -330,9 +338,7 @@ def test_corrupt_photograph_is_left_out_of_training_and_named_once(
     source = photo_folder(
         *(WORDS if index == bad else None for index in range(5)))
     rejected = pipeline.RejectedExamples()
-    seen = list(rejected.watch_training(
-        training_batches(source, batch_size=3).take(4), source,
-        seed=0, first_ordinal=0))
+    seen = watch(rejected, source, count=4, batch_size=3)
     assert [len(batch.ordinal) for batch in seen] == [3, 3, 3, 3]
     ordinals = np.concatenate([batch.ordinal for batch in seen])
     readable = [ordinal for ordinal, index in enumerate(
@@ -348,10 +354,8 @@ def test_training_resumes_behind_a_corrupt_photograph(photo_folder):
     for num_seen in (1, 4):
         first_ordinal = int(whole[num_seen - 1].ordinal[-1]) + 1
         rejected = pipeline.RejectedExamples()
-        resumed = rejected.watch_training(
-            training_batches(source, batch_size=3,
-                             first_ordinal=first_ordinal).take(8 - num_seen),
-            source, seed=0, first_ordinal=first_ordinal)
+        resumed = watch(rejected, source, count=8 - num_seen, batch_size=3,
+                        first_ordinal=first_ordinal)
         assert_same_batches(resumed, whole[num_seen:])
         assert names(rejected) == ["1.png"]
 
@@ -402,8 +406,7 @@ def test_training_and_evaluation_share_one_list(photo_folder, caplog):
     rejected = pipeline.RejectedExamples()
     list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=2), source))
-    list(rejected.watch_training(
-        training_batches(source).take(3), source, seed=0, first_ordinal=0))
+    watch(rejected, source, count=3)
     assert names(rejected) == ["1.png"]
     assert len(warnings_about(caplog, "1.png")) == 1
 
@@ -411,9 +414,7 @@ def test_training_and_evaluation_share_one_list(photo_folder, caplog):
 def test_nothing_is_rejected_where_all_can_be_read(photo_folder, caplog):
     source = photo_folder(None, None, None)
     rejected = pipeline.RejectedExamples()
-    trained = list(rejected.watch_training(
-        training_batches(source, first_ordinal=7).take(3), source, seed=0,
-        first_ordinal=7))
+    trained = watch(rejected, source, count=3, first_ordinal=7)
     evaluated = list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=2), source))
     assert len(trained) == 3 and len(evaluated) == 2
@@ -429,11 +430,8 @@ NONE_READABLE = (r"^--data=folder:.*: none of its 3 photograph\(s\) can be "
 def test_training_on_nothing_but_corrupt_photographs_is_refused(photo_folder):
     source = photo_folder(WORDS, WORDS, b"")
     rejected = pipeline.RejectedExamples()
-    # The stream itself would never end and never give a batch.
-    watched = rejected.watch_training(
-        itertools.repeat(None), source, seed=0, first_ordinal=0)
     with pytest.raises(InputError, match=NONE_READABLE):
-        next(watched)
+        watch(rejected, source, count=1)
     assert names(rejected) == ["0.png", "1.png", "2.png"]
 
 
@@ -450,10 +448,53 @@ def test_evaluation_of_nothing_but_corrupt_photographs_is_refused(
 def test_sample_photos_are_all_read_in_one_epoch():
     source = open_source("sample_photos", flag="--data")
     rejected = pipeline.RejectedExamples()
-    seen = list(rejected.watch_training(
-        training_batches(source, batch_size=16, image_size=32).take(4),
-        source, seed=0, first_ordinal=0))
+    seen = watch(rejected, source, count=4, batch_size=16, image_size=32)
     indices = example_indices(
         np.concatenate([batch.ordinal for batch in seen]), num_examples=64)
     assert sorted(indices) == list(range(64))
     assert rejected.reasons == {}
+
+
+@pytest.mark.parametrize("count, bad, limit, is_refused", [
+    (20, 1, 0.01, False),  # a single one never stops a run
+    (20, 2, 0.01, True), (20, 2, 0.1, False), (20, 3, 0.1, True)])
+def test_too_many_corrupt_photographs_are_refused_with_the_list(
+        photo_folder, count, bad, limit, is_refused):
+    source = photo_folder(*[WORDS] * bad, *[None] * (count - bad))
+    batches = pipeline.evaluation_batches(source, image_size=8, batch_size=4)
+    rejected = pipeline.RejectedExamples(limit)
+    if not is_refused:
+        list(rejected.watch_evaluation(batches, source))
+        assert len(rejected) == bad
+        return
+    with pytest.raises(InputError, match=(
+            rf"{bad} of 20 photographs cannot be read, more than "
+            rf"--max_bad_fraction={limit} allows: 0.png \(.*\), 1.png")):
+        list(rejected.watch_evaluation(batches, source))
+
+
+def test_streams_are_joined_without_a_seam(photo_folder, monkeypatch):
+    source = photo_folder(None, WORDS, None, None, None)
+    whole = watch(pipeline.RejectedExamples(), source, count=12, batch_size=3)
+    monkeypatch.setattr(pipeline, "_ORDINALS_A_STREAM", 8)
+    joined = watch(pipeline.RejectedExamples(), source, count=12, batch_size=3)
+    for one, other in zip(whole, joined):
+        np.testing.assert_array_equal(one.ordinal, other.ordinal)
+        np.testing.assert_array_equal(one.target, other.target)
+
+
+def test_photographs_that_vanish_end_the_stream(
+        photo_folder, tmp_path, monkeypatch):
+    source = photo_folder(None, None, None)
+    monkeypatch.setattr(pipeline, "_ORDINALS_A_STREAM", 60)
+    rejected = pipeline.RejectedExamples()
+    batches = rejected.watch_training(
+        lambda ordinal: training_batches(source, first_ordinal=ordinal),
+        source, seed=0, first_ordinal=0)
+    next(batches)
+    for path in tmp_path.glob("*.png"):
+        path.unlink()
+    with pytest.raises(InputError, match="none of its 3 photograph"):
+        for _ in range(1000):
+            next(batches)
+    assert names(rejected) == ["0.png", "1.png", "2.png"]

@@ -5,6 +5,7 @@ import pytest
 
 from data_pipelines import split
 from data_pipelines.errors import InputError
+from data_pipelines.sources import open_source
 
 NAMES = [f"photo {number:03}.jpg" for number in range(60)]
 
@@ -107,9 +108,7 @@ def test_sides_load_their_own_photographs():
     train, evaluation = split.open_train_and_eval(
         data="sample_photos", eval_data="", eval_fraction=0.1,
         train_examples=0, eval_examples=0)
-    everything, _ = split.open_train_and_eval(
-        data="sample_photos", eval_data="sample_photos", eval_fraction=0.1,
-        train_examples=0, eval_examples=0)
+    everything = open_source("sample_photos", flag="--data")
     for side, index in ((train, 40), (evaluation, 6)):
         place = everything.identities.index(side.identities[index])
         np.testing.assert_array_equal(
@@ -175,3 +174,11 @@ def test_message_names_the_flag_that_is_wrong(tmp_path):
         open_split(data, eval_data="folder:/no/such")
     with pytest.raises(InputError, match="^--data=folder:/no/such: "):
         open_split("folder:/no/such", eval_data=data)
+
+
+def test_what_a_source_sets_aside_is_never_trained_on():
+    train, evaluation = split.open_train_and_eval(
+        data="sample_photos", eval_data="sample_photos", eval_fraction=0.1,
+        train_examples=0, eval_examples=0)
+    assert len(train) == 56 and len(evaluation) == 64
+    assert not train.held_out.intersection(train.identities)

@@ -59,9 +59,3 @@ def test_a_flag_file_with_an_unknown_flag_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="my.flags: Unknown command line flag "
                                           "'batch_sise'"):
         cli.config_from_file(str(path))
-
-
-def test_arguments_that_are_no_flags_are_refused():
-    with pytest.raises(ConfigError, match="'steps=3' is no flag"):
-        cli.refuse_arguments(["fit", "steps=3"])
-    cli.refuse_arguments(["fit"])

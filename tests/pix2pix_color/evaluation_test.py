@@ -26,7 +26,7 @@ def photographs(held_out):
     """The eight as the protocol shows them, uint8 [8, 32, 32, 3]."""
     [batch] = pipeline.evaluation_batches(
         held_out, image_size=IMAGE_SIZE, batch_size=8)
-    return batch.rgb
+    return batch.photo
 
 
 def evaluate(predict, source, *, batch_size=8, rejected=None):
@@ -256,8 +256,8 @@ def random_rgb():
         0, 256, (2, 64, 64, 3), np.uint8)
 
 
-def test_to_gray_has_one_value_for_all_channels():
-    gray = evaluation.to_gray(random_rgb())
+def test_given_gray_has_one_value_for_all_channels():
+    gray = color.given_gray(random_rgb())
     assert gray.dtype == tf.uint8
     assert tuple(gray.shape) == (2, 64, 64, 3)
     np.testing.assert_array_equal(gray[..., 0], gray[..., 1])
@@ -265,14 +265,14 @@ def test_to_gray_has_one_value_for_all_channels():
     assert len(np.unique(gray)) > 200
 
 
-def test_to_gray_keeps_lightness_to_an_8_bit_step():
+def test_given_gray_keeps_lightness_to_an_8_bit_step():
     rgb = random_rgb()
-    gray = evaluation.to_gray(rgb).numpy()
+    gray = color.given_gray(rgb).numpy()
     difference = (skimage.color.rgb2lab(gray)
                   - skimage.color.rgb2lab(rgb))[..., 0]
     assert np.abs(difference).max() < 0.6
 
 
-def test_to_gray_leaves_gray_as_it_is():
+def test_given_gray_leaves_gray_as_it_is():
     gray = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, -1)
-    np.testing.assert_array_equal(evaluation.to_gray(gray), gray)
+    np.testing.assert_array_equal(color.given_gray(gray), gray)

@@ -31,8 +31,8 @@ def written(tmp_path):
         writer.write_losses(
             {**LOSSES, "generator": float(step)}, step=step,
             learning_rates={"generator": 2e-4, "discriminator": 1e-4},
-            images_per_second=37.5)
-    writer.write_metrics({"ab_l1": 9.5}, step=20, rejected=2)
+            images_per_second=37.5, rejected=2)
+    writer.write_metrics({"ab_l1": 9.5}, step=20)
     writer.write_grid(np.full((4, 6, 3), 7, np.uint8), step=20)
     writer.close()
     return tmp_path
@@ -44,12 +44,12 @@ def test_curves_have_one_point_a_step(written):
     assert scalars(train, "learning_rate/discriminator") == [
         (10, pytest.approx(1e-4)), (20, pytest.approx(1e-4))]
     assert scalars(train, "images_per_second")[1] == (20, 37.5)
+    assert scalars(train, "rejected_photographs")[1] == (20, 2.0)
 
 
 def test_evaluation_has_curves_and_grids(written):
     events = read(written / "eval")
     assert scalars(events, "metric/ab_l1") == [(20, 9.5)]
-    assert scalars(events, "rejected_photographs") == [(20, 2.0)]
     _, _, png = tf.make_ndarray(events.Tensors("samples")[0].tensor_proto)
     np.testing.assert_array_equal(
         tf.io.decode_png(png), np.full((4, 6, 3), 7, np.uint8))

@@ -24,8 +24,9 @@ def url(tmp_path_factory):
     for step in (10, 20):
         writer.write_losses(
             dict.fromkeys(StepLosses._fields, step / 10), step=step,
-            learning_rates={"generator": 2e-4}, images_per_second=30.0)
-        writer.write_metrics({"ab_l1": 9.0}, step=step, rejected=0)
+            learning_rates={"generator": 2e-4}, images_per_second=30.0,
+            rejected=0)
+        writer.write_metrics({"ab_l1": 9.0}, step=step)
         writer.write_grid(np.full((5, 7, 3), step, np.uint8), step=step)
     writer.close()
     server = subprocess.Popen(

@@ -20,7 +20,7 @@ def test_folder_takes_all_behind_its_first_colon_for_the_folder(
     (tmp_path / name / "a.jpg").write_bytes(b"")
     spec = f"folder:{tmp_path / name}"
     opened = sources.open_source(spec, flag="--eval_data")
-    assert opened.identities == ["a.jpg"]
+    assert list(opened.identities) == ["a.jpg"]
     assert opened.origin == f"--eval_data={spec}"
     assert opened.held_out == frozenset()
 

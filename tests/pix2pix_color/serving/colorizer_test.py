@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 from skimage import color as skimage_color
 
+from data_pipelines import augment, color
 from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import unet
 from pix2pix_color.serving import colorizer, saved_model
@@ -144,9 +145,28 @@ def test_the_model_loads_where_only_tensorflow_is(export_dir, tmp_path):
     assert json.loads(output) == [[9, 7, 3], []]
 
 
+def test_color_is_what_training_and_evaluation_would_make_of_it(signatures):
+    """A second definition of L*, scales or decoding turns this red."""
+    photo = tf.constant(photograph(32, 32)[np.newaxis])
+    condition, _ = color.LAB.encode(photo)
+    target = signatures["predict_target"](condition=condition)["target"]
+    assert np.abs(target).max() > 0.3
+    expected = color.LAB.decode(condition, target).numpy().astype(int)
+    served = signatures["colorize"](rgb=photo)["rgb"].numpy()
+    assert np.abs(served - expected).max() <= 1
+
+
+def test_the_network_sees_what_it_was_trained_on_at_any_size(signatures):
+    photo = tf.constant(photograph(96, 96))
+    small = augment.centre_square(photo, image_size=32)
+    square, _ = colorizer.fit_square(photo, 32)
+    np.testing.assert_array_equal(square, small)
+
+
 def test_fit_square_keeps_the_aspect_ratio_and_mirrors_the_rest():
-    picture = tf.reshape(tf.range(8, dtype=tf.float32), [2, 4, 1])
-    square, (height, width) = colorizer.fit_square(picture, 4)
+    picture = tf.reshape(tf.range(8, dtype=tf.int32), [2, 4, 1])
+    square, (height, width) = colorizer.fit_square(
+        tf.cast(picture, tf.uint8), 4)
     assert (int(height), int(width)) == (2, 4)
     np.testing.assert_array_equal(
         square[..., 0], [[0, 1, 2, 3], [4, 5, 6, 7]] * 2)
@@ -154,9 +174,10 @@ def test_fit_square_keeps_the_aspect_ratio_and_mirrors_the_rest():
 
 def test_versions_count_up_and_the_newest_is_found(export_dir, tmp_path):
     run = tmp_path / "run"
-    (run / "export" / "9").mkdir(parents=True)
-    (run / "export" / "10").mkdir()
-    (run / "export" / "11.partial").mkdir()
+    for version in ("9", "10", "11.partial", "12"):
+        (run / "export" / version).mkdir(parents=True)
+        if version != "12":  # which holds something else
+            (run / "export" / version / "saved_model.pb").touch()
     assert saved_model.find(str(run)) == str(run / "export" / "10")
     assert saved_model.find(str(export_dir)) == str(export_dir / "1")
     assert saved_model.find(str(export_dir / "1")) == str(export_dir / "1")
@@ -165,3 +186,9 @@ def test_versions_count_up_and_the_newest_is_found(export_dir, tmp_path):
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="holds no SavedModel"):
         saved_model.find(str(tmp_path))
+
+
+def test_a_damaged_model_is_refused(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"no model")
+    with pytest.raises(ConfigError, match="--model=.* cannot be loaded: "):
+        saved_model.load(str(tmp_path))

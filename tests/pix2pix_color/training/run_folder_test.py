@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from pix2pix_color import files
 from pix2pix_color.config import Config, ConfigError, Data, Training
 from pix2pix_color.training import run_folder
 
@@ -15,14 +16,40 @@ def test_a_new_folder_holds_the_flags(tmp_path):
     folder.claim(config)
     assert folder.config() == config
     assert sorted(os.listdir(folder.path)) == [
-        "checkpoints", "config.flags", "samples"]
+        ".lock", "checkpoints", "config.flags", "eval", "export", "samples",
+        "train"]
 
 
 def test_the_same_flags_resume_and_longer_ones_too(tmp_path):
     folder = run_folder.RunFolder(str(tmp_path / "one"))
     folder.claim(Config(training=Training(steps=20)))
-    folder.claim(Config(training=Training(steps=40)))
-    assert folder.config().training.steps == 40
+    again = run_folder.RunFolder(str(tmp_path / "one"))
+    del folder  # as its process would end
+    again.claim(Config(training=Training(steps=40)))
+    again.write_flags(Config(training=Training(steps=40)))
+    assert again.config().training.steps == 40
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(tmp_path):
+    one = run_folder.RunFolder(str(tmp_path / "one"))
+    one.claim(Config())
+    with pytest.raises(ConfigError, match="another process trains in it"):
+        run_folder.RunFolder(str(tmp_path / "one")).claim(Config())
+
+
+def test_a_claim_that_was_killed_half_way_is_taken_up(tmp_path):
+    (tmp_path / "config.flags.123.tmp").write_text("--batch")
+    (tmp_path / ".lock").touch()
+    folder = run_folder.RunFolder(str(tmp_path))
+    folder.claim(Config())
+    assert folder.config() == Config()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_by_its_flag(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="--workdir=.*/file/run cannot be "
+                                          "used: Not a directory"):
+        run_folder.RunFolder(str(tmp_path / "file" / "run")).claim(Config())
 
 
 def test_other_flags_are_refused_by_name_and_change_nothing(tmp_path):
@@ -63,8 +90,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     def full_disk(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_folder.os, "fsync", full_disk)
+    monkeypatch.setattr(files.os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        run_folder.write_atomically(str(path), b"new")
+        files.write_atomically(str(path), b"new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["run.json"]

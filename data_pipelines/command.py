@@ -1,0 +1,105 @@
+"""How every command of the project starts and ends."""
+
+import importlib
+import io
+import os
+import sys
+import tempfile
+from types import ModuleType
+from typing import Callable, Sequence
+
+from absl import app, flags, logging
+
+from data_pipelines.errors import InputError
+
+
+def run(main: Callable[[Sequence[str]], None],
+        user_errors: tuple[type[Exception], ...] = (InputError,)) -> None:
+    """Runs a command.
+
+    Exits 0 when its work was done. What the user can mend (a wrong flag, a
+    missing folder, a full disk) is one line on standard error and exit code 1;
+    anything else is a bug and shows its stack trace.
+
+    Args:
+      main: is given the arguments that are no flags, the command first.
+      user_errors: exceptions whose message says what the user can mend.
+    """
+    def guarded(arguments):
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)  # TensorFlow raises it
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A file's name may hold bytes that are no text.
+            sys.stdout.reconfigure(errors="surrogateescape")
+        try:
+            main(arguments)
+        except user_errors as error:
+            sys.exit(f"error: {error}")
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            sys.exit(f"error: {error.strerror or one_line(error)}{where}")
+        except _tensorflow_file_errors() as error:
+            sys.exit(f"error: {one_line(error)}")
+        except KeyboardInterrupt:
+            sys.exit("interrupted")
+
+    app.run(guarded, flags_parser=_parse)
+
+
+def refuse_arguments(arguments: Sequence[str]) -> None:
+    """Refuses what is no flag, for commands that take flags alone.
+
+    Raises:
+      InputError: something is left over; most often a flag without its `--`.
+    """
+    if len(arguments) > 1:
+        raise InputError(f"{arguments[1]!r} is no flag; flags are written "
+                         f"--name=value, see --help")
+
+
+def load(module: str) -> ModuleType:
+    """Imports a module that needs TensorFlow, once the flags are right.
+
+    TensorFlow greets whoever imports it with half a dozen lines on standard
+    error that no setting turns off. They are kept back, and shown only when
+    the import fails.
+
+    Args:
+      module: its full name.
+    """
+    with tempfile.TemporaryFile() as greeting:
+        stderr = os.dup(2)
+        os.dup2(greeting.fileno(), 2)
+        try:
+            return importlib.import_module(module)
+        except BaseException:
+            greeting.seek(0)
+            os.write(stderr, greeting.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def one_line(message: object) -> str:
+    """A message without its line breaks."""
+    return " ".join(str(message).split())
+
+
+def _tensorflow_file_errors() -> tuple[type[Exception], ...]:
+    """TensorFlow's words for a disk that is full, locked or gone."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return ()
+    errors = tensorflow.errors
+    return (errors.PermissionDeniedError, errors.ResourceExhaustedError,
+            errors.FailedPreconditionError, errors.NotFoundError)
+
+
+def _parse(arguments: Sequence[str]) -> Sequence[str]:
+    try:
+        return flags.FLAGS(arguments)
+    except (flags.Error, UnicodeError) as error:
+        sys.exit(f"error: {one_line(error)}")
+    except SystemExit:  # absl ends --help with 1
+        sys.exit(0)

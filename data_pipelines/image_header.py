@@ -1,0 +1,149 @@
+"""What an encoded image says of itself, read before a pixel is decoded.
+
+A file of a few kilobytes can unfold into gigabytes, so decode.py asks here
+first how large the picture will be. Where a header is damaged, or laid out so
+that a decoder could find another size elsewhere, the size is 0 x 0.
+
+A `head` is what a file begins with, zeros behind the end of a short one:
+string []. A `size` is height and width in pixels: int64 [2].
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+_HEAD_BYTES = 40
+
+# Where a WebP's first chunk keeps width and height, little-endian bit fields:
+# byte, bits a number, bits from one number to the next, what is to be added
+# (RFC 9649: 2.7 VP8X; 3.4 VP8L; RFC 6386, 9.1 VP8).
+_WEBP_SIZES = {
+    b"VP8X": (24, 24, 24, 1),
+    b"VP8L": (21, 14, 14, 1),
+    b"VP8 ": (26, 14, 16, 0),
+}
+
+_GIF_EXTENSION, _GIF_TRAILER = 0x21, b"\x3b"
+# More than any part of a GIF that is skipped at once: a 256-color table.
+_GIF_MARGIN = b"\0" * 2048
+_GIF_LOOKAHEAD = 1024
+
+
+def read_head(image_bytes: tf.Tensor) -> tf.Tensor:
+    """What a file begins with: string [] -> string []."""
+    head = tf.strings.substr(image_bytes, 0, _HEAD_BYTES)
+    return tf.strings.substr(head + b"\0" * _HEAD_BYTES, 0, _HEAD_BYTES)
+
+
+def png_size(head: tf.Tensor) -> tf.Tensor:
+    """The size that IHDR tells, which has to be the first chunk.
+
+    libpng reads on past an unknown chunk that stands before it.
+    """
+    size = tf.abs(_integers(head, 16, 2, tf.int32, little_endian=False))[::-1]
+    return tf.where(_is_at(head, 12, b"IHDR"), size, 0)
+
+
+def bmp_size(head: tf.Tensor) -> tf.Tensor:
+    """The size; a height below 0 means that the top row comes first."""
+    return tf.abs(_integers(head, 18, 2, tf.int32))[::-1]
+
+
+def webp_size(head: tf.Tensor) -> tf.Tensor:
+    """The canvas, from whichever of the three kinds of chunk is the first."""
+    size = tf.zeros([2], tf.int64)
+    for kind, (offset, bits, stride, plus) in _WEBP_SIZES.items():
+        fields = _integers(head, offset, 1, tf.int64)
+        shifted = tf.bitwise.right_shift(
+            fields, tf.constant([stride, 0], tf.int64))
+        size = tf.where(_is_at(head, 8, b"WEBP" + kind),
+                        shifted % 2**bits + plus, size)
+    return size
+
+
+def is_animated_webp(head: tf.Tensor) -> tf.Tensor:
+    """Whether VP8X announces an animation: bool []."""
+    flags = _integers(head, 20, 1, tf.uint8)[0]
+    return _is_at(head, 8, b"WEBPVP8X") & (flags // 2 % 2 > 0)
+
+
+class GifFrame(NamedTuple):
+    """The first picture of a GIF.
+
+    Attributes:
+      image_bytes: string [], a GIF of this picture alone, at the origin.
+      offset: int64 [2], its top and left on the canvas, in pixels.
+      size: int64 [2], its own height and width.
+      canvas: int64 [2], height and width of the screen, or what it takes for
+        the picture to be on it.
+      is_whole: bool [], whether the file goes on to the picture's end.
+    """
+
+    image_bytes: tf.Tensor
+    offset: tf.Tensor
+    size: tf.Tensor
+    canvas: tf.Tensor
+    is_whole: tf.Tensor
+
+
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+def first_gif_frame(image_bytes: tf.Tensor) -> GifFrame:
+    """Cuts a GIF behind its first picture (GIF89a, 17 to 27).
+
+    TensorFlow decodes every picture of an animation even where it returns one,
+    and returns it as large as the largest of them.
+
+    Args:
+      image_bytes: string [], a GIF, perhaps a damaged one.
+    """
+    padded = image_bytes + _GIF_MARGIN
+    octets = tf.io.decode_raw(padded, tf.uint8)
+
+    def octet(at):
+        return tf.cast(octets[at], tf.int32)
+
+    def behind_color_table(flags_at, start):
+        flags = octet(flags_at)
+        return start + tf.where(flags >= 128, 3 * 2**(flags % 8 + 1), 0)
+
+    def behind_equal_blocks(at):
+        # Nearly all blocks are 255 bytes long: a step goes over many at once.
+        stride = octet(at) + 1
+        lengths = octets[at:at + _GIF_LOOKAHEAD * stride:stride]
+        same = tf.cast(tf.equal(lengths, lengths[0]), tf.int32)
+        # The appended 0 is found where the blocks are all the same.
+        run = tf.argmin(tf.pad(same, [[0, 1]]), output_type=tf.int32)
+        return [at + run * stride]
+
+    def behind_blocks(at):
+        """Behind the empty block that ends the blocks from here."""
+        return 1 + tf.while_loop(
+            lambda at: octet(at) > 0, behind_equal_blocks, [at])[0]
+
+    picture_at = tf.while_loop(
+        lambda at: tf.equal(octet(at), _GIF_EXTENSION),
+        lambda at: [behind_blocks(at + 2)], [behind_color_table(10, 13)])[0]
+    end = behind_blocks(behind_color_table(picture_at + 9, picture_at + 10) + 1)
+
+    left_top = _integers(padded, picture_at + 1, 2, tf.uint16)
+    size = _integers(padded, picture_at + 5, 2, tf.uint16)
+    screen = _integers(padded, 6, 2, tf.uint16)
+    return GifFrame(
+        image_bytes=tf.strings.join([
+            tf.strings.substr(padded, 0, picture_at + 1), b"\0" * 4,
+            tf.strings.substr(padded, picture_at + 5, end - picture_at - 5),
+            _GIF_TRAILER]),
+        offset=left_top[::-1],
+        size=size[::-1],
+        canvas=tf.maximum(screen, left_top + size)[::-1],
+        is_whole=end <= tf.strings.length(image_bytes))
+
+
+def _integers(text, offset, count, dtype, *, little_endian=True):
+    """Consecutive integers out of a string, int64 [count]."""
+    octets = tf.strings.substr(text, offset, count * dtype.size)
+    return tf.cast(tf.io.decode_raw(octets, dtype, little_endian), tf.int64)
+
+
+def _is_at(text, offset, word):
+    return tf.equal(tf.strings.substr(text, offset, len(word)), word)

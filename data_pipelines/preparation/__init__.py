@@ -1,0 +1,1 @@
+"""What `python -m data_pipelines.prepare` is made of: from files to shards."""

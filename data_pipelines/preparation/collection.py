@@ -1,0 +1,149 @@
+"""The files of a collection, as bytes by name: what `prepare` walks.
+
+Unlike a source it holds whatever is there, photographs or not, and it goes
+with the work to other processes and machines.
+"""
+
+import dataclasses
+import functools
+import io
+import os
+import stat
+from typing import BinaryIO, Callable, Iterator, Protocol
+
+import tensorflow as tf
+
+from data_pipelines.errors import InputError
+from data_pipelines.preparation import photo_file
+from data_pipelines.sources import folder, sample_photos
+from data_pipelines.sources import tfds as tfds_source
+
+
+class Collection(Protocol):
+    """Files of any kind, each with a name of its own."""
+
+    def identities(self) -> Iterator[str]:
+        """Yields the names, always in the same order."""
+
+    def open(self, identity: str) -> tuple[BinaryIO, int]:
+        """Opens a file to read, and says how many bytes it has.
+
+        Raises:
+          OSError: it cannot be opened.
+          photo_file.Rejected: it is no file.
+        """
+
+
+def open_collection(spec: str, *, tfds_data_dir: str,
+                    say: Callable[[str], None]) -> Collection:
+    """Opens a collection, and downloads it if it comes from the network.
+
+    Args:
+      spec: `sample_photos`, `folder:DIR` or `tfds:NAME[/CONFIG][@SPLIT]`.
+      tfds_data_dir: where TFDS has its datasets; empty for its default.
+      say: is told of a download before it begins.
+
+    Raises:
+      InputError: the kind is unknown or the collection cannot be opened.
+    """
+    origin = f"--data={spec}"
+    kind, _, argument = spec.partition(":")
+    if kind == "sample_photos" and not argument:
+        return _Folder(sample_photos.DIRECTORY, origin, folder.EXTENSIONS)
+    if kind == "folder":
+        if not os.path.isdir(argument):
+            raise InputError(f"{origin}: there is no folder {argument!r}")
+        return _Folder(os.path.abspath(argument), origin)
+    if kind == "tfds":
+        return _download(argument, tfds_data_dir, origin, say)
+    raise InputError(f"{origin}: what can be prepared is sample_photos, "
+                     f"folder:DIR or tfds:NAME[/CONFIG][@SPLIT]")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Folder:
+    """The files below a folder; names are paths relative to it."""
+
+    directory: str
+    origin: str
+    extensions: tuple[str, ...] = ("",)
+
+    def identities(self):
+        def refuse(error):
+            raise InputError(f"{self.origin}: cannot list "
+                             f"{error.filename!r}: {error.strerror}")
+
+        seen = set()
+        for parent, folders, files in os.walk(
+                self.directory, onerror=refuse, followlinks=True):
+            real = os.path.realpath(parent)
+            if real in seen:  # a link back up, or a second way in
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if name[0] != ".")
+            inside = os.path.relpath(parent, self.directory)
+            for name in sorted(files):
+                if name[0] != "." and name.lower().endswith(self.extensions):
+                    yield os.path.normpath(os.path.join(inside, name))
+
+    def open(self, identity):
+        # Without O_NONBLOCK, opening a pipe would wait for its writer.
+        number = os.open(os.path.join(self.directory, identity),
+                         os.O_RDONLY | os.O_NONBLOCK)
+        file = os.fdopen(number, "rb")
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
+            file.close()
+            raise photo_file.Rejected("not_an_image", "no regular file")
+        return file, status.st_size
+
+
+def _download(argument, data_dir, origin, say):
+    name, split = tfds_source.split_argument(argument)
+    builder = tfds_source.find_builder(name, origin=origin, data_dir=data_dir)
+    if not tfds_source.is_prepared(builder):
+        say(f"{builder.info.full_name}: downloading "
+            f"{builder.info.download_size or 'an unknown amount'} and writing "
+            f"{builder.info.dataset_size or 'an unknown amount'} to "
+            f"{builder.data_dir}")
+        try:
+            builder.download_and_prepare(file_format="array_record")
+        except Exception as error:  # the network, a disk, what TFDS lacks
+            why = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"{origin}: TensorFlow Datasets could not prepare it: "
+                f"{type(error).__name__}: {why}") from error
+    records = tfds_source.open_records(builder, split=split, origin=origin)
+    return _TfdsSplit(argument, data_dir, origin, records.num_records)
+
+
+@dataclasses.dataclass(frozen=True)
+class _TfdsSplit:
+    """The images of a prepared dataset; names are split and number."""
+
+    argument: str
+    data_dir: str
+    origin: str
+    count: int
+
+    def identities(self):
+        _, split = tfds_source.split_argument(self.argument)
+        return (f"{split}/{number}" for number in range(self.count))
+
+    def open(self, identity):
+        records = _open_records(self)
+        record = records.read(int(identity.rpartition("/")[2]))
+        features = tf.train.Example.FromString(record).features.feature
+        image = features[records.image_key].bytes_list.value[0]
+        return io.BytesIO(image), len(image)
+
+
+@functools.lru_cache(maxsize=1)
+def _open_records(collection: _TfdsSplit) -> tfds_source.Records:
+    """Opens the records, once in every process that reads them."""
+    name, split = tfds_source.split_argument(collection.argument)
+    builder = tfds_source.find_builder(
+        name, origin=collection.origin, data_dir=collection.data_dir)
+    return tfds_source.open_records(
+        builder, split=split, origin=collection.origin)

@@ -1,0 +1,171 @@
+"""Any image file -> an upright 8-bit RGB picture of the wanted size.
+
+Pillow reads here what the training pipeline need not: TIFF, AVIF, JPEG 2000,
+animations of all kinds, 16-bit gray. It is not for the hot path.
+
+    gray, gray + alpha, RGBA    the gray value three times, alpha dropped
+    palette, bilevel            the palette applied
+    CMYK, YCCK, YCbCr           converted to RGB
+    16 bits a channel           the upper 8 are kept
+    animated, several pages     the first one
+    EXIF and TIFF orientation   applied
+"""
+
+import io
+import warnings
+from typing import BinaryIO
+
+import numpy as np
+import tensorflow as tf
+from PIL import ExifTags, Image
+
+from data_pipelines import color
+
+# Larger pictures are refused before a pixel is decoded: about 89 million, the
+# number from which Pillow suspects a decompression bomb.
+MAX_PIXELS = 89_478_485
+# Standard deviation of L*, in its units of 0..100, below which a picture is
+# taken for a blank one: less than a third of what an 8-bit step can show.
+MIN_LIGHTNESS_DEVIATION = 1.0
+
+# Without the formats that start other programs (EPS) or that any file could be
+# taken for (TGA).
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000",
+            "PPM")
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_STATISTICS_SIDE = 64
+
+# What Pillow has to say about odd metadata and sizes is either harmless or
+# judged here.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class Rejected(Exception):
+    """A file that cannot be used, and why.
+
+    Attributes:
+      reason: one of a few words, to count by: `unreadable`, `too_large`...
+      detail: what was found, for a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+    def __reduce__(self):
+        return Rejected, (self.reason, self.detail)
+
+
+def read_rgb(file: BinaryIO, *, shorter_side: int = 0,
+             min_size: int = 1) -> Image.Image:
+    """Reads one image, upright and not larger than wanted.
+
+    Args:
+      file: the encoded image, at its beginning.
+      shorter_side: what the picture is shrunk to, antialiased, in pixels; a
+        smaller one stays as it is. 0 leaves all as they are.
+      min_size: the least shorter side that the file's picture must have.
+
+    Returns:
+      A picture of mode RGB, sRGB.
+
+    Raises:
+      Rejected: `not_an_image`, `too_small`, `too_large` or `unreadable`.
+    """
+    try:
+        with Image.open(file, formats=_FORMATS) as image:
+            _require_size(*image.size, min_size)
+            image.load()
+            # Asked for now: what Pillow has turned itself it no longer tells.
+            orientation = image.getexif().get(ExifTags.Base.Orientation)
+            rgb = _shrink(_to_rgb(image), shorter_side)
+    except Rejected:
+        raise
+    except Image.UnidentifiedImageError:
+        raise Rejected("not_an_image", "in no format that is read: "
+                                       + ", ".join(_FORMATS)) from None
+    except Image.DecompressionBombError as error:
+        raise Rejected("too_large", str(error)) from None
+    except Exception as error:  # damaged files raise nearly anything
+        raise Rejected("unreadable",
+                       f"{type(error).__name__}: {error}") from error
+    if orientation in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[orientation])
+    return rgb
+
+
+def _require_size(width: int, height: int, min_size: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise Rejected("too_large", f"{width} x {height} pixels, at most "
+                                    f"{MAX_PIXELS} are read")
+    if min(width, height) < min_size:
+        raise Rejected("too_small", f"{width} x {height} pixels, the shorter "
+                                    f"side must be {min_size} at least")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        gray = np.asarray(image).astype(np.uint16)
+        return Image.fromarray((gray >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise Rejected("unreadable", "pixels of 32 bits have no known range")
+    if image.mode in ("P", "PA", "LA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def _shrink(image: Image.Image, shorter_side: int) -> Image.Image:
+    width, height = image.size
+    if not 0 < shorter_side < min(width, height):
+        return image
+    scale = shorter_side / min(width, height)
+    # Far too large a picture is first averaged down to three times the size.
+    return image.resize(
+        (round(width * scale), round(height * scale)),
+        Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def encode_jpeg(rgb: Image.Image, *, quality: int) -> bytes:
+    """Encodes a picture, with as many color samples as pixels.
+
+    Args:
+      rgb: a picture of mode RGB.
+      quality: JPEG's quality, 1..100.
+    """
+    buffer = io.BytesIO()
+    rgb.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
+    return buffer.getvalue()
+
+
+def require_color(rgb: Image.Image, *, min_chroma: float) -> None:
+    """Refuses a picture that has nothing to learn colors from.
+
+    Both are measured on 64 x 64 pixels, averages of the picture's: its noise
+    and its compression count for less.
+
+    Args:
+      rgb: a picture of mode RGB.
+      min_chroma: the least mean of hypot(a*, b*), in their native units.
+
+    Raises:
+      Rejected: `blank`, when L* is the same all over, or `colorless`.
+    """
+    small = rgb.resize((_STATISTICS_SIDE,) * 2, Image.Resampling.BOX)
+    lab = color.rgb_to_lab(tf.constant(np.asarray(small))).numpy()
+    deviation = float(lab[..., 0].std())
+    if deviation < MIN_LIGHTNESS_DEVIATION:
+        raise Rejected("blank", f"standard deviation of L* {deviation:.2f} < "
+                                f"{MIN_LIGHTNESS_DEVIATION:.2f}")
+    chroma = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
+    if chroma < min_chroma:
+        raise Rejected("colorless",
+                       f"mean chroma {chroma:.2f} < {min_chroma:.2f}")

@@ -1,0 +1,97 @@
+"""Kept photographs -> a TensorFlow Datasets directory of ArrayRecord files."""
+
+import dataclasses
+import json
+import os
+
+import apache_beam as beam
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from data_pipelines.preparation import row_files
+from data_pipelines.sources import shards
+
+
+class Photographs(  # type: ignore[call-arg]
+        tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Builds the dataset out of what audit.audit left in a work folder.
+
+    What goes through Beam, to be put in the shards' order, has in place of
+    each JPEG the place where it is; the one who writes a shard fills them in.
+
+    Args:
+      work_dir: the folder.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    url_infos = None  # nothing is downloaded
+
+    def __init__(self, *, work_dir: str, **kwargs) -> None:
+        self._work_dir = work_dir
+        super().__init__(**kwargs)
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            description="Photographs prepared by data_pipelines.prepare.",
+            features=tfds.features.FeaturesDict({
+                "image": tfds.features.Image(
+                    shape=(None, None, 3), encoding_format="jpeg"),
+                shards.IDENTITY_KEY: tfds.features.Text(
+                    doc="The file's path in the collection."),
+                "width": tfds.features.Scalar(tf.int32),
+                "height": tfds.features.Scalar(tf.int32),
+            }))
+
+    def _split_generators(self, dl_manager, pipeline):
+        del dl_manager
+        return {shards.SPLIT: self._generate_examples(pipeline)}
+
+    def _generate_examples(self, pipeline):
+        return (pipeline
+                | beam.Create(row_files.paths(self._work_dir, "kept"))
+                | beam.FlatMap(_read_examples))
+
+    def _example_writer(self):
+        return _FillIn(self.info.file_format, work_dir=self._work_dir)
+
+    def _generate_splits(self, dl_manager, download_config):
+        # TFDS counted the bytes before the pictures were filled in.
+        return [dataclasses.replace(split, num_bytes=sum(
+                    os.path.getsize(path) for path in split.filepaths))
+                for split in super()._generate_splits(
+                    dl_manager, download_config)]
+
+    def _log_download_bytes(self):
+        """Says nothing of downloads: there are none."""
+
+    _log_download_done = _log_download_bytes
+
+
+def _read_examples(path):
+    for row in row_files.read_file(path):
+        identity, *place, width, height = row
+        name = os.fsencode(identity)
+        yield name, {
+            "image": json.dumps(place).encode(), shards.IDENTITY_KEY: name,
+            "width": width, "height": height}
+
+
+class _FillIn(tfds.core.ExampleWriter):
+    """Writes a shard, with each picture in place of where it is."""
+
+    def __init__(self, file_format, *, work_dir):
+        super().__init__(file_format)
+        self._work_dir = work_dir
+
+    def write(self, path, examples):
+        return super().write(path, (
+            (key, self._fill_in(example)) for key, example in examples))
+
+    def _fill_in(self, serialized):
+        example = tf.train.Example.FromString(serialized)
+        images = example.features.feature["image"].bytes_list.value
+        path, offset, length = json.loads(images[0])
+        with open(os.path.join(self._work_dir, path), "rb") as pictures:
+            pictures.seek(offset)
+            images[0] = pictures.read(length)
+        return example.SerializeToString(deterministic=True)

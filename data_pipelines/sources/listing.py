@@ -1,0 +1,86 @@
+"""File names by the million, by index in Python and in TensorFlow."""
+
+import array
+import os
+from typing import Any, Iterable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+
+class Listing(Sequence[str]):
+    """An immutable list of file names that takes little more than its letters.
+
+    A list of Python strings takes several times as much, and a TensorFlow
+    tensor of strings as much again; here both read one block of bytes.
+
+    Args:
+      names: what is listed, in order. Bytes that are no text are kept, as
+        os.fsdecode gives them.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        block, ends = bytearray(), array.array("q", [0])
+        for name in names:
+            block += os.fsencode(name)
+            ends.append(len(block))
+        self._block, self._ends = bytes(block), np.frombuffer(ends, np.int64)
+        self._block_tensor = tf.constant(self._block)
+        self._ends_tensor = tf.constant(self._ends)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        return os.fsdecode(self._block[self._ends[index]:self._ends[index + 1]])
+
+    def at(self, index: tf.Tensor) -> tf.Tensor:
+        """The name at an index: int64 [] -> string []."""
+        start, end = tf.unstack(
+            tf.gather(self._ends_tensor, tf.stack([index, index + 1])))
+        return tf.strings.substr(self._block_tensor, start, end - start)
+
+
+class Selection(Sequence[str]):
+    """Some of a list's names, without a copy of them.
+
+    Args:
+      names: the list.
+      indices: int64 [K], which of them, in their new order.
+    """
+
+    def __init__(self, names: Sequence[str], indices: np.ndarray) -> None:
+        self._names, self._indices = names, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._names[place] for place in self._indices[index]]
+        return self._names[self._indices[index]]
+
+
+class Numbered(Sequence[str]):
+    """Names made of a prefix and a number: for examples that have no name.
+
+    Args:
+      prefix: what stands before the number.
+      count: how many there are.
+    """
+
+    def __init__(self, prefix: str, count: int) -> None:
+        self._prefix, self._numbers = prefix, range(count)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [f"{self._prefix}{n}" for n in self._numbers[index]]
+        return f"{self._prefix}{self._numbers[index]}"

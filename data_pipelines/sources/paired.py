@@ -1,0 +1,107 @@
+"""`paired:GRAY_DIR,COLOR_DIR`: gray and color photographs in two folders."""
+
+import os
+
+import tensorflow as tf
+from absl import logging
+from PIL import Image
+
+from data_pipelines import color, decode
+from data_pipelines.errors import InputError
+from data_pipelines.sources import folder, source
+from data_pipelines.sources.listing import Listing
+
+# How many pairs are looked at before training for a difference in size, and
+# how many names a warning spells out.
+_SIZES_CHECKED = 100
+_NAMES_SHOWN = 5
+
+
+def open_paired(directories: str, *, origin: str) -> source.Source:
+    """Pairs the files of two folders by their relative path.
+
+    The extension does not count: gray/a/1.png belongs to color/a/1.jpg. An
+    example is the color photograph with the gray one as a fourth channel, and
+    its identity is the color file's path. Files without a partner are left
+    out and reported. Where the sizes of a pair differ, the gray one is
+    resized to the color one's, which is said too.
+
+    Args:
+      directories: both folders, separated by a comma.
+      origin: the flag and data spec, for messages.
+
+    Raises:
+      InputError: a folder is missing, two files of one folder differ only in
+        their extension, or there is no pair.
+    """
+    gray_dir, comma, color_dir = directories.partition(",")
+    if not comma:
+        raise InputError(f"{origin}: paired takes two folders, "
+                         f"paired:GRAY_DIR,COLOR_DIR")
+    gray_files = _by_stem(gray_dir, origin)
+    color_files = _by_stem(color_dir, origin)
+    stems = [stem for stem in color_files if stem in gray_files]
+    if not stems:
+        raise InputError(
+            f"{origin}: no file of {gray_dir!r} and {color_dir!r} has the same "
+            f"path, extension aside")
+    _report_unpaired(gray_files, color_files, origin)
+    gray_names = Listing(gray_files[stem] for stem in stems)
+    color_names = Listing(color_files[stem] for stem in stems)
+    _report_sizes(gray_dir, gray_names, color_dir, color_names, origin)
+
+    def load(index):
+        def read(directory, names):
+            path = tf.strings.join([directory, names.at(index)], separator="/")
+            return decode.decode_rgb(tf.io.read_file(path))
+
+        rgb = read(color_dir, color_names)
+        gray = color.luma(read(gray_dir, gray_names))
+        resized = tf.image.resize(gray, tf.shape(rgb)[:2], antialias=True)
+        gray = tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+        return tf.concat([rgb, gray], axis=-1)
+
+    return source.Source(origin=origin, identities=color_names, load=load,
+                         channels=4)
+
+
+def _by_stem(directory, origin):
+    if not os.path.isdir(directory):
+        raise InputError(f"{origin}: there is no folder {directory!r}")
+    files: dict[str, str] = {}
+    for name in folder.list_images(directory, origin=origin):
+        stem = os.path.splitext(name)[0]
+        if stem in files:
+            raise InputError(
+                f"{origin}: {files[stem]!r} and {name!r} in {directory!r} "
+                f"differ only in their extension, so neither can be paired")
+        files[stem] = name
+    return files
+
+
+def _report_unpaired(gray_files, color_files, origin):
+    for files, others, what in ((gray_files, color_files, "gray"),
+                                (color_files, gray_files, "color")):
+        alone = [name for stem, name in files.items() if stem not in others]
+        if alone:
+            more = ", ..." if len(alone) > _NAMES_SHOWN else ""
+            logging.warning(
+                "%s: %d %s file(s) without a partner are left out: %s%s",
+                origin, len(alone), what, ", ".join(alone[:_NAMES_SHOWN]), more)
+
+
+def _report_sizes(gray_dir, gray_names, color_dir, color_names, origin):
+    differing = []
+    for gray, colored in list(zip(gray_names, color_names))[:_SIZES_CHECKED]:
+        try:
+            with Image.open(os.path.join(gray_dir, gray)) as first, \
+                    Image.open(os.path.join(color_dir, colored)) as second:
+                if first.size != second.size:
+                    differing.append(colored)
+        except (OSError, Image.DecompressionBombError):
+            continue  # the pipeline names what it cannot read
+    if differing:
+        logging.warning(
+            "%s: of the first %d pairs %d differ in size, %s first; the gray "
+            "photograph is resized to the color one's", origin,
+            min(_SIZES_CHECKED, len(gray_names)), len(differing), differing[0])

@@ -1,0 +1,102 @@
+"""`shards:DIR`: what `python -m data_pipelines.prepare` wrote.
+
+That is a standard TensorFlow Datasets directory; one that something else wrote
+is read as well.
+"""
+
+import csv
+import os
+from typing import Iterator, Sequence
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from data_pipelines.errors import InputError
+from data_pipelines.sources import source
+from data_pipelines.sources import tfds as tfds_source
+from data_pipelines.sources.listing import Listing, Numbered
+
+SPLIT = "train"
+# One row an example, in the order of the records: the identities are needed
+# before anything is read, and the records are mostly image.
+IDENTITIES_FILE = "identities.csv"
+IDENTITY_KEY = "identity"
+
+
+def open_shards(directory: str, *, origin: str) -> source.Source:
+    """Opens a directory of prepared photographs.
+
+    An example's identity is the one that it was prepared with: its path in the
+    folder it came from. A directory that prepare did not write has numbers.
+
+    Args:
+      directory: the directory, which holds a `dataset_info.json`.
+      origin: the flag and data spec, for messages.
+
+    Raises:
+      InputError: there is no prepared dataset, or it is damaged.
+    """
+    if not os.path.isdir(directory):
+        raise InputError(f"{origin}: there is no folder {directory!r}")
+    try:
+        builder = tfds.builder_from_directory(directory)
+    except Exception as error:  # damaged files raise nearly anything
+        raise InputError(
+            f"{origin}: {directory!r} holds no dataset that TensorFlow "
+            f"Datasets can read; python -m data_pipelines.prepare "
+            f"--output_dir writes one") from error
+    records = tfds_source.open_records(builder, split=SPLIT, origin=origin)
+    return tfds_source.from_records(
+        records, origin=origin,
+        identities=_identities(directory, records, origin))
+
+
+def write_identities(directory: str) -> int:
+    """Reads every record of a prepared directory, and notes its identity.
+
+    Args:
+      directory: the directory, as prepare wrote it.
+
+    Returns:
+      How many records there are.
+
+    Raises:
+      InputError: a record is missing.
+    """
+    records = tfds_source.open_records(
+        tfds.builder_from_directory(directory), split=SPLIT, origin=directory)
+    path = os.path.join(directory, IDENTITIES_FILE)
+    with open(path, "w", encoding="utf-8", errors="surrogateescape",
+              newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow([IDENTITY_KEY])
+        for index in range(records.num_records):
+            rows.writerow([os.fsdecode(_stored_identity(records, index))])
+    return records.num_records
+
+
+def _stored_identity(records: tfds_source.Records, index: int) -> bytes:
+    example = tf.train.Example.FromString(records.read(index))
+    return example.features.feature[IDENTITY_KEY].bytes_list.value[0]
+
+
+def _identities(directory: str, records: tfds_source.Records,
+                origin: str) -> Sequence[str]:
+    path = os.path.join(directory, IDENTITIES_FILE)
+    if not os.path.exists(path):
+        return Numbered(f"{SPLIT}/", records.num_records)
+    names = Listing(_read_identities(path))
+    if len(names) != records.num_records:
+        raise InputError(
+            f"{origin}: {path!r} names {len(names)} example(s), the records "
+            f"are {records.num_records}; prepare the directory again")
+    return names
+
+
+def _read_identities(path: str) -> Iterator[str]:
+    with open(path, encoding="utf-8", errors="surrogateescape",
+              newline="") as file:
+        rows = csv.reader(file)
+        next(rows, None)
+        for row in rows:
+            yield row[0]

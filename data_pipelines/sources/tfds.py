@@ -1,0 +1,197 @@
+"""`tfds:NAME[/CONFIG][@SPLIT]`: what TensorFlow Datasets has prepared.
+
+Photographs are read by index, in any order: from ArrayRecord through TFDS's
+own data source, from TFRecord by the place of each record, which one pass over
+the records' headers finds. Either way a record is a tf.train.Example, and the
+one feature that holds the image is parsed out of it in TensorFlow ops.
+
+Nothing here reaches the network.
+"""
+
+import re
+from typing import Callable, NamedTuple, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from data_pipelines import decode
+from data_pipelines.errors import InputError
+from data_pipelines.sources import source, tfrecord
+from data_pipelines.sources.listing import Numbered
+
+# A namespace (`huggingface:mnist`) would be looked up on the network.
+_NAME = re.compile(r"\w+(/[\w.-]+)?(:\d+\.\d+\.\d+)?")
+_DEFAULT_SPLIT = "train"
+
+
+class Records(NamedTuple):
+    """A split's records, each read by index.
+
+    Attributes:
+      read: index -> a serialized tf.train.Example; any thread may call it.
+      num_records: how many there are.
+      image_key: the feature of the example that holds the encoded image.
+    """
+
+    read: Callable[[int], bytes]
+    num_records: int
+    image_key: str
+
+
+def open_tfds(argument: str, *, origin: str,
+              data_dir: str = "") -> source.Source:
+    """Opens a prepared TensorFlow Datasets collection.
+
+    An example's identity is its split and its number in it.
+
+    Args:
+      argument: `NAME[/CONFIG][:VERSION][@SPLIT]`; the split is `train` or as
+        TFDS writes splits: `train[:10%]`.
+      origin: the flag and data spec, for messages.
+      data_dir: where the prepared datasets are; empty for TFDS's default.
+
+    Raises:
+      InputError: the dataset is unknown, has no image, or is not prepared.
+    """
+    name, split = split_argument(argument)
+    builder = find_builder(name, origin=origin, data_dir=data_dir)
+    records = open_records(builder, split=split, origin=origin)
+    return from_records(records, origin=origin,
+                        identities=Numbered(f"{split}/", records.num_records))
+
+
+def split_argument(argument: str) -> tuple[str, str]:
+    """`NAME[/CONFIG][@SPLIT]` -> the name with its config, and the split."""
+    name, _, split = argument.partition("@")
+    return name, split or _DEFAULT_SPLIT
+
+
+def find_builder(name: str, *, origin: str,
+                 data_dir: str = "") -> tfds.core.DatasetBuilder:
+    """The builder of a dataset, prepared or not.
+
+    Args:
+      name: `NAME[/CONFIG][:VERSION]`.
+      origin: the flag and data spec, for messages.
+      data_dir: where the prepared datasets are; empty for TFDS's default.
+
+    Raises:
+      InputError: TFDS has no such dataset, config or version.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{origin}: write tfds:NAME[/CONFIG][@SPLIT], "
+                         f"got {name!r}")
+    try:
+        return tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
+    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError,
+            ImportError) as error:
+        why = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"{origin}: TensorFlow Datasets cannot open {name!r}: "
+            f"{why}") from error
+
+
+def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
+                 origin: str) -> Records:
+    """Opens a prepared dataset's records.
+
+    Args:
+      builder: the dataset.
+      split: which split, as TFDS writes splits.
+      origin: the flag and data spec, for messages.
+
+    Raises:
+      InputError: it has no image feature or no such split, is not prepared, or
+        is stored in a way that cannot be read by index.
+    """
+    image_key = _image_key(builder, origin)
+    try:
+        data_source = builder.as_data_source(
+            split=split,
+            decoders=tfds.decode.PartialDecoding({image_key: True}),
+            deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+    except (NotImplementedError, AssertionError, ValueError, KeyError) as error:
+        if not is_prepared(builder):
+            name = "/".join(filter(None, (
+                builder.name, builder.builder_config_name)))
+            raise InputError(
+                f"{origin}: {builder.info.full_name} is not prepared in "
+                f"{builder.data_dir}; prepare it first: python -m "
+                f"data_pipelines.prepare --data=tfds:{name}"
+                f" --tfds_data_dir={builder.data_dir_root} --output_dir=DIR"
+            ) from None
+        if not isinstance(error, NotImplementedError):
+            raise _no_split(builder, split, origin) from None
+        # No format with an index.
+        places = tfrecord.RecordPlaces(
+            _file_instructions(builder, split, origin), origin=origin)
+        return Records(places.read, len(places), image_key)
+    return Records(data_source.__getitem__, len(data_source), image_key)
+
+
+def from_records(records: Records, *, identities: Sequence[str],
+                 origin: str) -> source.Source:
+    """A source of the images in records.
+
+    Args:
+      records: the records.
+      identities: one name a record.
+      origin: the flag and data spec, for messages.
+    """
+    spec = {records.image_key: tf.io.FixedLenFeature([], tf.string)}
+
+    def read(index):
+        try:
+            return records.read(index)
+        except Exception as error:  # each format has its own
+            raise tf.errors.DataLossError(
+                None, None, f"record {index}: {error}") from error
+
+    def load(index):
+        record = tf.numpy_function(read, [index], tf.string, stateful=False)
+        example = tf.io.parse_single_example(tf.ensure_shape(record, []), spec)
+        return decode.decode_rgb(example[records.image_key])
+
+    return source.Source(origin=origin, identities=identities, load=load)
+
+
+def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
+    """Whether a dataset is on disk; TFDS's own word asks for folder names."""
+    return (builder.data_path / "dataset_info.json").exists()
+
+
+def _image_key(builder, origin):
+    images = [
+        key for key, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.Image)
+        and not isinstance(feature, tfds.features.LabeledImage)
+        and feature.np_dtype in (np.uint8, np.uint16)]
+    if not images:
+        raise InputError(
+            f"{origin}: {builder.info.full_name} has no image among its "
+            f"features: {', '.join(builder.info.features)}")
+    # The order of features that are read from disk is not that of their code.
+    return "image" if "image" in images else min(images)
+
+
+def _file_instructions(builder, split, origin):
+    file_format = builder.info.file_format
+    if file_format != tfds.core.FileFormat.TFRECORD:
+        raise InputError(
+            f"{origin}: {builder.info.full_name} is stored as "
+            f"{file_format.value}; array_record and tfrecord can be read")
+    try:
+        instructions = builder.info.splits[split].file_instructions
+    except (ValueError, KeyError):
+        raise _no_split(builder, split, origin) from None
+    if not instructions:
+        raise _no_split(builder, split, origin)
+    return instructions
+
+
+def _no_split(builder, split, origin):
+    return InputError(
+        f"{origin}: {builder.info.full_name} has no example in {split!r}; "
+        f"its splits: "
+        f"{', '.join(builder.info.splits) or 'none'}")

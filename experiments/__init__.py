@@ -1,0 +1,1 @@
+"""Flag files, reports, benchmarks and the results table."""

@@ -1,0 +1,201 @@
+"""How fast photographs become Lab batches, against how tutorials do it.
+
+    python -m experiments.benchmarks.input_pipeline --data=folder:PHOTOS
+
+Every way delivers the same thing, batches of 256 px Lab tensors, mirrored at
+random. They take turns, several rounds in one run; what is compared is images
+per second of processor time, which is images per second per core whatever
+else the machine does. Prints a table and writes JSON.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, Callable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_io as tfio
+from absl import flags
+from PIL import Image
+from skimage import color as skimage_color
+
+from data_pipelines import augment, cache, color, command, pipeline
+from data_pipelines.errors import InputError
+from data_pipelines.sources import Source, open_source, sample_photos
+
+_DATA = flags.DEFINE_string("data", "sample_photos",
+                            "Photographs: sample_photos or folder:DIR.")
+_OUTPUT = flags.DEFINE_string("output", "", "JSON file to write, if any.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of every way.",
+                               lower_bound=1)
+_LISTED = flags.DEFINE_list("listed", ["1000", "1000000"],
+                            "Numbers of listed files to measure memory at.")
+
+IMAGE_SIZE = 256
+BATCH_SIZE = 16
+BATCHES_A_ROUND = 12
+TUTORIAL = "PIL + scikit-image, as tutorials do"
+
+# Measures one size in a process of its own; argument: number of files. The
+# names differ and lead to one photograph, through folders that all exist.
+_LISTING_PROGRAM = """
+import os, resource, sys, tempfile
+from PIL import Image
+from data_pipelines import color, pipeline
+from data_pipelines.sources import listing, source
+count = int(sys.argv[1])
+with tempfile.TemporaryDirectory() as root:
+    Image.new("RGB", (288, 288), (90, 120, 30)).save(f"{root}/photo.jpg")
+    for number in range(1000):
+        os.mkdir(f"{root}/d{number}")
+    names = listing.Listing(
+        f"d{number % 1000}/../d{number // 1000 % 1000}/../photo.jpg"
+        for number in range(count))
+    photos = source.from_files(root, names, origin="--data=listing")
+    batches = pipeline.training_batches(
+        photos, color_space=color.LAB, image_size=256, resize_size=286,
+        batch_size=16, seed=0)
+    for batch in batches.take(60):
+        pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    command.refuse_arguments(arguments)
+    source = open_source(_DATA.value, flag="--data")
+    if _DATA.value.partition(":")[0] not in ("folder", "sample_photos"):
+        raise InputError(f"--data={_DATA.value}: the tutorial's way reads "
+                         f"image files alone; use folder:DIR or sample_photos")
+    with tempfile.TemporaryDirectory() as directory:
+        shards = _prepare_shards(_DATA.value, directory)
+        ways = {
+            "folder": _ours(source),
+            "shards": _ours(shards),
+            "cache in memory": _ours(cache.cached(source, "memory")),
+            TUTORIAL: _tutorial(_paths(source)),
+        }
+        rates = _alternate(ways, _ROUNDS.value)
+    report = {
+        "hardware": f"{os.cpu_count()} cores", "rates": rates,
+        "ratios": {name: _spread(np.divide(values, rates[TUTORIAL]))
+                   for name, values in rates.items()},
+        "color": _measure_color(_ROUNDS.value),
+        "memory_mib": {count: _listing_memory(count)
+                       for count in _LISTED.value},
+    }
+    _print(report)
+    if _OUTPUT.value:
+        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=2)
+
+
+def _ours(source: Source) -> Iterator[Any]:
+    """Batches of this project's pipeline."""
+    return iter(pipeline.training_batches(
+        source, color_space=color.LAB, image_size=IMAGE_SIZE,
+        resize_size=augment.default_resize_size(IMAGE_SIZE),
+        batch_size=BATCH_SIZE, seed=0))
+
+
+def _tutorial(paths: Sequence[str]) -> Iterator[np.ndarray]:
+    """Batches as the PyTorch tutorials for colorization make them.
+
+    Pillow opens and resizes to a square, a coin decides on the mirror,
+    scikit-image converts to Lab, and the batch is stacked.
+    """
+    random = np.random.default_rng(0)
+    while True:
+        batch = []
+        for index in random.integers(0, len(paths), BATCH_SIZE):
+            with Image.open(paths[index]) as file:
+                photo = file.convert("RGB").resize(
+                    (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+            if random.random() < 0.5:
+                photo = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            lab = skimage_color.rgb2lab(np.array(photo)).astype(np.float32)
+            lab = lab.transpose(2, 0, 1)
+            batch.append(np.concatenate([lab[:1] / 50 - 1, lab[1:] / 110]))
+        yield np.stack(batch)
+
+
+def _paths(source: Source) -> list[str]:
+    directory = _DATA.value.partition(":")[2] or sample_photos.DIRECTORY
+    return [os.path.join(directory, name) for name in source.identities]
+
+
+def _prepare_shards(data: str, directory: str) -> Source:
+    output = os.path.join(directory, "shards")
+    subprocess.run(
+        [sys.executable, "-m", "data_pipelines.prepare", f"--data={data}",
+         f"--output_dir={output}"], check=True)
+    return open_source(f"shards:{output}", flag="--data")
+
+
+def _alternate(ways: dict[str, Iterator[Any]],
+               rounds: int) -> dict[str, list[float]]:
+    """Images per second of processor time, one number a round."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for round_number in range(rounds + 1):
+        for name, batches in ways.items():
+            next(batches)  # what stood ready is not measured
+            started = time.process_time()
+            for _ in range(BATCHES_A_ROUND):
+                next(batches)
+            seconds = time.process_time() - started
+            if round_number:  # the first warms up
+                rates[name].append(BATCHES_A_ROUND * BATCH_SIZE / seconds)
+    return rates
+
+
+def _measure_color(rounds: int) -> dict[str, float]:
+    """Processor milliseconds of one 256 px conversion, and their ratio."""
+    rgb = tf.constant(np.random.default_rng(0).integers(
+        0, 256, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8))
+    floats = tf.cast(rgb, tf.float32) / 255.0
+    ours = tf.function(color.rgb_to_lab)
+    theirs = tf.function(tfio.experimental.color.rgb_to_lab)
+    pairs = [(_milliseconds(lambda: ours(rgb)),
+              _milliseconds(lambda: theirs(floats))) for _ in range(rounds + 1)]
+    mine, its = np.median(pairs[1:], axis=0)
+    return {"ours_ms": mine, "tfio_on_floats_ms": its, "ratio": its / mine}
+
+
+def _milliseconds(function: Callable[[], Any], calls: int = 30) -> float:
+    started = time.process_time()
+    for _ in range(calls):
+        function()
+    return (time.process_time() - started) / calls * 1000
+
+
+def _listing_memory(count: str) -> float:
+    output = subprocess.run(
+        [sys.executable, "-c", _LISTING_PROGRAM, count], check=True,
+        capture_output=True, text=True).stdout
+    return float(output)
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    return {"median": float(np.median(values)), "min": float(np.min(values)),
+            "max": float(np.max(values))}
+
+
+def _print(report: dict[str, Any]) -> None:
+    print(f"{'256 px Lab batches':38}images/s/core   against tutorials")
+    for name, values in report["rates"].items():
+        ratio = report["ratios"][name]
+        print(f"{name:38}{np.median(values):13.1f}   {ratio['median']:.2f} "
+              f"({ratio['min']:.2f} to {ratio['max']:.2f})")
+    speed = report["color"]
+    print(f"rgb_to_lab {speed['ours_ms']:.2f} ms, tensorflow-io on floats "
+          f"{speed['tfio_on_floats_ms']:.2f} ms: {speed['ratio']:.2f} times")
+    for count, mebibytes in report["memory_mib"].items():
+        print(f"peak memory with {count} listed files: {mebibytes:.0f} MiB")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,24 @@
+"""Files that are written whole or not at all."""
+
+import os
+
+
+def write_atomically(path: str, content: bytes) -> None:
+    """Writes a file so that it is there whole or, on any failure, not at all.
+
+    Raises:
+      OSError: as open and write do; an earlier file of that name is unharmed.
+    """
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        if isinstance(error, OSError):
+            error.filename = path  # the one that a person knows
+        raise

@@ -1,0 +1,16 @@
+"""How commands start; how they end is seen in the tests of the commands."""
+
+import pytest
+
+from data_pipelines import command
+from data_pipelines.errors import InputError
+
+
+def test_arguments_that_are_no_flags_are_refused():
+    with pytest.raises(InputError, match="'steps=3' is no flag"):
+        command.refuse_arguments(["fit", "steps=3"])
+    command.refuse_arguments(["fit"])
+
+
+def test_a_message_of_several_lines_becomes_one():
+    assert command.one_line(ValueError("a\n  b")) == "a b"

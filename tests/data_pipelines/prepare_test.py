@@ -1,0 +1,505 @@
+"""The command that writes shards, from files on disk to batches read back."""
+
+import collections
+import csv
+import fcntl
+import io
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import flags as absl_flags
+from absl.testing import flagsaver
+from PIL import Image
+
+from data_pipelines import prepare
+from data_pipelines.errors import InputError
+from data_pipelines.preparation import beam_options, collection
+from data_pipelines.preparation.examine import Settings
+from data_pipelines.sources import open_source, sample_photos
+
+ROOT = pathlib.Path(__file__).parents[2]
+SETTINGS = {"shorter_side": 64, "min_size": 40, "min_chroma": 4.0,
+            "near_duplicate_distance": 4, "jpeg_quality": 95}
+ONE_WORKER = ["direct_num_workers=1"]
+
+
+def run(data, output_dir, **changes):
+    """Prepares in this process; returns the summary."""
+    beam = changes.pop("beam", ONE_WORKER)
+    tfds_data_dir = changes.pop("tfds_data_dir", "")
+    return prepare.prepare(
+        data=data, output_dir=str(output_dir), tfds_data_dir=tfds_data_dir,
+        settings=Settings(**{**SETTINGS, **changes}),
+        options=beam_options.parse(beam))
+
+
+def command(*flags, **kwargs):
+    return subprocess.Popen(
+        [sys.executable, "-m", "data_pipelines.prepare", *flags], cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, **kwargs)
+
+
+def scene(seed, size=(120, 90)):
+    """A colorful picture with structure of its own: blobs of random color."""
+    values = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), np.uint8)
+    return Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)
+
+
+def save_scenes(directory, count, size=(120, 90), extension="png"):
+    directory.mkdir(parents=True, exist_ok=True)
+    for seed in range(count):
+        scene(seed, size).save(directory / f"{seed:03d}.{extension}")
+
+
+def report(output_dir):
+    with open(output_dir / "report.csv", encoding="utf-8",
+              errors="surrogateescape", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["path", "reason", "detail"]
+    return {path: (reason, detail) for path, reason, detail in rows[1:]}
+
+
+def read_back(output_dir):
+    """identity -> uint8 [H, W, 3], through the source."""
+    source = open_source(f"shards:{output_dir}", flag="--data")
+    pictures = tf.data.Dataset.range(len(source)).map(source.load)
+    return dict(zip(source.identities, (rgb.numpy() for rgb in pictures)))
+
+
+@pytest.fixture(scope="module")
+def mess(tmp_path_factory):
+    """A folder as people have them."""
+    folder = tmp_path_factory.mktemp("mess")
+    scene(0).save(folder / "a.png")
+    (folder / "sub folder").mkdir()
+    scene(1).save(folder / "sub folder" / "写真 1.jpg", quality=95)
+    scene(2).save(folder / "scan.TIF", "TIFF")
+    scene(3).save(folder / "no_extension", "PNG")
+    scene(4).save(folder / "really_a_png.jpg", "PNG")
+    with open(os.fsencode(folder) + b"/caf\xe9.png", "wb") as file:
+        scene(5).save(file, "PNG")
+    scene(6, (400, 100)).save(folder / "wide.webp", lossless=True)
+    scene(7, (41, 50)).save(folder / "small.bmp")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    scene(8, (120, 90)).save(folder / "turned.jpg", quality=95, exif=exif)
+
+    scene(0).save(folder / "copy of a.bmp")  # the same pixels, after a.png
+    scene(0).save(folder / "sub folder" / "again.tiff")
+    scene(1, (240, 180)).save(folder / "sub folder" / "写真 2.jpg", quality=60)
+    scene(9).convert("L").save(folder / "gray.jpg")
+    scene(9).convert("LA").save(folder / "gray_alpha.png")
+    Image.new("RGB", (99, 99), "#cc4422").save(folder / "blank.png")
+    scene(10, (120, 39)).save(folder / "tiny.png")
+    (folder / "notes.txt").write_text("no photograph")
+    (folder / "empty.jpg").write_bytes(b"")
+    data = (folder / "sub folder" / "写真 1.jpg").read_bytes()
+    (folder / "cut,\"off\".jpg").write_bytes(data[:len(data) // 2])
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "broken_link.jpg").symlink_to("nowhere.jpg")
+
+    (folder / "sub folder" / "up").symlink_to(folder)
+    (folder / ".hidden.png").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(mess, tmp_path_factory):
+    """The mess, prepared by the command; the directory and what it printed."""
+    output_dir = tmp_path_factory.mktemp("prepared") / "shards"
+    process = command(
+        f"--data=folder:{mess}", f"--output_dir={output_dir}",
+        "--shorter_side=64", "--min_size=40")
+    printed, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0, complaints
+    assert "Traceback" not in complaints
+    return output_dir, printed
+
+
+def test_photographs_come_out_under_their_paths(prepared):
+    pictures = read_back(prepared[0])
+    assert {name: rgb.shape[:2] for name, rgb in pictures.items()} == {
+        "a.png": (64, 85), "sub folder/写真 1.jpg": (64, 85),
+        "scan.TIF": (64, 85), "no_extension": (64, 85),
+        "really_a_png.jpg": (64, 85), os.fsdecode(b"caf\xe9.png"): (64, 85),
+        "wide.webp": (64, 256), "small.bmp": (50, 41), "turned.jpg": (85, 64)}
+
+
+def test_pictures_are_those_of_the_files(prepared):
+    pictures = read_back(prepared[0])
+    for name, seed, size in [("a.png", 0, (85, 64)), ("scan.TIF", 2, (85, 64)),
+                             ("wide.webp", 6, (256, 64))]:
+        expected = scene(seed, (400, 100) if seed == 6 else (120, 90)).resize(
+            size, Image.Resampling.LANCZOS)
+        difference = np.abs(pictures[name].astype(int) - np.asarray(expected))
+        assert difference.mean() < 2
+    upright = np.asarray(scene(8).transpose(
+        Image.Transpose.ROTATE_270).resize((64, 85)))
+    assert np.abs(pictures["turned.jpg"].astype(int) - upright).mean() < 6
+
+
+def test_every_rejected_file_is_in_the_report(prepared):
+    rows = report(prepared[0])
+    assert {path: reason for path, (reason, _) in rows.items()} == {
+        "copy of a.bmp": "duplicate", "sub folder/again.tiff": "duplicate",
+        "sub folder/写真 2.jpg": "near_duplicate",
+        "gray.jpg": "colorless", "gray_alpha.png": "colorless",
+        "blank.png": "blank", "tiny.png": "too_small",
+        "notes.txt": "not_an_image", "empty.jpg": "not_an_image",
+        "cut,\"off\".jpg": "unreadable", "pipe.jpg": "not_an_image",
+        "broken_link.jpg": "unreadable"}
+    assert rows["copy of a.bmp"][1] == "same pixels as a.png"
+    assert rows["sub folder/写真 2.jpg"][1].startswith(
+        "looks like sub folder/写真 1.jpg, ")
+    assert rows["gray.jpg"][1].startswith("mean chroma 0.")
+    assert rows["broken_link.jpg"][1] == "No such file or directory"
+    assert rows["tiny.png"][1] == (
+        "120 x 39 pixels, the shorter side must be 40 at least")
+
+
+def test_summary_adds_up(prepared, mess):
+    output_dir, printed = prepared
+    summary = json.loads((output_dir / "summary.json").read_text())
+    assert summary["files_in"] == 21
+    assert summary["photographs_out"] == 9
+    assert summary["rejected"] == dict(collections.Counter(
+        reason for reason, _ in report(output_dir).values()))
+    assert summary["bytes_in"] == sum(
+        os.path.getsize(os.path.join(parent, name))
+        for parent, _, names in os.walk(mess) for name in names
+        if name[0] != "." and os.path.isfile(os.path.join(parent, name)))
+    assert summary["bytes_out"] == sum(
+        path.stat().st_size for path in output_dir.iterdir()
+        if path.name != "summary.json")
+    assert summary["shorter_side"] == 64 and summary["min_chroma"] == 4.0
+    assert f"9 photographs of 21 files are in {output_dir}; left out: " in (
+        printed)
+
+
+def test_any_process_with_tfds_can_read_the_directory(prepared, tmp_path):
+    script = """
+import json, sys
+import tensorflow_datasets as tfds
+builder = tfds.builder_from_directory(sys.argv[1])
+split = builder.info.splits["train"]
+source = builder.as_data_source("train")
+print(json.dumps({
+    "own": "data_pipelines" in sys.modules,
+    "features": list(builder.info.features),
+    "num_examples": split.num_examples, "num_bytes": split.num_bytes,
+    "sizes": sorted([one["image"].shape[0], one["image"].shape[1],
+                     int(one["height"]), int(one["width"])] for one in source),
+    "identities": sorted(one["identity"].hex() for one in source)}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(prepared[0])], cwd=tmp_path,
+        capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    shards = list(prepared[0].glob("photographs-train.array_record-*"))
+    assert not found["own"]
+    assert sorted(found["features"]) == ["height", "identity", "image", "width"]
+    assert found["num_examples"] == 9
+    assert found["num_bytes"] == sum(path.stat().st_size for path in shards)
+    assert all(size[:2] == size[2:] for size in found["sizes"])
+    assert found["identities"] == sorted(
+        os.fsencode(name).hex() for name in read_back(prepared[0]))
+
+
+def test_nothing_but_the_dataset_is_left(prepared):
+    output_dir, _ = prepared
+    assert os.listdir(output_dir.parent) == ["shards"]
+    assert sorted(path.name for path in output_dir.iterdir()) == [
+        "dataset_info.json", "features.json", "identities.csv",
+        "photographs-train.array_record-00000-of-00001", "report.csv",
+        "summary.json"]
+
+
+def test_result_does_not_depend_on_the_workers(mess, prepared, tmp_path):
+    run(f"folder:{mess}", tmp_path / "again", beam=[
+        "--direct_num_workers=3", "direct_running_mode=multi_threading"])
+    for name in ("photographs-train.array_record-00000-of-00001",
+                 "identities.csv", "report.csv"):
+        assert ((tmp_path / "again" / name).read_bytes()
+                == (prepared[0] / name).read_bytes())
+
+
+def test_shards_are_as_many_as_their_bytes_ask_for(tmp_path, monkeypatch):
+    save_scenes(tmp_path / "in", 30)
+    monkeypatch.setattr(prepare, "_SHARD_BYTES", 30_000)
+    run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("*array_record-*"))) > 1
+    pictures = read_back(tmp_path / "out")
+    assert sorted(pictures) == [f"{seed:03d}.png" for seed in range(30)]
+    for seed in range(30):
+        expected = scene(seed).resize((85, 64), Image.Resampling.LANCZOS)
+        assert np.abs(pictures[f"{seed:03d}.png"].astype(int)
+                      - np.asarray(expected)).mean() < 2
+
+
+def test_flags_change_what_is_dropped(tmp_path):
+    save_scenes(tmp_path / "in", 2)
+    scene(0, (240, 180)).save(tmp_path / "in" / "like_0.png")
+    scene(5).convert("L").save(tmp_path / "in" / "gray.png")
+    Image.new("RGB", (20, 30), "#112233").save(tmp_path / "in" / "small.png")
+    data = f"folder:{tmp_path / 'in'}"
+    run(data, tmp_path / "strict")
+    assert sorted(read_back(tmp_path / "strict")) == ["000.png", "001.png"]
+    summary = run(data, tmp_path / "lax", near_duplicate_distance=-1,
+                  min_chroma=0.0, min_size=1, shorter_side=0)
+    assert summary["rejected"] == {"blank": 1}
+    pictures = read_back(tmp_path / "lax")
+    assert {name: rgb.shape for name, rgb in pictures.items()} == {
+        "000.png": (90, 120, 3), "001.png": (90, 120, 3),
+        "gray.png": (90, 120, 3), "like_0.png": (180, 240, 3)}
+
+
+def test_chain_of_near_duplicates_names_the_first_of_each(tmp_path):
+    (tmp_path / "in").mkdir()
+    china = Image.open(
+        os.path.join(sample_photos.DIRECTORY, "sklearn_china.jpg"))
+    for number, quality in enumerate((95, 70, 40)):
+        china.save(tmp_path / "in" / f"{number}.jpg", quality=quality)
+    run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
+    assert sorted(read_back(tmp_path / "out")) == ["0.jpg"]
+    rows = report(tmp_path / "out")
+    assert set(rows) == {"1.jpg", "2.jpg"}
+    for reason, detail in rows.values():
+        assert reason == "near_duplicate"
+        assert detail.startswith("looks like 0.jpg, ")
+
+
+def test_sample_photos_can_be_prepared(tmp_path):
+    summary = run("sample_photos", tmp_path / "out")
+    assert summary["files_in"] == 64
+    assert summary["photographs_out"] + sum(summary["rejected"].values()) == 64
+    assert summary["photographs_out"] > 60
+    assert set(read_back(tmp_path / "out")) <= set(
+        os.listdir(sample_photos.DIRECTORY))
+
+
+def test_killed_run_leaves_no_output_and_the_next_one_starts_over(tmp_path):
+    save_scenes(tmp_path / "in", 30, (900, 700), "jpg")
+    output_dir = tmp_path / "out"
+    process = command(f"--data=folder:{tmp_path / 'in'}",
+                      f"--output_dir={output_dir}", "--shorter_side=64",
+                      "--beam_options=direct_num_workers=1")
+    progress = tmp_path / "out.incomplete" / "progress"
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in progress.glob("*")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not output_dir.exists()
+    leftovers = list((tmp_path / "out.incomplete").glob("pictures-*"))
+    assert leftovers
+
+    summary = run(f"folder:{tmp_path / 'in'}", output_dir)
+    assert (summary["files_in"], summary["photographs_out"]) == (30, 30)
+    assert len(read_back(output_dir)) == 30
+    assert sorted(os.listdir(tmp_path)) == ["in", "out"]
+
+
+def test_two_runs_do_not_work_in_one_place(tmp_path):
+    save_scenes(tmp_path / "in", 1)
+    with prepare._workplace(str(tmp_path / "out.incomplete")):
+        with pytest.raises(InputError, match="another run is at work in "):
+            run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
+    assert os.listdir(tmp_path) == ["in"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])
+def test_what_is_at_output_dir_is_not_touched(tmp_path, kind):
+    save_scenes(tmp_path / "in", 1)
+    output_dir = tmp_path / "out"
+    {"folder": output_dir.mkdir, "file": output_dir.touch,
+     "dangling link": lambda: output_dir.symlink_to("nowhere")}[kind]()
+    with pytest.raises(InputError, match="^--output_dir=.*/out: it exists"):
+        run(f"folder:{tmp_path / 'in'}", output_dir)
+    assert sorted(os.listdir(tmp_path)) == ["in", "out"]
+
+
+def test_collection_of_which_nothing_is_left_says_why(tmp_path):
+    (tmp_path / "in").mkdir()
+    for seed in range(3):
+        scene(seed).convert("L").save(tmp_path / "in" / f"{seed}.png")
+    (tmp_path / "in" / "a.txt").write_text("")
+    with pytest.raises(InputError) as caught:
+        run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
+    assert str(caught.value).startswith(
+        f"--data=folder:{tmp_path / 'in'}: of 4 file(s) none is left: "
+        f"3 colorless, 1 not_an_image; the first, '0.png', is colorless: mean "
+        f"chroma 0.")
+    assert os.listdir(tmp_path) == ["in"]
+
+
+@pytest.mark.parametrize("flags, message", [
+    ([], "--data must be given"),
+    (["--data=sample_photos"], "--output_dir must be given"),
+    (["--data=nosuch:x", "--output_dir=OUT"], "--data=nosuch:x: what can be"),
+    (["--data=sample_photos:8", "--output_dir=OUT"], "what can be prepared"),
+    (["--data=folder:/no/such", "--output_dir=OUT"],
+     "--data=folder:/no/such: there is no folder '/no/such'"),
+    (["--data=folder:EMPTY", "--output_dir=OUT"], "there is no file in it"),
+    (["--data=sample_photos", "--output_dir=OUT/[x]"], "for a wildcard"),
+    (["--data=sample_photos", "--output_dir=OUT", "--jpeg_quality=0"],
+     "jpeg_quality"),
+    (["--data=sample_photos", "--output_dir=OUT",
+      "--beam_options=runner=NoSuchRunner"], "--beam_options: "),
+    (["--data=sample_photos", "--output_dir=OUT",
+      "--beam_options=direct_num_workers=two"], "--beam_options: "),
+    (["--data=sample_photos", "--output_dir=OUT",
+      "--beam_options=num_wrokers=2"], "Beam has no option 'num_wrokers'"),
+    (["--data=tfds:no_such_set", "--output_dir=OUT"], "cannot open"),
+])
+def test_wrong_flags_are_one_line(tmp_path, flags, message):
+    (tmp_path / "empty").mkdir()
+    flags = [flag.replace("OUT", str(tmp_path / "out"))
+             .replace("EMPTY", str(tmp_path / "empty")) for flag in flags]
+    with flagsaver.flagsaver():
+        with pytest.raises((InputError, absl_flags.Error)) as caught:
+            absl_flags.FLAGS(["prepare", *flags])
+            prepare.main(["prepare"])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value).strip()
+    assert os.listdir(tmp_path) == ["empty"]
+
+
+def test_command_ends_with_one_line_and_1(tmp_path):
+    process = command("--data=folder:/no/such", f"--output_dir={tmp_path}/out")
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 1
+    lines = [line for line in complaints.splitlines()
+             if not line.startswith(("WARNING: All log", "I0000", "E0000"))]
+    assert lines == ["error: --data=folder:/no/such: there is no folder "
+                     "'/no/such'"]
+
+
+def test_without_beam_the_line_says_what_to_install(tmp_path):
+    (tmp_path / "apache_beam.py").write_text(
+        "raise ModuleNotFoundError('none', name='apache_beam')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "data_pipelines.prepare", "--data=sample_photos",
+         f"--output_dir={tmp_path}/out"], cwd=ROOT, env=environment,
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: preparing shards needs Apache Beam: pip install "
+        "pix2pix_color[prepare]")
+
+
+class TinyScenes(tfds.core.GeneratorBasedBuilder):
+    """Five scenes, of which two are the same; the third is not color."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    url_infos = None
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            disable_shuffling=True,
+            features=tfds.features.FeaturesDict({
+                "image": tfds.features.Image(shape=(None, None, 3))}))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for number, seed in enumerate((0, 1, 2, 1, 4)):
+            image = scene(seed)
+            if number == 2:
+                image = image.convert("L").convert("RGB")
+            buffer = io.BytesIO()
+            image.save(buffer, "PNG")
+            yield number, {"image": buffer.getvalue()}
+
+
+def test_dataset_of_tfds_is_prepared_first_and_then_read(tmp_path, capsys):
+    data_dir = tmp_path / "tfds"
+    summary = run("tfds:tiny_scenes", tmp_path / "out",
+                  tfds_data_dir=str(data_dir))
+    assert (f"tiny_scenes/1.0.0: downloading an unknown amount and writing an "
+            f"unknown amount to {data_dir}/tiny_scenes/1.0.0"
+            ) in capsys.readouterr().err
+    assert summary["rejected"] == {"colorless": 1, "duplicate": 1}
+    assert {path: reason for path, (reason, _)
+            in report(tmp_path / "out").items()} == {
+        "train/2": "colorless", "train/3": "duplicate"}
+    pictures = read_back(tmp_path / "out")
+    assert sorted(pictures) == ["train/0", "train/1", "train/4"]
+    expected = scene(4).resize((85, 64), Image.Resampling.LANCZOS)
+    assert np.abs(pictures["train/4"].astype(int)
+                  - np.asarray(expected)).mean() < 2
+    assert summary["bytes_in"] > 1000
+
+    run("tfds:tiny_scenes@train[:2]", tmp_path / "part",
+        tfds_data_dir=str(data_dir))
+    assert "downloading" not in capsys.readouterr().err
+    assert len(read_back(tmp_path / "part")) == 2
+
+
+def test_size_of_a_download_is_said_before_it(tmp_path, monkeypatch):
+    said: list[str] = []
+    with tfds.testing.mock_data(num_examples=2):
+        monkeypatch.setattr(
+            tfds.core.DatasetInfo, "download_size",
+            property(lambda info: tfds.core.utils.Size(3 * 2**30)))
+        opened = collection.open_collection(
+            "tfds:imagenette", tfds_data_dir=str(tmp_path), say=said.append)
+        assert list(opened.identities()) == ["train/0", "train/1"]
+        file, num_bytes = opened.open("train/1")
+        assert num_bytes == len(file.read()) > 0
+    assert len(said) == 1
+    assert said[0].startswith(
+        "imagenette/full-size-v2/1.0.0: downloading 3.00 GiB and writing an "
+        "unknown amount to ")
+
+
+def test_download_that_fails_is_one_line(tmp_path, monkeypatch):
+    def fail(self, **kwargs):
+        raise ConnectionError("no route to host\nand so on")
+
+    monkeypatch.setattr(TinyScenes, "download_and_prepare", fail)
+    with pytest.raises(InputError) as caught:
+        run("tfds:tiny_scenes", tmp_path / "out",
+            tfds_data_dir=str(tmp_path / "tfds"))
+    assert str(caught.value) == (
+        "--data=tfds:tiny_scenes: TensorFlow Datasets could not prepare it: "
+        "ConnectionError: no route to host")
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_is_a_bar_on_a_terminal(tmp_path):
+    save_scenes(tmp_path / "in", 3)
+    reader, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ,
+                struct.pack("HHHH", 25, 80, 0, 0))  # rows and columns
+    process = subprocess.Popen(
+        [sys.executable, "-m", "data_pipelines.prepare",
+         f"--data=folder:{tmp_path / 'in'}", f"--output_dir={tmp_path}/out"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(reader, 4096)
+        except OSError:  # the other side is closed
+            break
+    os.close(reader)
+    assert process.wait() == 0, shown
+    assert b"100%" in shown and b"3/3" in shown and b"file/s" in shown
