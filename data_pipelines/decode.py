@@ -145,9 +145,10 @@ def _decode_palette_bmp(image_bytes, head):
     """Looks the indices up in the palette: BGRx, between header and pixels."""
     start = 14 + head[14] + 256 * head[15]
     end = head[10] + 256 * head[11]
-    # Not substr: where a file is too short, it quotes bytes in its message,
-    # and Python raises a UnicodeDecodeError.
-    palette = tf.io.decode_raw(image_bytes, tf.uint8)[start:end]
+    # A substr that starts behind a file's end quotes the file in its message,
+    # which then makes Python raise a UnicodeDecodeError.
+    palette = tf.io.decode_raw(
+        tf.strings.substr(image_bytes, 0, end), tf.uint8)[start:]
     index = tf.cast(_decode(image_bytes, channels=0)[..., 0], tf.int32)
     return tf.gather(tf.reshape(palette, [-1, 4])[:, 2::-1], index)
 

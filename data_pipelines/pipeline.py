@@ -17,6 +17,7 @@ A photograph that cannot be read leaves a gap in the ordinals; RejectedExamples
 finds the gap, names the file, and says why.
 """
 
+import re
 from typing import Callable, Iterator, NamedTuple
 
 import tensorflow as tf
@@ -259,5 +260,7 @@ def _why_unreadable(source: Source, index: int) -> str:
     except tf.errors.OpError as error:
         # TensorFlow's message without the node names around it.
         message = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
-        return message.strip().partition("\n")[0] or type(error).__name__
+        message = message.strip().partition("\n")[0]
+        checked = re.fullmatch(r"assertion failed: \[(.*)\]", message)
+        return (checked.group(1) if checked else message) or repr(error)
     return ""

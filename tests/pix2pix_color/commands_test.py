@@ -178,7 +178,7 @@ def wrong_inputs(tmp_path):
         (f"--data=folder:{tmp_path}/bad", "--eval_data=sample_photos",
          f"--workdir={tmp_path}/bad_run", *SMALL):
             r"2 of 2 photographs cannot be read, more than --max_bad_fraction="
-            r"0.01 allows: a.jpg \(.*\), b.jpg",
+            r"0.01 allows: a.jpg \(Unknown image file format.*\), b.jpg",
     }
 
 
