@@ -497,4 +497,4 @@ def test_photographs_that_vanish_end_the_stream(
     with pytest.raises(InputError, match="none of its 3 photograph"):
         for _ in range(1000):
             next(batches)
-    assert names(rejected) == ["0.png", "1.png", "2.png"]
+    assert sorted(names(rejected)) == ["0.png", "1.png", "2.png"]
