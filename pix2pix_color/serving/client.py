@@ -4,6 +4,7 @@ from typing import Any, Callable
 
 import tensorflow as tf
 
+from pix2pix_color import hardware
 from pix2pix_color.files import write_atomically
 from pix2pix_color.serving import saved_model
 
@@ -23,8 +24,7 @@ def load(model: str) -> Any:
     Raises:
       ConfigError: there is none, or it cannot be loaded.
     """
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+    hardware.claim_devices()
     return saved_model.load(model).signatures["serving_default"]
 
 

@@ -1,8 +1,8 @@
 """From a run's newest checkpoint to a SavedModel."""
 
+from pix2pix_color import hardware
 from pix2pix_color.config import ConfigError
 from pix2pix_color.serving import saved_model
-from pix2pix_color.training import hardware
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState

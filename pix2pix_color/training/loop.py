@@ -87,7 +87,8 @@ def train(*, config: Config, state: TrainState, train_source: Source,
     except (KeyboardInterrupt, InputError):
         # Nothing that was learned is lost: the same command goes on from here.
         summaries.flush()
-        checkpoints.save()
+        if window.is_finite():
+            checkpoints.save()
         raise
     finally:
         progress.close()
@@ -141,6 +142,10 @@ class _Window:
             self._tracing, self._started = False, time.monotonic()
             self._timed = -1
         self._timed += 1
+
+    def is_finite(self) -> bool:
+        """Whether no loss since the last point says that training diverged."""
+        return bool(np.all(np.isfinite(self._losses)))
 
     def close(self) -> tuple[dict[str, float], float]:
         """Returns the mean losses and the images per second; begins anew."""

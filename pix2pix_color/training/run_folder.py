@@ -6,6 +6,7 @@
     checkpoints/        TensorFlow checkpoints, numbered by step
     samples/            PNG grids: gray row, generated row, real row
     export/<version>/   SavedModels
+    .lock               held by the process that trains here
 """
 
 import errno

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from data_pipelines import cache, pipeline, split
 from data_pipelines.sources import Source
-from pix2pix_color import evaluation
+from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
 from pix2pix_color.serving import saved_model
 from pix2pix_color.summaries import Summaries
-from pix2pix_color.training import hardware, loop
+from pix2pix_color.training import loop
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.reporter import Reporter
 from pix2pix_color.training.run_folder import RunFolder

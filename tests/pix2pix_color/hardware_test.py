@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.training import hardware
+from pix2pix_color import hardware
 
 
 @pytest.fixture
