@@ -16,6 +16,9 @@ import tensorflow as tf
 # Training does without antialiasing, which takes three times as long, where it
 # reduces by less than this: 258 to 256 px differs by a level at most.
 _HARDLY_SMALLER = 1.25
+# Nor is a photograph resized at all whose scale is this close to the right
+# one, as a share: of 288 px for 286, 256 are cut instead of 258.
+_SAME_SCALE = 0.02
 
 
 def default_resize_size(image_size: int) -> int:
@@ -28,7 +31,8 @@ def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
     """Random square crop, resize and mirror.
 
     Equals resizing the shorter side to resize_size and cropping a random
-    square of image_size, for any aspect ratio.
+    square of image_size, for any aspect ratio; within 2 % of that size, a
+    photograph is cropped as it is.
 
     Args:
       photo: uint8 [H, W, C].
@@ -44,6 +48,10 @@ def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
     shorter = tf.cast(tf.reduce_min(size), tf.float32)
     side = tf.cast(tf.round(shorter * image_size / resize_size), tf.int32)
     side = tf.maximum(side, 1)
+    off_scale = tf.abs(shorter / resize_size - 1)
+    # A photograph smaller than image_size cannot be cropped to it.
+    fits = (off_scale <= _SAME_SCALE) & (tf.reduce_min(size) >= image_size)
+    side = tf.where(fits, image_size, side)
     random = tf.random.stateless_uniform([3], seed)
     room = tf.cast(size - side + 1, tf.float32)
     offset = tf.cast(random[:2] * room, tf.int32)

@@ -227,3 +227,25 @@ def test_jitter_shrinks_a_fine_checkerboard_to_flat_gray():
 @pytest.mark.parametrize("image_size, expected", [(256, 286), (128, 143)])
 def test_jitter_defaults_to_that_of_pix2pix(image_size, expected):
     assert augment.default_resize_size(image_size) == expected
+
+
+@pytest.mark.parametrize("shorter, is_cropped", [
+    (36, True), (37, False), (35, False), (288, True), (283, True),
+    (280, False), (292, False)])
+def test_photograph_near_the_scale_is_cropped_as_it_is(shorter, is_cropped):
+    image_size, resize_size = (32, 36) if shorter < 40 else (256, 286)
+    photograph = noise(shorter, shorter + 20)
+    rgb = jitter(photograph, image_size=image_size, resize_size=resize_size)
+    slices = np.lib.stride_tricks.sliding_window_view(
+        photograph, rgb.shape).squeeze(2)
+    found = any((slices[row, column] == picture).all()
+                for picture in (rgb, rgb[:, ::-1])
+                for row in range(slices.shape[0])
+                for column in range(slices.shape[1])
+                if (slices[row, column, 0, 0] == picture[0, 0]).all())
+    assert found == is_cropped
+
+
+def test_photograph_near_the_scale_but_too_small_is_resized():
+    rgb = jitter(noise(63, 80), image_size=64, resize_size=64)
+    assert rgb.shape == (64, 64, 3)
