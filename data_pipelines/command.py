@@ -10,7 +10,11 @@ from typing import Callable, Sequence
 
 from absl import app, flags, logging
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import InputError, Interrupted
+
+# The exit code of work that was told to stop, saved what was done and goes on
+# when the same command is run again (EX_TEMPFAIL of sysexits.h).
+INTERRUPTED_EXIT_CODE = 75
 
 
 def run(main: Callable[[Sequence[str]], None],
@@ -19,7 +23,8 @@ def run(main: Callable[[Sequence[str]], None],
 
     Exits 0 when its work was done. What the user can mend (a wrong flag, a
     missing folder, a full disk) is one line on standard error and exit code 1;
-    anything else is a bug and shows its stack trace.
+    anything else is a bug and shows its stack trace. Work that was told to stop
+    and is saved exits with INTERRUPTED_EXIT_CODE.
 
     Args:
       main: is given the arguments that are no flags, the command first.
@@ -40,6 +45,9 @@ def run(main: Callable[[Sequence[str]], None],
             sys.exit(f"error: {error.strerror or one_line(error)}{where}")
         except _tensorflow_file_errors() as error:
             sys.exit(f"error: {one_line(error)}")
+        except Interrupted as interrupted:
+            print(interrupted, file=sys.stderr)
+            sys.exit(INTERRUPTED_EXIT_CODE)
         except KeyboardInterrupt:
             sys.exit("interrupted")
 

@@ -17,8 +17,9 @@ A photograph that cannot be read leaves a gap in the ordinals; RejectedExamples
 finds the gap, names the file, and says why.
 """
 
+import dataclasses
 import re
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple, Optional
 
 import tensorflow as tf
 from absl import logging
@@ -40,7 +41,8 @@ class TrainingBatch(NamedTuple):
     Attributes:
       condition: float32 [N, S, S, C], in -1..1.
       target: float32 [N, S, S, D], in -1..1.
-      ordinal: int64 [N], the examples' places in the endless stream.
+      ordinal: int64 [N], the examples' places in the endless stream, or in
+        this worker's part of it.
     """
 
     condition: tf.Tensor
@@ -82,33 +84,56 @@ def example_index(ordinal: tf.Tensor, *, num_examples: int,
         offset, seed=tf.cast(key, tf.int32), max_index=num_examples - 1)
 
 
-def training_batches(source: Source, *, color_space: color.ColorSpace,
-                     image_size: int, resize_size: int, batch_size: int,
-                     seed: int, first_ordinal: int = 0) -> tf.data.Dataset:
-    """The stream of training batches, _ORDINALS_A_STREAM long.
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A worker's part of the stream: the workers take turns, a batch at a time.
+
+    Attributes:
+      batch_size: examples in a batch of this worker's.
+      worker: which of them, from 0.
+      num_workers: how many share the stream; no example is two workers'.
+    """
+
+    batch_size: int
+    worker: int = 0
+    num_workers: int = 1
+
+    def place(self, ordinal: tf.Tensor) -> tf.Tensor:
+        """Where in the whole stream an ordinal of this part stands."""
+        turn, offset = ordinal // self.batch_size, ordinal % self.batch_size
+        turn = turn * self.num_workers + self.worker
+        return turn * self.batch_size + offset
+
+
+def training_batches(source: Source, *, part: Part,
+                     color_space: color.ColorSpace, image_size: int,
+                     resize_size: int, seed: int,
+                     first_ordinal: int = 0) -> tf.data.Dataset:
+    """One worker's stream of training batches, _ORDINALS_A_STREAM long.
 
     Args:
       source: the training photographs.
+      part: which worker's part of the stream, and how large its batches are.
       color_space: how pictures become condition and target.
       image_size: side of the networks' square, pixels.
       resize_size: what the shorter side is resized to before the crop, pixels.
-      batch_size: examples a batch.
       seed: determines order and augmentation.
       first_ordinal: where to begin; the last ordinal seen plus one to resume.
 
     Returns:
-      A dataset of TrainingBatch, all of batch_size. What is left at its end
+      A dataset of TrainingBatch, all of the part's batch_size. What is left at its end
       is where the next stream begins: RejectedExamples.watch_training joins
       them.
     """
     def load(ordinal):
-        index = example_index(ordinal, num_examples=len(source), seed=seed)
+        index = example_index(part.place(ordinal), num_examples=len(source),
+                              seed=seed)
         return source.load(index), ordinal
 
     def jitter(photo, ordinal):
         photo = augment.jitter(
             photo, image_size=image_size, resize_size=resize_size,
-            seed=tf.stack([tf.constant(seed, tf.int64), ordinal]))
+            seed=tf.stack([tf.constant(seed, tf.int64), part.place(ordinal)]))
         return photo, ordinal
 
     # Compiled, the dozens of passes over a batch become a few: five times as
@@ -123,7 +148,7 @@ def training_batches(source: Source, *, color_space: color.ColorSpace,
             .map(load, num_parallel_calls=tf.data.AUTOTUNE)
             .ignore_errors()
             .map(jitter, num_parallel_calls=tf.data.AUTOTUNE)
-            .batch(batch_size, drop_remainder=True)
+            .batch(part.batch_size, drop_remainder=True)
             .map(encode, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(_BATCHES_AHEAD))
 
@@ -161,15 +186,18 @@ class RejectedExamples:
     Args:
       max_bad_fraction: share of a source's photographs that may be unreadable,
         0..1; one of them always may.
+      known: the reasons of an earlier part of the run.
 
     Attributes:
       reasons: `FLAG=SPEC: identity` -> why it was rejected, in the order of
         discovery.
     """
 
-    def __init__(self, max_bad_fraction: float = 1.0) -> None:
+    def __init__(self, max_bad_fraction: float = 1.0,
+                 known: Optional[dict[str, str]] = None) -> None:
         self._max_bad_fraction = max_bad_fraction
-        self.reasons: dict[str, str] = {}
+        self.reasons: dict[str, str] = dict(known or {})
+        self._found: set[str] = set()
         # Training and evaluation may share a data spec; each has its limit.
         self._of_source: dict[int, list[str]] = {}
 
@@ -184,8 +212,9 @@ class RejectedExamples:
         """
         identity = source.identities[index]
         name = f"{source.origin}: {identity}"
-        if name in self.reasons:
+        if name in self._found:
             return
+        self._found.add(name)
         reason = (_why_unreadable(source, index)
                   or "could not be read a moment ago")
         self.reasons[name] = reason
@@ -200,8 +229,8 @@ class RejectedExamples:
 
     def watch_training(
             self, make_batches: Callable[[int], tf.data.Dataset],
-            source: Source, *, seed: int,
-            first_ordinal: int) -> Iterator[TrainingBatch]:
+            source: Source, *, seed: int, first_ordinal: int,
+            part: Part = Part(1)) -> Iterator[TrainingBatch]:
         """Passes batches on without end, and notes every missing example.
 
         Args:
@@ -210,6 +239,7 @@ class RejectedExamples:
           source: the training photographs.
           seed: the seed that the batches are made with.
           first_ordinal: the ordinal to begin with.
+          part: whose ordinals these are.
 
         Raises:
           InputError: not one photograph of the source can be read, at the
@@ -222,7 +252,7 @@ class RejectedExamples:
                 for ordinal in batch.ordinal.numpy().tolist():
                     for missing in range(expected, ordinal):
                         index = example_index(
-                            tf.constant(missing, tf.int64),
+                            part.place(tf.constant(missing, tf.int64)),
                             num_examples=len(source), seed=seed)
                         self.add(source, int(index))
                     expected = ordinal + 1

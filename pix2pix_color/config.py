@@ -7,6 +7,8 @@ change when a run is resumed; every other one is part of what the run is.
 
 import dataclasses
 import math
+import operator
+import re
 from typing import Any, Iterator, Optional, Sequence
 
 
@@ -119,6 +121,18 @@ class Training:
     seed: int = option(
         0, "Determines initial weights, order, augmentation and dropout.",
         minimum=0, maximum=2**31 - 1)
+    deterministic: bool = option(
+        False, "Repeat to the bit, interrupted or not, on the same hardware; "
+        "slower. Without it, runs differ by the order of additions.")
+    distribute: str = option(
+        "none", "Devices: none is one; mirrored all GPUs of this machine; "
+        "multiworker all machines that TF_CONFIG names. --batch_size is that "
+        "of all of them together.",
+        choices=("none", "mirrored", "multiworker"), resumable=True)
+    sync_batch_norm: bool = option(
+        True, "With --distribute, normalize by the whole batch, as one device "
+        "would; otherwise each device by its own share, which saves their "
+        "talking to each other and changes what small shares learn.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +155,14 @@ class Reporting:
         1000, "Updates between two checkpoints; one always ends the run.",
         minimum=1, resumable=True)
     keep_checkpoints: int = option(
-        3, "How many checkpoints to keep, the newest.", minimum=1,
+        3, "How many checkpoints to keep, the newest; the best stays as well.",
+        minimum=1, resumable=True)
+    best_metric: str = option(
+        "ab_l1", "The evaluation's number that tells the best checkpoint.",
+        choices=("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap"),
+        resumable=True)
+    profile_steps: str = option(
+        "", "FIRST,LAST updates to record for TensorBoard's profile page.",
         resumable=True)
     histograms: bool = option(
         False, "Write histograms of the weights with every sample grid.",
@@ -169,6 +190,12 @@ class Config:
             raise ConfigError(
                 f"--resize_size={self.data.resize_size} must be at least "
                 f"--image_size={size}, or 0")
+        profiled = self.reporting.profile_steps
+        if profiled and not re.fullmatch(r"[1-9]\d*,[1-9]\d*", profiled) or (
+                profiled and operator.gt(*self.profiled_steps())):
+            raise ConfigError(
+                f"--profile_steps={profiled} must be two steps, the first and "
+                f"the last to record, such as 10,20")
         if not self.reporting.workdir:
             raise ConfigError("--workdir must name a folder")
 
@@ -178,6 +205,11 @@ class Config:
             return self.training.steps
         num_examples = self.training.epochs * num_train_examples
         return -(-num_examples // self.data.batch_size)
+
+    def profiled_steps(self) -> tuple[int, int]:
+        """The first and the last update to record; (0, 0) for none."""
+        first, _, last = (self.reporting.profile_steps or "0,0").partition(",")
+        return int(first), int(last)
 
     def options(self) -> Iterator[tuple[dataclasses.Field, Any]]:
         """Yields every option's field and value, in order."""

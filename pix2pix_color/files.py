@@ -22,3 +22,12 @@ def write_atomically(path: str, content: bytes) -> None:
         if isinstance(error, OSError):
             error.filename = path  # the one that a person knows
         raise
+
+
+def sync(path: str) -> None:
+    """Brings a file's content, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

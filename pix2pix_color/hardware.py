@@ -3,17 +3,25 @@
 import os
 import platform
 import re
+import resource
 
 import tensorflow as tf
+from tensorflow.python.client import device_lib
 
 _AMPERE = (8, 0)
+_CGROUP_LIMIT = "/sys/fs/cgroup/memory.max"
 
 
-def claim_devices() -> None:
+def claim_devices(*, deterministic: bool = False) -> None:
     """Lets GPU memory grow with need instead of taking all of it at once.
 
     Must come before anything else touches a device.
+
+    Args:
+      deterministic: whether every operation must repeat to the bit.
     """
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
@@ -42,6 +50,31 @@ def resolve_precision(precision: str) -> str:
         has_bfloat16 = bool(
             {"avx512_bf16", "amx_bf16"} & set(_cpu_info("flags").split()))
     return "mixed_bfloat16" if has_bfloat16 else "float32"
+
+
+def memory_bytes() -> int:
+    """Memory that this process may use on what the networks run on."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus:
+        return min(device.memory_limit
+                   for device in device_lib.list_local_devices()
+                   if device.device_type == "GPU")
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limits += [limit for limit in resource.getrlimit(resource.RLIMIT_AS)[:1]
+               if limit != resource.RLIM_INFINITY]
+    try:
+        with open(_CGROUP_LIMIT, encoding="utf-8") as file:
+            limits.append(int(file.read()))
+    except (OSError, ValueError):  # no container, or one without a limit
+        pass
+    return min(limits)
+
+
+def peak_memory_bytes() -> int:
+    """The most memory used so far: the GPU's, or else this process's."""
+    if tf.config.list_logical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def describe_device() -> str:

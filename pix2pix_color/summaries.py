@@ -8,6 +8,7 @@ import tensorflow as tf
 from matplotlib import figure
 from matplotlib import layout_engine as layout
 from matplotlib.backends import backend_agg
+from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 
@@ -21,6 +22,10 @@ _CHARTS = {
         ("loss/generator", "loss/discriminator"),
 }
 
+_REWRITTEN = ".rewritten"
+# Length and two checksums around each record of a TFRecord file.
+_RECORD_OVERHEAD = 16
+
 _ROWS = ("gray", "generated", "real")
 _CELL_INCHES = 1.6
 _GRID_DPI = 100
@@ -30,14 +35,21 @@ class Summaries:
     """The event files of a run: `train/` and `eval/` below its folder.
 
     Step is the number of completed updates.
+
+    Args:
+      workdir: the run's folder.
+      step: where the run stands. What an earlier part of it wrote beyond that,
+        before it was killed, will come again and is removed.
     """
 
-    def __init__(self, workdir: str) -> None:
-        self._train = tf.summary.create_file_writer(
-            os.path.join(workdir, "train"))
-        self._eval = tf.summary.create_file_writer(
-            os.path.join(workdir, "eval"))
-        self._write_layout()
+    def __init__(self, workdir: str, *, step: int = 0) -> None:
+        folders = [os.path.join(workdir, name) for name in ("train", "eval")]
+        for folder in folders:
+            remove_events_after(step, folder)
+        has_layout = os.path.isdir(folders[0]) and os.listdir(folders[0])
+        self._train, self._eval = map(tf.summary.create_file_writer, folders)
+        if not has_layout:
+            self._write_layout()
 
     def _write_layout(self) -> None:
         """Writes the custom-scalars page: each of _CHARTS in one picture."""
@@ -105,6 +117,42 @@ class Summaries:
         """Flushes and ends both files."""
         self._train.close()
         self._eval.close()
+
+
+def remove_events_after(step: int, folder: str) -> None:
+    """Rewrites the event files of a folder without what is beyond a step.
+
+    A record that a killed process left unfinished goes as well. Each file is
+    replaced as a whole or not at all.
+
+    Args:
+      step: the last step to keep.
+      folder: the folder; it need not exist.
+    """
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    for name in names:
+        path = os.path.join(folder, name)
+        if name.endswith(_REWRITTEN):  # by a process that was killed
+            os.remove(path)
+        elif "tfevents" in name:
+            _rewrite_events(path, step)
+
+
+def _rewrite_events(path: str, last_step: int) -> None:
+    records = tf.data.TFRecordDataset(path).as_numpy_iterator()
+    kept, size = 0, os.path.getsize(path)
+    with tf.io.TFRecordWriter(path + _REWRITTEN) as file:
+        try:
+            for record in records:
+                if event_pb2.Event.FromString(record).step <= last_step:
+                    file.write(record)
+                    kept += len(record) + _RECORD_OVERHEAD
+        except tf.errors.DataLossError:
+            pass  # the end, of which not all was written
+    if kept < size:
+        os.replace(path + _REWRITTEN, path)
+    else:
+        os.remove(path + _REWRITTEN)
 
 
 def draw_grid(gray: np.ndarray, generated: np.ndarray,

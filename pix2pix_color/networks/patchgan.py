@@ -19,6 +19,7 @@ from pix2pix_color.networks import layers
 
 def build_patchgan(*, image_size: int, condition_channels: int,
                    target_channels: int, base_filters: int = 64,
+                   synchronized_norm: bool = False,
                    dtype: str = "float32") -> keras.Model:
     """Builds the discriminator.
 
@@ -27,6 +28,8 @@ def build_patchgan(*, image_size: int, condition_channels: int,
       condition_channels: channels of the condition.
       target_channels: channels of the target.
       base_filters: width of the first convolution.
+      synchronized_norm: whether a distributed step normalizes over all of its
+        replicas.
       dtype: policy of all layers but the last, which is float32.
 
     Returns:
@@ -47,7 +50,8 @@ def build_patchgan(*, image_size: int, condition_channels: int,
         x = layers.convolution(base_filters * 2**level, strides=strides,
                                use_bias=not has_norm, dtype=dtype, name=name)(x)
         if has_norm:
-            x = layers.batch_norm(dtype=dtype, name=f"{name}_norm")(x)
+            x = layers.batch_norm(synchronized=synchronized_norm, dtype=dtype,
+                                  name=f"{name}_norm")(x)
         x = layers.leaky_relu(dtype=dtype, name=f"{name}_relu")(x)
     x = keras.layers.ZeroPadding2D(1, dtype="float32", name="logits_pad")(x)
     logits = layers.convolution(1, strides=1, use_bias=True, dtype="float32",

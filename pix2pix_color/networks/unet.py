@@ -28,17 +28,23 @@ Dropout (rate 0.5) follows the paper's Torch code: the outputs of 2x2, 4x4 and
 it, as there: one of them at 32 px, two at 64 px, three from 128 px on.
 """
 
+from typing import Callable
+
 import keras
+import tensorflow as tf
 
 from pix2pix_color.networks import layers
 
 NUM_DROPOUT_LAYERS = 3
 MAX_WIDENING = 8
+MAX_DEPTH = 9
 
 
 def build_unet(*, image_size: int, condition_channels: int,
                target_channels: int, base_filters: int = 64,
-               dropout: float = 0.5,
+               dropout: float = 0.5, dropout_seed: int = 0,
+               step: Callable[[], tf.Tensor] = lambda: tf.zeros([], tf.int64),
+               synchronized_norm: bool = False,
                dtype: str = "float32") -> keras.Model:
     """Builds the generator.
 
@@ -48,6 +54,10 @@ def build_unet(*, image_size: int, condition_channels: int,
       target_channels: channels of the target.
       base_filters: width of the first convolution.
       dropout: rate of the innermost decoder layers; 0 leaves them out.
+      dropout_seed: together with step determines what is dropped.
+      step: returns int64 [], the number of completed updates.
+      synchronized_norm: whether a distributed step normalizes over all of its
+        replicas.
       dtype: policy of all layers but the last, which is float32.
 
     Returns:
@@ -76,7 +86,8 @@ def build_unet(*, image_size: int, condition_channels: int,
         x = layers.convolution(filters[level], strides=2, use_bias=not has_norm,
                                dtype=dtype, name=name)(x)
         if has_norm:
-            x = layers.batch_norm(dtype=dtype, name=f"{name}_norm")(x)
+            x = layers.batch_norm(synchronized=synchronized_norm, dtype=dtype,
+                                  name=f"{name}_norm")(x)
         skips.append(x)
 
     for level in reversed(range(depth - 1)):
@@ -86,10 +97,12 @@ def build_unet(*, image_size: int, condition_channels: int,
         x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
         x = layers.upsampling(filters[level], use_bias=False, dtype=dtype,
                               name=name)(x)
-        x = layers.batch_norm(dtype=dtype, name=f"{name}_norm")(x)
+        x = layers.batch_norm(synchronized=synchronized_norm, dtype=dtype,
+                              name=f"{name}_norm")(x)
         if dropout and is_innermost and is_full_width:
-            x = keras.layers.Dropout(dropout, dtype=dtype,
-                                     name=f"{name}_dropout")(x)
+            x = layers.Dropout(
+                dropout, seed=dropout_seed * MAX_DEPTH + level, step=step,
+                dtype=dtype, name=f"{name}_dropout")(x)
         x = keras.layers.Concatenate(dtype=dtype, name=f"{name}_join")(
             [x, skips[level]])
 

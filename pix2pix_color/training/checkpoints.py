@@ -1,62 +1,188 @@
-"""TrainState <-> checkpoints on disk, numbered by step."""
+"""TrainState <-> checkpoints on disk: one folder each, whole or not there.
+
+    checkpoints/step-0001000/state.index, state.data-...   the TrainState
+                             journal.json                  see journal.py
+                             config.flags                  the run's flags
+"""
+
+import json
+import os
+import re
+import shutil
+from typing import Optional
 
 import tensorflow as tf
+from absl import logging
 
-from pix2pix_color.config import ConfigError
+from pix2pix_color import cli
+from pix2pix_color.config import Config, ConfigError, differing_options
+from pix2pix_color.files import sync, write_atomically
+from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.train_state import TrainState
+
+_FOLDER = re.compile(r"step-(\d+)")
+_STATE, _JOURNAL, _FLAGS = "state", "journal.json", "config.flags"
 
 
 class Checkpoints:
-    """The newest checkpoints of one run.
+    """The newest checkpoints of one run, and the best one.
 
     Args:
       state: what is saved and restored.
+      config: the run's, saved with it.
       directory: where the checkpoints live.
-      keep: how many to keep, the newest.
+      keep: how many to keep, the newest; the best one stays as well.
     """
 
-    def __init__(self, state: TrainState, *, directory: str,
+    def __init__(self, state: TrainState, *, config: Config, directory: str,
                  keep: int = 1) -> None:
-        # Named one by one: the names are the format on disk.
-        self._checkpoint = tf.train.Checkpoint(
-            generator=state.generator,
-            discriminator=state.discriminator,
-            generator_optimizer=state.generator_optimizer,
-            discriminator_optimizer=state.discriminator_optimizer,
-            step=state.step,
-            next_ordinal=state.next_ordinal,
-            dropout_seeds=state.dropout_seeds)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, directory, max_to_keep=keep,
-            checkpoint_name="step")
-        self._step = state.step
+        self._state, self._config = state, config
+        self._checkpoint = tf.train.Checkpoint(**state.tensors())
+        self._directory, self._keep = directory, keep
+        self._on_disk = -1  # the step that save need not write again
+
+    def steps(self) -> list[int]:
+        """The steps that there are checkpoints of, in order."""
+        names = (os.listdir(self._directory)
+                 if os.path.isdir(self._directory) else [])
+        found = map(_FOLDER.fullmatch, names)
+        return sorted(int(match.group(1)) for match in found if match)
+
+    def path(self, step: int) -> str:
+        """The folder of a step's checkpoint."""
+        return os.path.join(self._directory, f"step-{step:07d}")
 
     @property
     def latest(self) -> str:
-        """Path prefix of the newest checkpoint, or empty."""
-        return self._manager.latest_checkpoint or ""
+        """Folder of the newest checkpoint, or empty."""
+        steps = self.steps()
+        return self.path(steps[-1]) if steps else ""
 
-    def save(self) -> str:
-        """Saves the state; returns the checkpoint's path prefix."""
-        return self._manager.save(checkpoint_number=self._step)
+    def save(self, journal: Journal) -> str:
+        """Saves the state, and removes the checkpoints that are too old.
 
-    def restore_latest(self) -> bool:
-        """Restores the newest checkpoint, if there is any.
+        Args:
+          journal: saved beside the state; the checkpoint that it calls the
+            best stays.
 
         Returns:
-          Whether there was one.
+          The checkpoint's folder.
+
+        Raises:
+          ConfigError: the disk is full or cannot be written to; the other
+            checkpoints are as they were.
+        """
+        path = self.path(self._state.step_number)
+        if self._state.step_number == self._on_disk:
+            write_atomically(os.path.join(path, _JOURNAL), _to_bytes(journal))
+        else:
+            self.write(path, journal)
+            self._on_disk = self._state.step_number
+        self._remove_old(journal)
+        return path
+
+    def write(self, path: str, journal: Journal) -> None:
+        """Writes a folder that is there whole or not at all.
+
+        Raises:
+          ConfigError: as save.
+        """
+        unfinished = os.path.join(os.path.dirname(path),
+                                  f".{os.path.basename(path)}.unfinished")
+        try:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            os.makedirs(unfinished)
+            self._checkpoint.write(os.path.join(unfinished, _STATE))
+            write_atomically(os.path.join(unfinished, _JOURNAL),
+                             _to_bytes(journal))
+            write_atomically(
+                os.path.join(unfinished, _FLAGS),
+                cli.config_to_text(self._config).encode(
+                    errors="surrogateescape"))
+            for name in os.listdir(unfinished):
+                sync(os.path.join(unfinished, name))
+            if os.path.isdir(path):  # damaged, since it was not taken up
+                shutil.rmtree(path)
+            os.rename(unfinished, path)
+            sync(os.path.dirname(path))
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise self._cannot_save(error) from error
+
+    def _cannot_save(self, error: Exception) -> ConfigError:
+        reason = (error.strerror if isinstance(error, OSError)
+                  else error.message.splitlines()[0])
+        free = shutil.disk_usage(self._directory).free
+        return ConfigError(
+            f"step {self._state.step_number} could not be saved in "
+            f"{self._directory} ({reason}; {free / 2**20:.0f} MiB are free "
+            f"there). The newest good checkpoint is {self.latest or 'none'}; "
+            f"make room, or lower --keep_checkpoints, and run the same command "
+            f"again")
+
+    def _remove_old(self, journal: Journal) -> None:
+        for step in self.steps()[:-self._keep]:
+            if step != journal.best.get("step"):
+                shutil.rmtree(self.path(step))
+
+    def restore_latest(self) -> Optional[Journal]:
+        """Restores the newest checkpoint that is not damaged, if there is any.
+
+        Returns:
+          Its journal; None where there is no checkpoint.
+
+        Raises:
+          ConfigError: it does not fit the state, or all are damaged.
+        """
+        damaged = []
+        for step in reversed(self.steps()):
+            try:
+                return self.restore(step)
+            except _Damaged as error:
+                damaged.append(str(error))
+                logging.warning("checkpoint %s is damaged (%s); taking the one "
+                                "before it", self.path(step), error)
+        if damaged:
+            raise ConfigError(
+                f"no checkpoint in {self._directory} can be read: "
+                f"{'; '.join(damaged)}. Move the folder away to begin anew")
+        return None
+
+    def restore(self, step: int) -> Journal:
+        """Restores the checkpoint of a step; returns its journal.
 
         Raises:
           ConfigError: it does not fit the state, or is damaged.
         """
-        if not self.latest:
-            return False
+        path = self.path(step)
+        try:
+            saved = cli.config_from_file(os.path.join(path, _FLAGS))
+            with open(os.path.join(path, _JOURNAL), encoding="utf-8") as file:
+                journal = Journal.from_json(json.load(file))
+        except (OSError, ValueError, TypeError) as error:
+            raise _Damaged(f"step {step}: {error}") from error
+        differing = differing_options(saved, self._config)
+        if differing:
+            raise ConfigError(f"checkpoint {path} was saved with other flags: "
+                              f"{'; '.join(differing)}")
         try:
             # Everything in the state must be in the checkpoint.
-            status = self._checkpoint.restore(self.latest)
+            status = self._checkpoint.read(os.path.join(path, _STATE))
             status.assert_existing_objects_matched()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
+        except (tf.errors.OpError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise ConfigError(f"checkpoint {self.latest} cannot be restored: "
+            raise _Damaged(f"step {step}: {reason}") from error
+        except (AssertionError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(f"checkpoint {path} cannot be restored: "
                               f"{reason}") from error
-        return True
+        self._on_disk = step
+        return journal
+
+
+def _to_bytes(journal: Journal) -> bytes:
+    return json.dumps(journal.to_json()).encode()
+
+
+class _Damaged(ConfigError):
+    """A checkpoint whose files are not what was written."""

@@ -24,8 +24,9 @@ def export_newest(workdir: str) -> tuple[int, str]:
     folder = RunFolder(workdir)
     config = folder.config()
     state = TrainState.create(config, precision="float32")
-    checkpoints = Checkpoints(state, directory=folder.checkpoints_dir)
-    if not checkpoints.restore_latest():
+    checkpoints = Checkpoints(state, config=config,
+                              directory=folder.checkpoints_dir)
+    if checkpoints.restore_latest() is None:
         raise ConfigError(f"--run={workdir} holds no checkpoint yet")
     path = saved_model.write(state.served_generator(config), folder.export_dir)
-    return int(state.step), path
+    return state.step_number, path

@@ -1,165 +1,237 @@
 """The training loop: one page, the same for every system."""
 
 import contextlib
+import dataclasses
+import os
 import time
-from typing import Iterator
+from typing import Callable, Iterator, Optional
 
-import numpy as np
 import tensorflow as tf
 
 from data_pipelines import augment, color, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines.errors import InputError, Interrupted
 from data_pipelines.sources import Source
-from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.summaries import Summaries
+from pix2pix_color.config import Config
+from pix2pix_color.evaluation import Evaluation
+from pix2pix_color.training import failure
 from pix2pix_color.training.checkpoints import Checkpoints
+from pix2pix_color.training.distribution import Workers
+from pix2pix_color.training.interruption import Interruption
+from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.progress import Progress
 from pix2pix_color.training.reporter import Reporter
 from pix2pix_color.training.train_state import TrainState
-from pix2pix_color.training.train_step import StepLosses, make_train_step
+from pix2pix_color.training.train_step import make_train_step
 
 
-def train(*, config: Config, state: TrainState, train_source: Source,
-          checkpoints: Checkpoints, summaries: Summaries, reporter: Reporter,
-          rejected: pipeline.RejectedExamples) -> None:
-    """Trains from where the state stands to the last step of the run.
+@dataclasses.dataclass
+class Training:
+    """A run's training, from where its state stands to its last step.
 
-    The last step always has its point of the curves and its checkpoint; its
-    evaluation and sample grids are the caller's.
-
-    Args:
+    Attributes:
       config: the run's.
       state: what is trained, restored where there was a checkpoint.
-      train_source: the photographs.
-      checkpoints: saves the state.
-      summaries: draws the curves.
-      reporter: evaluates and draws samples.
+      journal: what the run remembers beside its state.
+      workers: which processes and devices train.
+      checkpoints: saves state and journal.
+      reporter: draws the curves, evaluates, draws samples; only time_updates
+        can do without.
       rejected: is told of photographs that cannot be read.
-
-    Raises:
-      ConfigError: a loss is not finite.
-      InputError: the photographs cannot be read any more, or too many of them.
+      interruption: says when to stop.
     """
-    first_step = int(state.step)
-    total_steps = config.total_steps(len(train_source))
-    if first_step >= total_steps:
-        return
-    train_step = make_train_step(state, gan_weight=config.training.gan_weight,
-                                 l1_weight=config.training.l1_weight)
-    progress = Progress(first_step=first_step, total_steps=total_steps)
-    window = _Window(config.data.batch_size)
-    batches = _batches(config, state, train_source, rejected)
 
-    try:
-        for step, batch in zip(range(first_step + 1, total_steps + 1), batches):
-            def due(every: int) -> bool:
-                return step % every == 0 or step == total_steps
+    config: Config
+    state: TrainState
+    journal: Journal
+    workers: Workers
+    checkpoints: Checkpoints
+    reporter: Reporter
+    rejected: pipeline.RejectedExamples
+    interruption: Interruption
 
-            losses = train_step(batch.condition, batch.target)
-            state.next_ordinal.assign(batch.ordinal[-1] + 1)
-            window.add(losses)
-            progress.advance()
+    def run(self, source: Source) -> Optional[Evaluation]:
+        """Trains on a source to the last step of the run.
 
-            if due(config.reporting.log_every):
-                means, rate = window.close()
-                progress.show_losses(means, step=step, images_per_second=rate)
-                summaries.write_losses(
-                    means, step=step, images_per_second=rate,
-                    rejected=len(rejected), learning_rates={
-                        "generator": float(
-                            state.generator_optimizer.learning_rate),
-                        "discriminator": float(
-                            state.discriminator_optimizer.learning_rate)})
-            with window.paused():
-                if due(config.reporting.checkpoint_every):
-                    _require_finite(losses, step=step, checkpoints=checkpoints)
-                    summaries.flush()
-                    checkpoints.save()
-                if step == total_steps:
-                    break
-                if due(config.reporting.sample_every):
-                    reporter.draw_samples()
-                if due(config.reporting.eval_every):
-                    metrics = reporter.evaluate().means()
-                    progress.say(f"step {step}: evaluation " + "  ".join(
-                        f"{name} {value:.2f}"
-                        for name, value in metrics.items()))
-    except (KeyboardInterrupt, InputError):
-        # Nothing that was learned is lost: the same command goes on from here.
-        summaries.flush()
-        if window.is_finite():
-            checkpoints.save()
-        raise
-    finally:
-        progress.close()
+        All that is due at a step is done before its checkpoint is saved, so
+        that a run that goes on from there misses and repeats nothing.
 
+        Returns:
+          The last step's evaluation, if it was made now.
 
-def _require_finite(losses: StepLosses, *, step: int,
-                    checkpoints: Checkpoints) -> None:
-    """Stops a run that has diverged before it can overwrite what was good."""
-    for name, value in losses._asdict().items():
-        if not np.isfinite(value):
-            raise ConfigError(
-                f"step {step}: the loss {name} is {float(value)}, the training "
-                f"has diverged; a lower --learning_rate or "
-                f"--discriminator_learning_rate may help. The newest good "
-                f"checkpoint is {checkpoints.latest or 'none'}")
+        Raises:
+          ConfigError: a loss or gradient is not finite, memory ran out, or a
+            checkpoint cannot be saved.
+          InputError: the photographs cannot be read any more, or too many of
+            them.
+          Interrupted: a signal came; the state is saved.
+        """
+        config, journal = self.config, self.journal
+        step, total_steps = self.state.step_number, config.total_steps(
+            len(source))
+        progress = Progress(first_step=step, total_steps=total_steps)
+        rate = _Rate(journal, batch_size=config.data.batch_size)
+        update = self._make_update(source)
 
+        def due(every: int) -> bool:
+            return step > 0 and (step % every == 0 or step == total_steps)
 
-def _batches(config: Config, state: TrainState, source: Source,
-             rejected: pipeline.RejectedExamples
-             ) -> Iterator[pipeline.TrainingBatch]:
-    """The training stream from where the state stands in it."""
-    seed, first_ordinal = config.training.seed, int(state.next_ordinal)
-    image_size = config.data.image_size
+        try:
+            evaluation = self._look(due, progress)  # if it was interrupted
+            while step < total_steps:
+                with self._profiled(step + 1), self.interruption.deferred():
+                    is_last = update()
+                    step += 1
+                    rate.count_step()
+                    progress.advance()
+                    if due(config.reporting.log_every):
+                        self._draw_losses(progress, rate.take())
+                if is_last:
+                    raise Interrupted()
+                evaluation = self._look(due, progress)
+                is_best = evaluation is not None and journal.note_evaluation(
+                    evaluation.means(), step=step,
+                    metric=config.reporting.best_metric)
+                if is_best or due(config.reporting.checkpoint_every):
+                    self._save()
+        except (Interrupted, InputError) as error:
+            # Nothing that was learned is lost: the same command goes on.
+            self._save()
+            if isinstance(error, InputError):
+                raise
+            raise Interrupted(f"interrupted at step {step}, which is saved; "
+                              f"the same command goes on from there") from None
+        finally:
+            progress.close()
+        return evaluation
 
-    def make_batches(first_ordinal: int) -> tf.data.Dataset:
-        return pipeline.training_batches(
-            source,
-            color_space=color.COLOR_SPACES[config.networks.color_space],
-            image_size=image_size,
-            resize_size=(config.data.resize_size
-                         or augment.default_resize_size(image_size)),
-            batch_size=config.data.batch_size, seed=seed,
-            first_ordinal=first_ordinal)
+    def time_updates(self, source: Source, num_steps: int) -> list[float]:
+        """Seconds of each of the next updates, which are not saved."""
+        update, seconds = self._make_update(source), []
+        for _ in range(num_steps):
+            started = time.monotonic()
+            update()
+            seconds.append(time.monotonic() - started)
+        return seconds
 
-    return rejected.watch_training(
-        make_batches, source, seed=seed, first_ordinal=first_ordinal)
+    def _make_update(self, source: Source) -> Callable[[], bool]:
+        """Returns what makes one update, and says whether to stop after it."""
+        config, state, journal = self.config, self.state, self.journal
+        train_step = make_train_step(
+            state, gan_weight=config.training.gan_weight,
+            l1_weight=config.training.l1_weight,
+            strategy=self.workers.strategy)
+        batches = self._batches(source)
 
+        def update() -> bool:
+            with journal.timed("waiting for data"):
+                batch = next(batches)
+            inputs = (self.workers.split(batch.condition),
+                      self.workers.split(batch.target))
+            with journal.timed("step"):
+                with failure.explained(
+                        config=config, state=state, journal=journal,
+                        batch=batch, inputs=inputs,
+                        strategy=self.workers.strategy,
+                        checkpoints=self.checkpoints):
+                    journal.add_losses(train_step(*inputs))
+                next_ordinals, is_last = self.workers.finish_update(
+                    int(batch.ordinal[-1]) + 1,
+                    is_last=self.interruption.requested)
+                state.next_ordinals.assign(next_ordinals)
+            return is_last
 
-class _Window:
-    """Losses and rate since the last point of the curves."""
+        return update
 
-    def __init__(self, batch_size: int) -> None:
-        self._batch_size = batch_size
-        self._losses: list[StepLosses] = []
-        self._started, self._timed = time.monotonic(), 0
-        self._tracing = True
+    def _batches(self, source: Source) -> Iterator[pipeline.TrainingBatch]:
+        """This worker's training stream from where the state stands in it."""
+        config, seed = self.config, self.config.training.seed
+        image_size = config.data.image_size
+        part = pipeline.Part(
+            worker=self.workers.index, num_workers=self.workers.count,
+            batch_size=config.data.batch_size // self.workers.count)
 
-    def add(self, losses: StepLosses) -> None:
-        self._losses.append(losses)
-        if self._tracing:  # the first update, which is mostly compilation
-            self._tracing, self._started = False, time.monotonic()
-            self._timed = -1
-        self._timed += 1
+        def make_batches(first_ordinal: int) -> tf.data.Dataset:
+            return pipeline.training_batches(
+                source, part=part, seed=seed, first_ordinal=first_ordinal,
+                color_space=color.COLOR_SPACES[config.networks.color_space],
+                image_size=image_size,
+                resize_size=(config.data.resize_size
+                             or augment.default_resize_size(image_size)))
 
-    def is_finite(self) -> bool:
-        """Whether no loss since the last point says that training diverged."""
-        return bool(np.all(np.isfinite(self._losses)))
+        return self.rejected.watch_training(
+            make_batches, source, seed=seed, part=part,
+            first_ordinal=int(self.state.next_ordinals[part.worker]))
 
-    def close(self) -> tuple[dict[str, float], float]:
-        """Returns the mean losses and the images per second; begins anew."""
-        means = {name: float(np.mean(values)) for name, values in
-                 zip(StepLosses._fields, zip(*self._losses))}
-        seconds = time.monotonic() - self._started
-        rate = self._timed * self._batch_size / seconds
-        self._losses.clear()
-        self._started, self._timed = time.monotonic(), 0
-        return means, rate
+    def _draw_losses(self, progress: Progress,
+                     images_per_second: float) -> None:
+        means = self.journal.take_mean_losses()
+        progress.show_losses(means, step=self.state.step_number,
+                             images_per_second=images_per_second)
+        with self.journal.timed("summaries"):
+            self.reporter.draw_losses(
+                means, images_per_second=images_per_second)
+
+    def _look(self, due: Callable[[int], bool],
+              progress: Progress) -> Optional[Evaluation]:
+        """Draws samples and evaluates where that is due and not done yet."""
+        reporting, journal = self.config.reporting, self.journal
+        step, evaluation = self.state.step_number, None
+        if due(reporting.sample_every) and journal.sampled_step < step:
+            with journal.timed("summaries"):
+                self.reporter.draw_samples()
+            journal.sampled_step = step
+        if due(reporting.eval_every) and journal.evaluated_step < step:
+            with journal.timed("evaluation"):
+                evaluation = self.reporter.evaluate()
+            progress.say(f"step {step}: evaluation " + "  ".join(
+                f"{name} {value:.2f}"
+                for name, value in evaluation.means().items()))
+        return evaluation
+
+    def _save(self) -> None:
+        self.journal.rejected = self.rejected.reasons
+        with self.interruption.deferred(), self.journal.timed("checkpoints"):
+            self.reporter.flush()
+            if self.workers.is_chief:
+                self.checkpoints.save(self.journal)
 
     @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leaves what happens inside out of the rate."""
-        paused_at = time.monotonic()
+    def _profiled(self, step: int) -> Iterator[None]:
+        """Records the updates that --profile_steps names."""
+        first, last = self.config.profiled_steps()
+        if step == first:
+            tf.profiler.experimental.start(
+                os.path.join(self.config.reporting.workdir, "train"))
         yield
-        self._started += time.monotonic() - paused_at
+        if first <= step == last:
+            tf.profiler.experimental.stop()
+
+
+class _Rate:
+    """Images per second since the last point of the curves, while training.
+
+    Args:
+      journal: counts the seconds.
+      batch_size: photographs an update.
+    """
+
+    def __init__(self, journal: Journal, *, batch_size: int) -> None:
+        self._seconds, self._batch_size = journal.seconds, batch_size
+        self._num_steps, self._since, self._is_tracing = 0, 0.0, True
+
+    def _now(self) -> float:
+        return self._seconds["waiting for data"] + self._seconds["step"]
+
+    def count_step(self) -> None:
+        """Counts an update; not the first, which is mostly compilation."""
+        if self._is_tracing:
+            self._is_tracing, self._since = False, self._now()
+        else:
+            self._num_steps += 1
+
+    def take(self) -> float:
+        """Returns the rate, 0 where nothing was counted; begins anew."""
+        seconds = self._now() - self._since
+        rate = self._num_steps * self._batch_size / seconds if seconds else 0.0
+        self._num_steps, self._since = 0, self._now()
+        return rate

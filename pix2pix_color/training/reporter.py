@@ -1,4 +1,6 @@
-"""Looks at the generator while it trains: metrics and sample grids."""
+"""Shows how training goes: curves, metrics and sample grids."""
+
+from typing import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +52,27 @@ class Reporter:
             source, image_size=self._image_size, batch_size=NUM_SAMPLES)
         return next(self._rejected.watch_evaluation(batches, source)).photo
 
+    def draw_losses(self, means: Mapping[str, float], *,
+                    images_per_second: float) -> None:
+        """Draws a point of each training curve.
+
+        Args:
+          means: loss -> mean since the last point.
+          images_per_second: since the last point.
+        """
+        state = self._state
+        self._summaries.write_losses(
+            means, step=state.step_number, images_per_second=images_per_second,
+            rejected=len(self._rejected), learning_rates={
+                name: float(optimizer.learning_rate.value.numpy())
+                for name, optimizer in (
+                    ("generator", state.generator_optimizer),
+                    ("discriminator", state.discriminator_optimizer))})
+
+    def flush(self) -> None:
+        """Brings all that was drawn to disk."""
+        self._summaries.flush()
+
     def measure(self, source: Source) -> evaluation.Evaluation:
         """Evaluates on any photographs, without drawing a curve."""
         return evaluation.evaluate(
@@ -61,7 +84,7 @@ class Reporter:
         """Evaluates on the evaluation photographs: a point of each curve."""
         result = self.measure(self._eval_source)
         self._summaries.write_metrics(
-            result.means(), step=int(self._state.step))
+            result.means(), step=self._state.step_number)
         return result
 
     def draw_samples(self) -> str:
@@ -69,7 +92,7 @@ class Reporter:
 
         The first photographs of the evaluation, the same in every grid.
         """
-        step = int(self._state.step)
+        step = self._state.step_number
         grid = self._colorize_and_draw(self._drawn)
         self._summaries.write_grid(grid, step=step)
         if self._histograms:
@@ -85,7 +108,7 @@ class Reporter:
         Beside the samples it shows what was learned by heart.
         """
         grid = self._colorize_and_draw(self._first_photographs(source))
-        return self._write_png(grid, f"training-{int(self._state.step):07d}")
+        return self._write_png(grid, f"training-{self._state.step_number:07d}")
 
     def _colorize_and_draw(self, photos: tf.Tensor) -> np.ndarray:
         condition, _ = self._color_space.encode(photos)

@@ -6,6 +6,7 @@
     checkpoints/        TensorFlow checkpoints, numbered by step
     samples/            PNG grids: gray row, generated row, real row
     export/<version>/   SavedModels
+    diverged/step-N/    batch and state of an update that was not finite
     .lock               held by the process that trains here
 """
 
@@ -116,6 +117,10 @@ class RunFolder:
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         # A file's name may hold bytes that are no text: \udcXX in JSON too.
         write_atomically(self.run_path, text.encode(errors="backslashreplace"))
+
+    def diverged_path(self, step: int) -> str:
+        """Where the evidence of a diverged update belongs."""
+        return os.path.join(self.path, "diverged", f"step-{step:07d}")
 
     def sample_path(self, name: str) -> str:
         """Where the sample grid of this name belongs."""

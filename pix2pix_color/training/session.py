@@ -1,8 +1,12 @@
 """One call of fit: from a Config to a trained, measured and exported run."""
 
+import contextlib
+import dataclasses
+import json
 import os
 import platform
 import sys
+import tempfile
 from typing import Any
 
 import keras
@@ -14,8 +18,11 @@ from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
 from pix2pix_color.serving import saved_model
 from pix2pix_color.summaries import Summaries
-from pix2pix_color.training import loop
+from pix2pix_color.training import loop, memory
 from pix2pix_color.training.checkpoints import Checkpoints
+from pix2pix_color.training.distribution import Workers, rejoining
+from pix2pix_color.training.interruption import Interruption
+from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.reporter import Reporter
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
@@ -32,57 +39,118 @@ def fit(config: Config) -> None:
       ConfigError: flags or the run's folder cannot be used, or the training
         has diverged.
       InputError: the photographs cannot be used.
+      Interrupted: SIGINT or SIGTERM came; what was learned is saved.
     """
-    hardware.claim_devices()
+    hardware.claim_devices(deterministic=config.training.deterministic)
+    workers = Workers(config)
+    interruption = Interruption()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(interruption.handled())
+        if workers.count > 1:
+            # All of them stop after the same update or none does.
+            stack.enter_context(interruption.deferred())
+        if not workers.is_chief:  # what it writes is nobody's
+            config = dataclasses.replace(config, reporting=dataclasses.replace(
+                config.reporting, workdir=stack.enter_context(
+                    tempfile.TemporaryDirectory())))
+        with rejoining(workers):
+            _fit(config, workers, interruption)
+            workers.wait_for_all()
+
+
+def dry_run(config: Config) -> None:
+    """Builds everything, makes two updates, says what they took; saves nothing.
+
+    Raises:
+      ConfigError: flags cannot be used, memory runs out, or an update is not
+        finite.
+      InputError: the photographs cannot be used.
+    """
+    hardware.claim_devices(deterministic=config.training.deterministic)
+    workers = Workers(config)
     precision = hardware.resolve_precision(config.training.precision)
     train_source, eval_source = _open_sources(config)
+    _say_what_is_used(
+        _facts(config, precision, train_source, eval_source), workers)
+    with workers.strategy.scope():
+        state = TrainState.create(config, precision=precision,
+                                  num_workers=workers.count)
+    for name, network in (("generator", state.generator),
+                          ("discrim.", state.discriminator)):
+        _say(name, f"{network.count_params():,} parameters")
+    estimated = memory.estimate(state, batch_size=config.data.batch_size)
+    _say("estimate", f"{estimated / 2**30:.2f} GiB of "
+                     f"{hardware.memory_bytes() / 2**30:.1f} GiB, room for "
+                     f"--batch_size={memory.largest_batch(state)}")
+    with tempfile.TemporaryDirectory() as unused:
+        training = loop.Training(
+            config=config, state=state, journal=Journal(), workers=workers,
+            checkpoints=Checkpoints(state, config=config, directory=unused),
+            reporter=None, interruption=Interruption(),
+            rejected=pipeline.RejectedExamples(config.data.max_bad_fraction))
+        first, second = training.time_updates(train_source, 2)
+    _say("step", f"{second:.2f} s ({config.data.batch_size / second:.1f} "
+                 f"images/s), the first one {first:.1f} s with tracing")
+    _say("memory", f"{hardware.peak_memory_bytes() / 2**30:.2f} GiB at most")
+    _say("dry run", f"nothing was written to {config.reporting.workdir}")
+
+
+def _fit(config: Config, workers: Workers,
+         interruption: Interruption) -> None:
+    precision = hardware.resolve_precision(config.training.precision)
+    train_source, eval_source = _open_sources(config)
+    workers.require_equal(train_source.identities,
+                          flag=f"--data={config.data.data}")
     folder = RunFolder(config.reporting.workdir)
     folder.claim(config)
     facts = _facts(config, precision, train_source, eval_source)
-    _say("device", facts["hardware"])
-    _say("precision", precision)
-    _say("versions", ", ".join(f"{name} {version}" for name, version
-                               in facts["versions"].items()))
-    _say("data", f"{len(train_source)} photographs to train on, "
-                 f"{len(eval_source)} to evaluate on")
+    _say_what_is_used(facts, workers)
 
-    state = TrainState.create(config, precision=precision)
-    checkpoints = Checkpoints(state, directory=folder.checkpoints_dir,
+    with workers.strategy.scope():
+        state = TrainState.create(config, precision=precision,
+                                  num_workers=workers.count)
+    checkpoints = Checkpoints(state, config=config,
+                              directory=folder.checkpoints_dir,
                               keep=config.reporting.keep_checkpoints)
     total_steps = config.total_steps(len(train_source))
-    if checkpoints.restore_latest():
-        _say("resuming", f"at step {int(state.step)} of {total_steps}")
+    journal = _restore(state, checkpoints, workers)
+    if state.step_number > 0:
+        _say("resuming", f"at step {state.step_number} of {total_steps}")
     else:
         _say("training", f"{total_steps} steps of {config.data.batch_size}")
-    if total_steps < int(state.step):
+    if total_steps < state.step_number:
         raise ConfigError(
             f"--steps={config.training.steps}, --epochs="
             f"{config.training.epochs}: the run in {folder.path} has done "
-            f"{int(state.step)} steps already, more than these {total_steps}")
+            f"{state.step_number} steps already, more than these {total_steps}")
     folder.write_flags(config)
     before = folder.read_run_json()
     folder.write_run_json({**before, **facts})
 
-    rejected = pipeline.RejectedExamples(config.data.max_bad_fraction)
-    summaries = Summaries(folder.path)
+    rejected = pipeline.RejectedExamples(config.data.max_bad_fraction,
+                                         known=journal.rejected)
+    summaries = Summaries(folder.path, step=state.step_number)
     reporter = Reporter(
         config=config, state=state, eval_source=eval_source, folder=folder,
         summaries=summaries, rejected=rejected)
-    loop.train(config=config, state=state, train_source=train_source,
-               checkpoints=checkpoints, summaries=summaries, reporter=reporter,
-               rejected=rejected)
+    training = loop.Training(
+        config=config, state=state, journal=journal, workers=workers,
+        checkpoints=checkpoints, reporter=reporter, rejected=rejected,
+        interruption=interruption)
+    held_out = training.run(train_source) or reporter.measure(eval_source)
 
-    held_out = reporter.evaluate()
     some_train = reporter.measure(train_source.select(
         range(min(len(train_source), MAX_TRAIN_EVALUATION))))
-    sample_path = reporter.draw_samples()
+    sample_path = folder.sample_path(f"step-{state.step_number:07d}")
     training_path = reporter.draw_training(train_source)
     summaries.close()
     facts |= {
-        "step": int(state.step),
-        "rejected": {**before.get("rejected", {}), **rejected.reasons},
+        "step": state.step_number,
+        "rejected": rejected.reasons,
         "evaluation": _metrics(held_out),
         "training": _metrics(some_train),
+        "seconds": journal.seconds,
+        "best": journal.best,
     }
     folder.write_run_json(facts)
     print(evaluation.comparison_table({
@@ -91,11 +159,24 @@ def fit(config: Config) -> None:
     if facts["rejected"]:
         _say("skipped", f"{len(facts['rejected'])} photograph(s) that could "
                         f"not be read, named in {folder.run_path}")
+    _say("time", journal.where_the_time_went())
+    _say("best", "step {step}, {metric} {value:.2f}".format(**journal.best))
     _say("samples", f"{sample_path}, evaluation")
     _say("", f"{training_path}, training")
     _say("SavedModel", _export(config, state, folder, facts, before))
     tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
     _say("curves", f"{tensorboard} --logdir {folder.path}")
+
+
+def _restore(state: TrainState, checkpoints: Checkpoints,
+             workers: Workers) -> Journal:
+    """Takes up the newest checkpoint, which only the chief can see."""
+    journal = (checkpoints.restore_latest() if workers.is_chief
+               else None) or Journal()
+    state.share_out(workers.count)
+    workers.copy_from_chief(state.variables_of_all())
+    return Journal.from_json(json.loads(
+        workers.text_of_chief(json.dumps(journal.to_json()))))
 
 
 def _open_sources(config: Config) -> tuple[Source, Source]:
@@ -133,6 +214,19 @@ def _facts(config: Config, precision: str, train_source: Source,
                  "evaluation": config.data.eval_data or config.data.data,
                  "evaluation_photographs": len(eval_source)},
     }
+
+
+def _say_what_is_used(facts: dict[str, Any], workers: Workers) -> None:
+    num_replicas = workers.strategy.num_replicas_in_sync
+    _say("device", facts["hardware"] + (
+        f", {num_replicas} replicas in {workers.count} process(es)"
+        if num_replicas > 1 else ""))
+    _say("precision", facts["precision"])
+    _say("versions", ", ".join(f"{name} {version}" for name, version
+                               in facts["versions"].items()))
+    _say("data", f"{facts['data']['train_photographs']} photographs to train "
+                 f"on, {facts['data']['evaluation_photographs']} to evaluate "
+                 f"on")
 
 
 def _metrics(result: evaluation.Evaluation) -> dict[str, Any]:

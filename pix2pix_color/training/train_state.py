@@ -1,6 +1,6 @@
 """Everything that training changes, in one place: what a checkpoint holds."""
 
-from typing import Any
+from typing import Any, Callable
 
 import keras
 import tensorflow as tf
@@ -16,64 +16,105 @@ DISCRIMINATORS = {"patchgan": patchgan.build_patchgan}
 class TrainState(tf.Module):
     """Networks, optimizers, and how far training has come.
 
+    Nothing else has an influence on what comes next: order, augmentation and
+    dropout follow from the run's seed and from these counters.
+
     Attributes:
       generator: condition -> target.
       discriminator: [condition, target] -> logits.
       generator_optimizer: Adam with its moments.
       discriminator_optimizer: Adam with its moments.
       step: int64 variable, number of completed updates.
-      next_ordinal: int64 variable, the first example of the training stream
-        (data_pipelines.pipeline) that was not trained on.
-      dropout_seeds: int variables, the state of each dropout layer's generator
-        of random numbers, which Keras would leave out of a checkpoint.
+      next_ordinals: int64 variable [num_workers], the first example of each
+        worker's part of the training stream (data_pipelines.pipeline) that was
+        not trained on.
     """
 
     def __init__(self, *, generator: keras.Model, discriminator: keras.Model,
                  generator_optimizer: keras.optimizers.Optimizer,
-                 discriminator_optimizer: keras.optimizers.Optimizer) -> None:
+                 discriminator_optimizer: keras.optimizers.Optimizer,
+                 step: tf.Variable, num_workers: int = 1) -> None:
         super().__init__(name="train_state")
         self.generator = generator
         self.discriminator = discriminator
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
-        self.step = tf.Variable(0, dtype=tf.int64, name="step")
-        self.next_ordinal = tf.Variable(0, dtype=tf.int64, name="next_ordinal")
-        self.dropout_seeds = [
-            layer.seed_generator.state.value for layer in generator.layers
-            if isinstance(layer, keras.layers.Dropout)]
+        self.step = step
+        # Of any length, since another number of workers may have saved it.
+        self.next_ordinals = tf.Variable(
+            [0] * num_workers, dtype=tf.int64, shape=[None],
+            name="next_ordinals")
         # Keras makes an optimizer's moments on first use, which is too late
         # for restoring them and not allowed inside a tf.function.
         generator_optimizer.build(generator.trainable_variables)
         discriminator_optimizer.build(discriminator.trainable_variables)
 
+    @property
+    def step_number(self) -> int:
+        """The step as a number, on one device or many."""
+        return int(self.step.numpy())
+
+    def tensors(self) -> dict[str, Any]:
+        """What a checkpoint holds, by its names on disk."""
+        return dict(
+            generator=self.generator, discriminator=self.discriminator,
+            generator_optimizer=self.generator_optimizer,
+            discriminator_optimizer=self.discriminator_optimizer,
+            step=self.step, next_ordinals=self.next_ordinals)
+
+    def variables_of_all(self) -> list[tf.Variable]:
+        """The variables that must be equal on all workers."""
+        return [*(variable.value for part in
+                  (self.generator, self.discriminator,
+                   self.generator_optimizer, self.discriminator_optimizer)
+                  for variable in part.variables),
+                self.step, self.next_ordinals]
+
+    def share_out(self, num_workers: int) -> None:
+        """Makes next_ordinals fit another number of workers than saved it.
+
+        Exact, unless photographs were rejected: then it is off by as many.
+        """
+        if len(self.next_ordinals.numpy()) != num_workers:
+            done = int(tf.reduce_sum(self.next_ordinals))
+            self.next_ordinals.assign([done // num_workers] * num_workers)
+
     def served_generator(self, config: Config) -> keras.Model:
         """The generator as it is served: the same weights, in float32."""
-        generator = build_generator(config, precision="float32")
+        generator = _build_generator(config, precision="float32")
         generator.set_weights(self.generator.get_weights())
         return generator
 
     @classmethod
-    def create(cls, config: Config, *, precision: str) -> "TrainState":
-        """Makes the state that a run begins with.
+    def create(cls, config: Config, *, precision: str,
+               num_workers: int = 1) -> "TrainState":
+        """Makes the state that a run begins with, in the current strategy.
 
         Args:
           config: the run's; its seed determines the initial weights.
           precision: `float32` or `mixed_bfloat16`.
+          num_workers: how many processes share the training stream.
         """
         keras.utils.set_random_seed(config.training.seed)
+        step = tf.Variable(
+            0, dtype=tf.int64, name="step", trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         return cls(
-            generator=build_generator(config, precision=precision),
+            generator=_build_generator(config, precision=precision,
+                                       step=step.value),
             discriminator=DISCRIMINATORS[config.networks.discriminator](
                 **_shape(config, precision)),
             generator_optimizer=make_adam(config.training.learning_rate),
             discriminator_optimizer=make_adam(
-                config.training.discriminator_learning_rate))
+                config.training.discriminator_learning_rate),
+            step=step, num_workers=num_workers)
 
 
-def build_generator(config: Config, *, precision: str) -> keras.Model:
-    """Builds the generator that a Config describes, with fresh weights."""
+def _build_generator(config: Config, *, precision: str,
+                     **step: Callable[[], tf.Tensor]) -> keras.Model:
     return GENERATORS[config.networks.generator](
-        dropout=config.networks.dropout, **_shape(config, precision))
+        dropout=config.networks.dropout, dropout_seed=config.training.seed,
+        **step, **_shape(config, precision))
 
 
 def _shape(config: Config, precision: str) -> dict[str, Any]:
@@ -82,6 +123,7 @@ def _shape(config: Config, precision: str) -> dict[str, Any]:
                 condition_channels=space.condition_channels,
                 target_channels=space.target_channels,
                 base_filters=config.networks.base_filters,
+                synchronized_norm=config.training.sync_batch_norm,
                 dtype=precision)
 
 

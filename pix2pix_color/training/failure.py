@@ -1,0 +1,67 @@
+"""What a person is told, and left with, when an update fails."""
+
+import contextlib
+import os
+from typing import Any, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines import pipeline
+from pix2pix_color.config import Config, ConfigError
+from pix2pix_color.files import write_atomically
+from pix2pix_color.training import memory
+from pix2pix_color.training.checkpoints import Checkpoints
+from pix2pix_color.training.journal import Journal
+from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.training.train_state import TrainState
+from pix2pix_color.training.train_step import find_non_finite
+
+_NAMED = 5
+
+
+@contextlib.contextmanager
+def explained(*, config: Config, state: TrainState, journal: Journal,
+              batch: pipeline.TrainingBatch, inputs: tuple[Any, Any],
+              strategy: tf.distribute.Strategy,
+              checkpoints: Checkpoints) -> Iterator[None]:
+    """Turns a failed update into a message that says what to do.
+
+    Args:
+      config: the run's.
+      state: what is updated.
+      journal: saved with the state.
+      batch: what the update is given, for a person to look at.
+      inputs: the same as the training step takes it.
+      strategy: the one that the step runs in.
+      checkpoints: writes the state.
+
+    Raises:
+      ConfigError: a loss or gradient is not finite, and the batch and the
+        state before the update are in the run's folder; or memory ran out.
+    """
+    weights = dict(gan_weight=config.training.gan_weight,
+                   l1_weight=config.training.l1_weight)
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise ConfigError(memory.explain_exhaustion(config, state)) from error
+    except tf.errors.InvalidArgumentError as error:
+        step = state.step_number + 1
+        folder = RunFolder(config.reporting.workdir).diverged_path(step)
+        checkpoints.write(folder, journal)
+        names = find_non_finite(state, *inputs, **weights, strategy=strategy)
+        if not names:
+            raise
+        np.savez(os.path.join(folder, "batch.npz"), **{
+            name: np.asarray(value) for name, value
+            in batch._asdict().items()})
+        write_atomically(os.path.join(folder, "not_finite.txt"),
+                         ("\n".join(names) + "\n").encode())
+        more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
+        raise ConfigError(
+            f"step {step}: not finite: {', '.join(names[:_NAMED])}{more}. The "
+            f"training has diverged; a lower --learning_rate or "
+            f"--discriminator_learning_rate may help. The batch, the state "
+            f"before it and all the names are in {folder}; the newest good "
+            f"checkpoint is {checkpoints.latest or 'none'}") from error

@@ -1,0 +1,101 @@
+"""What a run remembers beside its TrainState, saved with every checkpoint.
+
+Without it, a run that was resumed would draw other curves than one that was
+not: the point of a curve is a mean over all updates since the last one.
+"""
+
+import contextlib
+import dataclasses
+import time
+from typing import Any, Iterator
+
+from pix2pix_color.training.train_step import StepLosses
+
+# The higher, the better; of the other metrics, the lower.
+_RISING_METRICS = ("psnr_db", "ssim")
+
+ACTIVITIES = ("waiting for data", "step", "evaluation", "summaries",
+              "checkpoints")
+
+
+@dataclasses.dataclass
+class Journal:
+    """The record of a run up to its present step.
+
+    Attributes:
+      loss_sums: loss -> sum over the updates since the curves' last point.
+      num_losses: how many updates these are.
+      evaluated_step: the last step that was evaluated.
+      sampled_step: the last step that has a sample grid.
+      best: of the best checkpoint its `step`, the `metric` that told it and
+        its `value`; empty before the first evaluation.
+      rejected: photograph -> why it could not be read, over the whole run.
+      seconds: activity -> seconds spent on it, over the whole run.
+    """
+
+    loss_sums: dict[str, float] = dataclasses.field(
+        default_factory=lambda: dict.fromkeys(StepLosses._fields, 0.0))
+    num_losses: int = 0
+    evaluated_step: int = 0
+    sampled_step: int = 0
+    best: dict[str, Any] = dataclasses.field(default_factory=dict)
+    rejected: dict[str, str] = dataclasses.field(default_factory=dict)
+    seconds: dict[str, float] = dataclasses.field(
+        default_factory=lambda: dict.fromkeys(ACTIVITIES, 0.0))
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> "Journal":
+        """Takes up what to_json gave."""
+        return cls(**saved)
+
+    def to_json(self) -> dict[str, Any]:
+        """Numbers, words and dicts alone; every float to the bit."""
+        return dataclasses.asdict(self)
+
+    def add_losses(self, losses: StepLosses) -> None:
+        """Counts the losses of one update."""
+        for name, loss in losses._asdict().items():
+            self.loss_sums[name] += float(loss)
+        self.num_losses += 1
+
+    def take_mean_losses(self) -> dict[str, float]:
+        """The means since the curves' last point; begins anew."""
+        means = {name: total / self.num_losses
+                 for name, total in self.loss_sums.items()}
+        self.loss_sums = dict.fromkeys(self.loss_sums, 0.0)
+        self.num_losses = 0
+        return means
+
+    def note_evaluation(self, metrics: dict[str, float], *, step: int,
+                        metric: str) -> bool:
+        """Remembers an evaluation; returns whether it is the best so far.
+
+        Args:
+          metrics: what it gave.
+          step: the step that was evaluated.
+          metric: the one that decides.
+        """
+        self.evaluated_step = step
+        sign = -1 if metric in _RISING_METRICS else 1
+        is_best = (self.best.get("metric") != metric
+                   or sign * metrics[metric] < sign * self.best["value"])
+        if is_best:
+            self.best = {"step": step, "metric": metric,
+                         "value": metrics[metric]}
+        return is_best
+
+    @contextlib.contextmanager
+    def timed(self, activity: str) -> Iterator[None]:
+        """Counts the time inside towards one of ACTIVITIES."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[activity] += time.monotonic() - started
+
+    def where_the_time_went(self) -> str:
+        """One line: each activity's seconds and share."""
+        total = sum(self.seconds.values()) or 1.0
+        return ", ".join(
+            f"{name} {seconds:.1f} s ({seconds / total:.0%})"
+            for name, seconds in self.seconds.items())

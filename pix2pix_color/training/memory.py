@@ -1,0 +1,67 @@
+"""How much memory an update takes, and how much there is.
+
+An estimate, for messages: what the variables need is exact, what the pictures
+need is the sum of all layers' outputs times what backpropagation and the
+operations' workspaces add, a factor measured on the networks of this package.
+"""
+
+import keras
+import numpy as np
+
+from pix2pix_color import hardware
+from pix2pix_color.config import Config
+from pix2pix_color.training.train_state import TrainState
+
+# Weight, gradient and Adam's two moments, all float32.
+_BYTES_A_PARAMETER = 16
+# The discriminator sees each picture twice at a time, real and fake.
+_DISCRIMINATOR_PASSES = 2
+# Measured over estimated growth of a process's memory from batch to batch.
+_OVERHEAD = 2.0
+
+
+def estimate(state: TrainState, *, batch_size: int) -> int:
+    """Bytes that training takes with a batch of this size, on one device."""
+    parameters = sum(
+        np.prod(variable.shape) for network in
+        (state.generator, state.discriminator)
+        for variable in network.trainable_variables)
+    a_picture = (_output_bytes(state.generator)
+                 + _DISCRIMINATOR_PASSES * _output_bytes(state.discriminator))
+    return int(parameters * _BYTES_A_PARAMETER
+               + _OVERHEAD * batch_size * a_picture)
+
+
+def _output_bytes(network: keras.Model) -> int:
+    """Bytes of all layers' outputs for one picture."""
+    total = 0
+    for layer in network.layers:
+        size = 2 if layer.compute_dtype == "bfloat16" else 4
+        total += int(np.prod(layer.output.shape[1:])) * size
+    return total
+
+
+def largest_batch(state: TrainState) -> int:
+    """The largest power of two that the estimate says will fit; 0 for none."""
+    available, batch_size = hardware.memory_bytes(), 1
+    if estimate(state, batch_size=1) > available:
+        return 0
+    while estimate(state, batch_size=2 * batch_size) <= available:
+        batch_size *= 2
+    return batch_size
+
+
+def explain_exhaustion(config: Config, state: TrainState) -> str:
+    """What to say when memory has run out."""
+    fitting = largest_batch(state)
+    needed = estimate(state, batch_size=config.data.batch_size)
+    advice = (f"--batch_size={fitting} should fit" if fitting
+              else "not even --batch_size=1 should fit")
+    if fitting >= config.data.batch_size:
+        advice = "something else on this machine may need the memory"
+    return (
+        f"memory ran out with --batch_size={config.data.batch_size} "
+        f"--image_size={config.data.image_size} --base_filters="
+        f"{config.networks.base_filters} --precision="
+        f"{config.training.precision}: about {needed / 2**30:.1f} GiB of "
+        f"{hardware.memory_bytes() / 2**30:.1f} GiB; {advice}")
