@@ -17,6 +17,7 @@ from data_pipelines.errors import InputError
 from data_pipelines.preparation import photo_file
 from data_pipelines.sources import folder, sample_photos
 from data_pipelines.sources import tfds as tfds_source
+from data_pipelines.sources.records import Records
 
 
 class Collection(Protocol):
@@ -115,6 +116,9 @@ def _download(argument, data_dir, origin, say):
                 f"{origin}: TensorFlow Datasets could not prepare it: "
                 f"{type(error).__name__}: {why}") from error
     records = tfds_source.open_records(builder, split=split, origin=origin)
+    if records.holds_pixels:
+        raise InputError(f"{origin}: {builder.info.full_name} holds undecoded "
+                         f"pixels and can be trained on as it is")
     return _TfdsSplit(argument, data_dir, origin, records.num_records)
 
 
@@ -140,7 +144,7 @@ class _TfdsSplit:
 
 
 @functools.lru_cache(maxsize=1)
-def _open_records(collection: _TfdsSplit) -> tfds_source.Records:
+def _open_records(collection: _TfdsSplit) -> Records:
     """Opens the records, once in every process that reads them."""
     name, split = tfds_source.split_argument(collection.argument)
     builder = tfds_source.find_builder(

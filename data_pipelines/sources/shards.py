@@ -15,6 +15,7 @@ from data_pipelines.errors import InputError
 from data_pipelines.sources import source
 from data_pipelines.sources import tfds as tfds_source
 from data_pipelines.sources.listing import Listing, Numbered
+from data_pipelines.sources.records import Records, from_records
 
 SPLIT = "train"
 # One row an example, in the order of the records: the identities are needed
@@ -46,7 +47,7 @@ def open_shards(directory: str, *, origin: str) -> source.Source:
             f"Datasets can read; python -m data_pipelines.prepare "
             f"--output_dir writes one") from error
     records = tfds_source.open_records(builder, split=SPLIT, origin=origin)
-    return tfds_source.from_records(
+    return from_records(
         records, origin=origin,
         identities=_identities(directory, records, origin))
 
@@ -75,12 +76,12 @@ def write_identities(directory: str) -> int:
     return records.num_records
 
 
-def _stored_identity(records: tfds_source.Records, index: int) -> bytes:
+def _stored_identity(records: Records, index: int) -> bytes:
     example = tf.train.Example.FromString(records.read(index))
     return example.features.feature[IDENTITY_KEY].bytes_list.value[0]
 
 
-def _identities(directory: str, records: tfds_source.Records,
+def _identities(directory: str, records: Records,
                 origin: str) -> Sequence[str]:
     path = os.path.join(directory, IDENTITIES_FILE)
     if not os.path.exists(path):

@@ -24,13 +24,14 @@ from PIL import Image
 
 from data_pipelines import prepare
 from data_pipelines.errors import InputError
-from data_pipelines.preparation import beam_options, collection
-from data_pipelines.preparation.examine import Settings
+from data_pipelines.preparation import beam_options, collection, photo_file
+from data_pipelines.preparation.settings import ENCODINGS, Settings
 from data_pipelines.sources import open_source, sample_photos
 
 ROOT = pathlib.Path(__file__).parents[2]
 SETTINGS = {"shorter_side": 64, "min_size": 40, "min_chroma": 4.0,
-            "near_duplicate_distance": 4, "jpeg_quality": 95}
+            "near_duplicate_distance": 4, "encoding": "jpeg",
+            "jpeg_quality": 95}
 ONE_WORKER = ["direct_num_workers=1"]
 
 
@@ -128,6 +129,14 @@ def prepared(mess, tmp_path_factory):
     return output_dir, printed
 
 
+@pytest.fixture(scope="module")
+def prepared_raw(mess, tmp_path_factory):
+    """The mess, prepared with undecoded pixels; the directory."""
+    output_dir = tmp_path_factory.mktemp("prepared_raw") / "shards"
+    run(f"folder:{mess}", output_dir, encoding="raw")
+    return output_dir
+
+
 def test_photographs_come_out_under_their_paths(prepared):
     pictures = read_back(prepared[0])
     assert {name: rgb.shape[:2] for name, rgb in pictures.items()} == {
@@ -188,7 +197,45 @@ def test_summary_adds_up(prepared, mess):
         printed)
 
 
-def test_any_process_with_tfds_can_read_the_directory(prepared, tmp_path):
+def test_raw_pixels_are_exactly_those_that_a_jpeg_is_made_of(
+        mess, prepared, prepared_raw):
+    pictures, lossy = read_back(prepared_raw), read_back(prepared[0])
+    assert sorted(pictures) == sorted(lossy)
+    for name, rgb in pictures.items():
+        with open(mess / name, "rb") as file:
+            given = photo_file.read_rgb(file, shorter_side=64)
+        np.testing.assert_array_equal(rgb, np.asarray(given))
+        jpeg = photo_file.encode(given, encoding="jpeg", jpeg_quality=95)
+        np.testing.assert_array_equal(lossy[name], tf.io.decode_jpeg(jpeg))
+    assert report(prepared_raw) == report(prepared[0])
+    summaries = [json.loads((directory / "summary.json").read_text())
+                 for directory in (prepared[0], prepared_raw)]
+    assert [summary["encoding"] for summary in summaries] == ["jpeg", "raw"]
+    assert summaries[1]["bytes_out"] > sum(
+        rgb.nbytes for rgb in pictures.values())
+
+
+def test_raw_pixels_are_what_tfds_reads(prepared_raw):
+    builder = tfds.builder_from_directory(prepared_raw)
+    ours = read_back(prepared_raw)
+    records = builder.as_data_source(
+        "train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+    in_tensorflow = tf.data.Dataset.from_tensor_slices(list(records)).map(
+        builder.info.features.deserialize_example)
+    for examples in (builder.as_data_source("train"),
+                     in_tensorflow.as_numpy_iterator()):
+        theirs = {os.fsdecode(one["identity"]): one["image"]
+                  for one in examples}
+        assert theirs.keys() == ours.keys()
+        for name, rgb in theirs.items():
+            assert rgb.dtype == np.uint8
+            np.testing.assert_array_equal(rgb, ours[name])
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_any_process_with_tfds_can_read_the_directory(
+        prepared, prepared_raw, encoding, tmp_path):
+    directory = {"jpeg": prepared[0], "raw": prepared_raw}[encoding]
     script = """
 import json, sys
 import tensorflow_datasets as tfds
@@ -204,18 +251,18 @@ print(json.dumps({
     "identities": sorted(one["identity"].hex() for one in source)}))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, str(prepared[0])], cwd=tmp_path,
+        [sys.executable, "-c", script, str(directory)], cwd=tmp_path,
         capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    shards = list(prepared[0].glob("photographs-train.array_record-*"))
+    shards = list(directory.glob("photographs-train.array_record-*"))
     assert not found["own"]
     assert sorted(found["features"]) == ["height", "identity", "image", "width"]
     assert found["num_examples"] == 9
     assert found["num_bytes"] == sum(path.stat().st_size for path in shards)
     assert all(size[:2] == size[2:] for size in found["sizes"])
     assert found["identities"] == sorted(
-        os.fsencode(name).hex() for name in read_back(prepared[0]))
+        os.fsencode(name).hex() for name in read_back(directory))
 
 
 def test_nothing_but_the_dataset_is_left(prepared):
@@ -359,6 +406,8 @@ def test_collection_of_which_nothing_is_left_says_why(tmp_path):
     (["--data=sample_photos", "--output_dir=OUT/[x]"], "for a wildcard"),
     (["--data=sample_photos", "--output_dir=OUT", "--jpeg_quality=0"],
      "jpeg_quality"),
+    (["--data=sample_photos", "--output_dir=OUT", "--encoding=png"],
+     "flag --encoding=png: value should be one of <jpeg|raw>"),
     (["--data=sample_photos", "--output_dir=OUT",
       "--beam_options=runner=NoSuchRunner"], "--beam_options: "),
     (["--data=sample_photos", "--output_dir=OUT",
@@ -451,6 +500,33 @@ def test_dataset_of_tfds_is_prepared_first_and_then_read(tmp_path, capsys):
         tfds_data_dir=str(data_dir))
     assert "downloading" not in capsys.readouterr().err
     assert len(read_back(tmp_path / "part")) == 2
+
+
+class TinyPixels(tfds.core.GeneratorBasedBuilder):
+    """One picture of undecoded pixels."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    url_infos = None
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict({
+                "image": tfds.features.Tensor(
+                    shape=(None, None, 3), dtype=np.uint8, encoding="bytes")}))
+
+    def _split_generators(self, dl_manager):
+        return {"train": [(0, {"image": np.asarray(scene(0))})]}
+
+    def _generate_examples(self):
+        raise NotImplementedError
+
+
+def test_undecoded_pixels_of_tfds_are_no_files_to_prepare(tmp_path):
+    with pytest.raises(InputError, match=r"^--data=tfds:tiny_pixels: "
+                                         r"tiny_pixels/1.0.0 holds undecoded"):
+        run("tfds:tiny_pixels", tmp_path / "out",
+            tfds_data_dir=str(tmp_path / "tfds"))
+    assert os.listdir(tmp_path) == ["tfds"]
 
 
 def test_size_of_a_download_is_said_before_it(tmp_path, monkeypatch):
