@@ -155,7 +155,8 @@ def prepare(*, data: str, output_dir: str, settings: Settings,
                 f"{rejected[0][2]}")
         _say(f"writing {num_files - len(rejected)} photographs")
         dataset_dir = _write_shards(work_dir, settings.encoding, options)
-        num_photos = shards.write_identities(dataset_dir)
+        num_photos = shards.write_identities(
+            dataset_dir, held_out=collection.held_out)
         if num_photos + len(rejected) != num_files:
             raise RuntimeError(f"{num_files} files went in, {num_photos} came "
                                f"out and {len(rejected)} were rejected")

@@ -21,7 +21,14 @@ from data_pipelines.sources.records import Records
 
 
 class Collection(Protocol):
-    """Files of any kind, each with a name of its own."""
+    """Files of any kind, each with a name of its own.
+
+    Attributes:
+      held_out: names that the collection sets aside for evaluation.
+    """
+
+    @property
+    def held_out(self) -> frozenset[str]: ...
 
     def identities(self) -> Iterator[str]:
         """Yields the names, always in the same order."""
@@ -50,7 +57,8 @@ def open_collection(spec: str, *, tfds_data_dir: str,
     origin = f"--data={spec}"
     kind, _, argument = spec.partition(":")
     if kind == "sample_photos" and not argument:
-        return _Folder(sample_photos.DIRECTORY, origin, folder.EXTENSIONS)
+        return _Folder(sample_photos.DIRECTORY, origin, folder.EXTENSIONS,
+                       sample_photos.HELD_OUT)
     if kind == "folder":
         if not os.path.isdir(argument):
             raise InputError(f"{origin}: there is no folder {argument!r}")
@@ -68,6 +76,7 @@ class _Folder:
     directory: str
     origin: str
     extensions: tuple[str, ...] = ("",)
+    held_out: frozenset[str] = frozenset()
 
     def identities(self):
         def refuse(error):
@@ -130,6 +139,7 @@ class _TfdsSplit:
     data_dir: str
     origin: str
     count: int
+    held_out: frozenset[str] = frozenset()
 
     def identities(self):
         _, split = tfds_source.split_argument(self.argument)

@@ -22,7 +22,7 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from data_pipelines import prepare
+from data_pipelines import prepare, split
 from data_pipelines.errors import InputError
 from data_pipelines.preparation import beam_options, collection, photo_file
 from data_pipelines.preparation.settings import ENCODINGS, Settings
@@ -335,6 +335,13 @@ def test_sample_photos_can_be_prepared(tmp_path):
     assert summary["photographs_out"] > 60
     assert set(read_back(tmp_path / "out")) <= set(
         os.listdir(sample_photos.DIRECTORY))
+    sides = [split.open_train_and_eval(
+        data=data, eval_data="", eval_fraction=0.1, train_examples=0,
+        eval_examples=0) for data in (f"shards:{tmp_path}/out",
+                                      "sample_photos")]
+    for prepared_side, side in zip(*sides):
+        assert sorted(prepared_side.identities) == sorted(side.identities)
+    assert set(sides[0][1].identities) == sample_photos.HELD_OUT
 
 
 def test_killed_run_leaves_no_output_and_the_next_one_starts_over(tmp_path):

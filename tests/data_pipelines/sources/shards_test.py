@@ -111,6 +111,25 @@ def test_directory_can_be_moved(directory, tmp_path):
     assert sorted(open_shards(str(moved)).identities) == sorted(NAMES)
 
 
+@pytest.mark.parametrize("held_out", [[], NAMES[:1], NAMES[2:5]])
+def test_what_is_held_out_stays_so(tmp_path, held_out):
+    path = write(tmp_path, "array_record")
+    shards.write_identities(path, held_out=frozenset([*held_out, "dropped"]))
+    photographs = open_shards(path)
+    assert photographs.held_out == frozenset(held_out)
+    assert sorted(photographs.identities) == sorted(NAMES)
+
+
+def test_identities_alone_hold_nothing_out(tmp_path):
+    """As they were written before a second column stood beside them."""
+    path = write(tmp_path, "array_record")
+    with open(os.path.join(path, "identities.csv"), "w") as file:
+        file.write("identity\n" + "".join(f"{n}.jpg\n" for n in range(7)))
+    photographs = open_shards(path)
+    assert list(photographs.identities) == [f"{n}.jpg" for n in range(7)]
+    assert photographs.held_out == frozenset()
+
+
 def test_directory_without_identities_has_numbers(tmp_path):
     photographs = open_shards(write(tmp_path, "array_record"))
     assert list(photographs.identities)[:2] == ["train/0", "train/1"]
