@@ -14,13 +14,11 @@ import math
 import os
 from typing import BinaryIO, Iterator, Sequence
 
-import tensorflow as tf
 from absl import flags
 
-from data_pipelines import augment, command, pipeline, split
+from data_pipelines import command
 from data_pipelines.errors import InputError
-from data_pipelines.inspection import drawing, measuring
-from data_pipelines.sources import SPECS
+from data_pipelines.specs import SPECS
 
 
 @contextlib.contextmanager
@@ -89,46 +87,58 @@ def define_flags() -> None:
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     options = flags.FLAGS
-    image_size = options.image_size
-    resize_size = (options.resize_size
-                   or augment.default_resize_size(image_size))
-    if resize_size < image_size:
-        raise InputError(f"--resize_size={resize_size} must be at least "
-                         f"--image_size={image_size}, or 0")
+    if 0 < options.resize_size < options.image_size:
+        raise InputError(f"--resize_size={options.resize_size} must be at "
+                         f"least --image_size={options.image_size}, or 0")
     with new_file(options.output) as file:
-        train, evaluation = split.open_train_and_eval(
-            data=options.data, eval_data=options.eval_data,
-            eval_fraction=options.eval_fraction, train_examples=0,
-            eval_examples=0, tfds_data_dir=options.tfds_data_dir)
-        if options.photo:
-            source, index = measuring.find_photo(
-                options.photo, train, evaluation)
-        # However many are bad: that is what one wants to see.
-        rejected = pipeline.RejectedExamples(max_bad_fraction=math.inf)
-        sheet = measuring.contact_sheet(
-            train, image_size=image_size, resize_size=resize_size,
-            seed=options.seed, rejected=rejected)
-        training, held_out = (
-            measuring.measure(side, image_size=image_size,
-                              examples=options.examples, rejected=rejected,
-                              name=name)
-            for name, side in (("training", train), ("evaluation", evaluation)))
-        if not options.photo:
-            source, index = measuring.find_photo(training.most_varied(), train)
-        try:
-            photo = source.load(tf.constant(index, tf.int64))
-        except tf.errors.OpError as error:
-            raise InputError(f"--photo={options.photo} cannot be read; choose "
-                             f"another photograph") from error
-        sides = {"training": training, "evaluation": held_out}
-        file.write(drawing.draw_page(
-            title=f"--data={options.data}", sheet=sheet,
-            photo=augment.centre_square(photo, image_size=image_size).numpy(),
-            photo_name=source.identities[index], sides=sides,
-            rejected=rejected.reasons))
-    for row, *cells in measuring.table(sides):
+        command.load("data_pipelines.inspection.drawing")
+        page, table = _inspect(options)
+        file.write(page)
+    for row, *cells in table:
         print(f"{row:<20}" + "".join(f"{text:>13}" for text in cells))
     print(f"{'page':<20}{options.output}")
+
+
+def _inspect(
+        options: flags.FlagValues) -> tuple[bytes, Sequence[Sequence[str]]]:
+    """Returns the page, a PNG file, and the table of counts."""
+    # They need TensorFlow, which main has loaded.
+    import tensorflow as tf
+
+    from data_pipelines import augment, pipeline, split
+    from data_pipelines.inspection import drawing, measuring
+
+    image_size = options.image_size
+    train, evaluation = split.open_train_and_eval(
+        data=options.data, eval_data=options.eval_data,
+        eval_fraction=options.eval_fraction, train_examples=0,
+        eval_examples=0, tfds_data_dir=options.tfds_data_dir)
+    if options.photo:
+        source, index = measuring.find_photo(options.photo, train, evaluation)
+    # However many are bad: that is what one wants to see.
+    rejected = pipeline.RejectedExamples(max_bad_fraction=math.inf)
+    sheet = measuring.contact_sheet(
+        train, image_size=image_size, resize_size=(
+            options.resize_size or augment.default_resize_size(image_size)),
+        seed=options.seed, rejected=rejected)
+    sides = {name: measuring.measure(
+        side, image_size=image_size, examples=options.examples,
+        rejected=rejected, name=name)
+        for name, side in (("training", train), ("evaluation", evaluation))}
+    if not options.photo:
+        source, index = measuring.find_photo(
+            sides["training"].most_varied(), train)
+    try:
+        photo = source.load(tf.constant(index, tf.int64))
+    except tf.errors.OpError as error:
+        raise InputError(f"--photo={options.photo} cannot be read; choose "
+                         f"another photograph") from error
+    page = drawing.draw_page(
+        title=f"--data={options.data}", sheet=sheet,
+        photo=augment.centre_square(photo, image_size=image_size).numpy(),
+        photo_name=source.identities[index], sides=sides,
+        rejected=rejected.reasons)
+    return page, measuring.table(sides)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # From the ground up; a module may import its own floor and those before it.
 FLOORS = (
     ("data_pipelines.errors", "data_pipelines.color", "data_pipelines.decode",
-     "data_pipelines.augment", "data_pipelines.sources",
+     "data_pipelines.augment", "data_pipelines.specs", "data_pipelines.sources",
      "data_pipelines.command", "data_pipelines.image_header"),
     ("data_pipelines.pipeline", "data_pipelines.split",
      "data_pipelines.cache", "data_pipelines.preparation",

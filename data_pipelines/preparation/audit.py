@@ -114,8 +114,7 @@ class _Examine(beam.DoFn):
     def setup(self):
         name = uuid.uuid4().hex
         self._path = f"pictures-{name}"
-        self._pictures = open(
-            os.path.join(self._work_dir, self._path), "wb", buffering=0)
+        self._pictures = open(os.path.join(self._work_dir, self._path), "wb")
         self._progress = open(
             os.path.join(self._work_dir, "progress", name), "wb", buffering=0)
         self._bytes_read = Metrics.counter(_Examine, _BYTES_READ)
@@ -130,6 +129,7 @@ class _Examine(beam.DoFn):
             return
         offset = self._pictures.tell()
         self._pictures.write(found.picture)
+        self._pictures.flush()  # a full disk is this picture's trouble
         yield Kept(found.identity, self._path, offset, len(found.picture),
                    found.width, found.height, found.digest, found.perceptual)
 
