@@ -79,23 +79,8 @@ class _Folder:
     held_out: frozenset[str] = frozenset()
 
     def identities(self):
-        def refuse(error):
-            raise InputError(f"{self.origin}: cannot list "
-                             f"{error.filename!r}: {error.strerror}")
-
-        seen = set()
-        for parent, folders, files in os.walk(
-                self.directory, onerror=refuse, followlinks=True):
-            real = os.path.realpath(parent)
-            if real in seen:  # a link back up, or a second way in
-                folders.clear()
-                continue
-            seen.add(real)
-            folders[:] = sorted(name for name in folders if name[0] != ".")
-            inside = os.path.relpath(parent, self.directory)
-            for name in sorted(files):
-                if name[0] != "." and name.lower().endswith(self.extensions):
-                    yield os.path.normpath(os.path.join(inside, name))
+        return folder.list_images(
+            self.directory, origin=self.origin, extensions=self.extensions)
 
     def open(self, identity):
         # Without O_NONBLOCK, opening a pipe would wait for its writer.
