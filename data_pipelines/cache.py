@@ -13,6 +13,7 @@ from typing import BinaryIO, Optional
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.errors import InputError
 from data_pipelines.sources import Source
 
 KINDS = ("none", "memory", "disk")
@@ -24,7 +25,10 @@ def cached(source: Source, kind: str) -> Source:
     Args:
       source: the photographs.
       kind: `none`; `memory`; or `disk`, a file in the system's folder for
-        temporary files (TMPDIR), which vanishes with the process.
+        temporary files (TMPDIR), which vanishes with the process. The first
+        photograph that finds that disk full cannot be loaded from then on:
+        inside tf.data it is missing, as an unreadable one would be, and who
+        loads it eagerly, to ask what is wrong with it, gets an InputError.
 
     Raises:
       KeyError: kind is none of these.
@@ -74,10 +78,15 @@ class _Disk:
     """index -> photograph, one after the other in a file without a name."""
 
     def __init__(self) -> None:
-        self._file: BinaryIO = tempfile.TemporaryFile()
+        # Unbuffered: what does not fit must be noticed by who writes it.
+        self._file: BinaryIO = tempfile.TemporaryFile(buffering=0)
         self._places: dict[int, tuple[int, tuple[int, ...]]] = {}
+        # The photograph that found the disk full, and what is to be said.
+        self._failure: Optional[tuple[int, str]] = None
 
     def get(self, index: np.int64) -> Optional[np.ndarray]:
+        if self._failure and self._failure[0] == index:
+            raise InputError(self._failure[1])
         if int(index) not in self._places:
             return None
         offset, shape = self._places[int(index)]
@@ -87,6 +96,20 @@ class _Disk:
         return photo
 
     def put(self, index: np.int64, photo: np.ndarray) -> None:
+        if self._failure:
+            # They pass, or a stream would have to be read to its end before
+            # anyone asks what is wrong.
+            return
         offset = self._file.seek(0, 2)
-        self._file.write(np.ascontiguousarray(photo).data)
+        rest = np.ascontiguousarray(photo).data.cast("B")
+        try:
+            while rest:  # a disk takes what still fits before it complains
+                rest = rest[self._file.write(rest):]
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            self._failure = int(index), (
+                f"--cache=disk: cannot write to {folder}: {error.strerror} "
+                f"after {len(self._places)} photograph(s), {offset:,} bytes; "
+                f"use --cache=none, or set TMPDIR to a folder with more room")
+            raise InputError(self._failure[1]) from error
         self._places[int(index)] = offset, photo.shape

@@ -1,12 +1,13 @@
 """How every command of the project starts and ends."""
 
+import contextlib
 import importlib
 import io
 import os
 import sys
 import tempfile
 from types import ModuleType
-from typing import Callable, Sequence
+from typing import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
@@ -75,14 +76,24 @@ def load(module: str) -> ModuleType:
     Args:
       module: its full name.
     """
-    with tempfile.TemporaryFile() as greeting:
+    with stderr_held_back():
+        return importlib.import_module(module)
+
+
+@contextlib.contextmanager
+def stderr_held_back() -> Iterator[None]:
+    """Keeps back what is written on file descriptor 2, by this process or by
+    those that it starts; shows it when the block ends with a bug's exception.
+    """
+    with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)
-        os.dup2(greeting.fileno(), 2)
+        os.dup2(held.fileno(), 2)
         try:
-            return importlib.import_module(module)
-        except BaseException:
-            greeting.seek(0)
-            os.write(stderr, greeting.read())
+            yield
+        except BaseException as error:
+            if not isinstance(error, (InputError, KeyboardInterrupt)):
+                held.seek(0)
+                os.write(stderr, held.read())
             raise
         finally:
             os.dup2(stderr, 2)

@@ -10,10 +10,11 @@ ROOT = pathlib.Path(__file__).parents[1]
 # From the ground up; a module may import its own floor and those before it.
 FLOORS = (
     ("data_pipelines.errors", "data_pipelines.color", "data_pipelines.decode",
-     "data_pipelines.augment", "data_pipelines.sources",
+     "data_pipelines.augment", "data_pipelines.specs", "data_pipelines.sources",
      "data_pipelines.command", "data_pipelines.image_header"),
     ("data_pipelines.pipeline", "data_pipelines.split",
-     "data_pipelines.cache", "data_pipelines.preparation"),
+     "data_pipelines.cache", "data_pipelines.preparation",
+     "data_pipelines.inspection"),
     ("data_pipelines.prepare", "data_pipelines.inspect"),
     ("pix2pix_color.config", "pix2pix_color.networks", "pix2pix_color.losses",
      "pix2pix_color.metrics", "pix2pix_color.files",

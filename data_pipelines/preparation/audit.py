@@ -27,19 +27,20 @@ from apache_beam.options import pipeline_options
 
 from data_pipelines.preparation import duplicates, row_files
 from data_pipelines.preparation.collection import Collection
-from data_pipelines.preparation.examine import Rejection, Settings, examine
+from data_pipelines.preparation.examine import Rejection, examine
+from data_pipelines.preparation.settings import Settings
 
 _BYTES_READ = "bytes_read"
 _OUTPUT_FILES = 64
 
 
 class Kept(NamedTuple):
-    """A prepared photograph, and where its JPEG is.
+    """A prepared photograph, and where its picture is.
 
     Attributes:
       identity: the name of its file, as bytes: not all are text.
-      path: the file, in the work folder, that holds the JPEG among others.
-      offset, length: of the JPEG in it.
+      path: the file, in the work folder, that holds the picture among others.
+      offset, length: of the picture in it, bytes.
       width, height: of the picture.
       digest: of its pixels.
       perceptual: its perceptual hash.
@@ -113,8 +114,7 @@ class _Examine(beam.DoFn):
     def setup(self):
         name = uuid.uuid4().hex
         self._path = f"pictures-{name}"
-        self._pictures = open(
-            os.path.join(self._work_dir, self._path), "wb", buffering=0)
+        self._pictures = open(os.path.join(self._work_dir, self._path), "wb")
         self._progress = open(
             os.path.join(self._work_dir, "progress", name), "wb", buffering=0)
         self._bytes_read = Metrics.counter(_Examine, _BYTES_READ)
@@ -128,8 +128,9 @@ class _Examine(beam.DoFn):
             yield beam.pvalue.TaggedOutput("rejected", found)
             return
         offset = self._pictures.tell()
-        self._pictures.write(found.jpeg)
-        yield Kept(found.identity, self._path, offset, len(found.jpeg),
+        self._pictures.write(found.picture)
+        self._pictures.flush()  # a full disk is this picture's trouble
+        yield Kept(found.identity, self._path, offset, len(found.picture),
                    found.width, found.height, found.digest, found.perceptual)
 
     def teardown(self):

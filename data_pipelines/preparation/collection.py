@@ -17,10 +17,18 @@ from data_pipelines.errors import InputError
 from data_pipelines.preparation import photo_file
 from data_pipelines.sources import folder, sample_photos
 from data_pipelines.sources import tfds as tfds_source
+from data_pipelines.sources.records import Records
 
 
 class Collection(Protocol):
-    """Files of any kind, each with a name of its own."""
+    """Files of any kind, each with a name of its own.
+
+    Attributes:
+      held_out: names that the collection sets aside for evaluation.
+    """
+
+    @property
+    def held_out(self) -> frozenset[str]: ...
 
     def identities(self) -> Iterator[str]:
         """Yields the names, always in the same order."""
@@ -49,7 +57,8 @@ def open_collection(spec: str, *, tfds_data_dir: str,
     origin = f"--data={spec}"
     kind, _, argument = spec.partition(":")
     if kind == "sample_photos" and not argument:
-        return _Folder(sample_photos.DIRECTORY, origin, folder.EXTENSIONS)
+        return _Folder(sample_photos.DIRECTORY, origin, folder.EXTENSIONS,
+                       sample_photos.HELD_OUT)
     if kind == "folder":
         if not os.path.isdir(argument):
             raise InputError(f"{origin}: there is no folder {argument!r}")
@@ -67,25 +76,11 @@ class _Folder:
     directory: str
     origin: str
     extensions: tuple[str, ...] = ("",)
+    held_out: frozenset[str] = frozenset()
 
     def identities(self):
-        def refuse(error):
-            raise InputError(f"{self.origin}: cannot list "
-                             f"{error.filename!r}: {error.strerror}")
-
-        seen = set()
-        for parent, folders, files in os.walk(
-                self.directory, onerror=refuse, followlinks=True):
-            real = os.path.realpath(parent)
-            if real in seen:  # a link back up, or a second way in
-                folders.clear()
-                continue
-            seen.add(real)
-            folders[:] = sorted(name for name in folders if name[0] != ".")
-            inside = os.path.relpath(parent, self.directory)
-            for name in sorted(files):
-                if name[0] != "." and name.lower().endswith(self.extensions):
-                    yield os.path.normpath(os.path.join(inside, name))
+        return folder.list_images(
+            self.directory, origin=self.origin, extensions=self.extensions)
 
     def open(self, identity):
         # Without O_NONBLOCK, opening a pipe would wait for its writer.
@@ -115,6 +110,9 @@ def _download(argument, data_dir, origin, say):
                 f"{origin}: TensorFlow Datasets could not prepare it: "
                 f"{type(error).__name__}: {why}") from error
     records = tfds_source.open_records(builder, split=split, origin=origin)
+    if records.holds_pixels:
+        raise InputError(f"{origin}: {builder.info.full_name} holds undecoded "
+                         f"pixels and can be trained on as it is")
     return _TfdsSplit(argument, data_dir, origin, records.num_records)
 
 
@@ -126,6 +124,7 @@ class _TfdsSplit:
     data_dir: str
     origin: str
     count: int
+    held_out: frozenset[str] = frozenset()
 
     def identities(self):
         _, split = tfds_source.split_argument(self.argument)
@@ -140,7 +139,7 @@ class _TfdsSplit:
 
 
 @functools.lru_cache(maxsize=1)
-def _open_records(collection: _TfdsSplit) -> tfds_source.Records:
+def _open_records(collection: _TfdsSplit) -> Records:
     """Opens the records, once in every process that reads them."""
     name, split = tfds_source.split_argument(collection.argument)
     builder = tfds_source.find_builder(

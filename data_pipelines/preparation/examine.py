@@ -1,31 +1,11 @@
 """One file of a collection -> a photograph fit for training, or why not."""
 
-import dataclasses
 import os
 from typing import NamedTuple, Union
 
 from data_pipelines.preparation import duplicates, photo_file
 from data_pipelines.preparation.collection import Collection
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What becomes of a photograph, and which are dropped.
-
-    Attributes:
-      shorter_side: what a picture is shrunk to, pixels; 0 to leave it.
-      min_size: the least shorter side of a file, pixels.
-      min_chroma: the least mean chroma, in units of a* and b*.
-      near_duplicate_distance: in how many of 64 bits the hashes of near
-        duplicates differ at most; -1 to keep near duplicates.
-      jpeg_quality: 1..100.
-    """
-
-    shorter_side: int
-    min_size: int
-    min_chroma: float
-    near_duplicate_distance: int
-    jpeg_quality: int
+from data_pipelines.preparation.settings import Settings
 
 
 class Photo(NamedTuple):
@@ -33,14 +13,14 @@ class Photo(NamedTuple):
 
     Attributes:
       identity: the name of its file, as bytes: not all are text.
-      jpeg: the picture, prepared.
+      picture: its bytes, prepared and encoded as the settings say.
       width, height: of the prepared picture.
       digest: of its pixels.
       perceptual: its perceptual hash.
     """
 
     identity: bytes
-    jpeg: bytes
+    picture: bytes
     width: int
     height: int
     digest: bytes
@@ -79,7 +59,8 @@ def examine(collection: Collection, identity: str,
         reason, detail = "unreadable", error.strerror or str(error)
     else:
         return Photo(
-            name, photo_file.encode_jpeg(rgb, quality=settings.jpeg_quality),
+            name, photo_file.encode(rgb, encoding=settings.encoding,
+                                    jpeg_quality=settings.jpeg_quality),
             rgb.width, rgb.height, duplicates.pixel_digest(rgb),
             duplicates.perceptual_hash(rgb)), num_bytes
     return Rejection(

@@ -134,15 +134,19 @@ def _shrink(image: Image.Image, shorter_side: int) -> Image.Image:
         Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def encode_jpeg(rgb: Image.Image, *, quality: int) -> bytes:
-    """Encodes a picture, with as many color samples as pixels.
+def encode(rgb: Image.Image, *, encoding: str, jpeg_quality: int) -> bytes:
+    """Encodes a picture.
 
     Args:
       rgb: a picture of mode RGB.
-      quality: JPEG's quality, 1..100.
+      encoding: `raw`: the pixels, three bytes each, row by row from the upper
+        left; or `jpeg`, with as many color samples as pixels.
+      jpeg_quality: JPEG's quality, 1..100.
     """
+    if encoding == "raw":
+        return rgb.tobytes()
     buffer = io.BytesIO()
-    rgb.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
+    rgb.save(buffer, "JPEG", quality=jpeg_quality, subsampling="4:4:4")
     return buffer.getvalue()
 
 

@@ -5,6 +5,7 @@ import json
 import os
 
 import apache_beam as beam
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -17,25 +18,25 @@ class Photographs(  # type: ignore[call-arg]
     """Builds the dataset out of what audit.audit left in a work folder.
 
     What goes through Beam, to be put in the shards' order, has in place of
-    each JPEG the place where it is; the one who writes a shard fills them in.
+    each picture the place where it is; who writes a shard fills them in.
 
     Args:
       work_dir: the folder.
+      encoding: of the pictures, one of settings.ENCODINGS.
     """
 
     VERSION = tfds.core.Version("1.0.0")
     url_infos = None  # nothing is downloaded
 
-    def __init__(self, *, work_dir: str, **kwargs) -> None:
-        self._work_dir = work_dir
+    def __init__(self, *, work_dir: str, encoding: str, **kwargs) -> None:
+        self._work_dir, self._encoding = work_dir, encoding
         super().__init__(**kwargs)
 
     def _info(self):
         return self.dataset_info_from_configs(
             description="Photographs prepared by data_pipelines.prepare.",
             features=tfds.features.FeaturesDict({
-                "image": tfds.features.Image(
-                    shape=(None, None, 3), encoding_format="jpeg"),
+                "image": _image_feature(self._encoding),
                 shards.IDENTITY_KEY: tfds.features.Text(
                     doc="The file's path in the collection."),
                 "width": tfds.features.Scalar(tf.int32),
@@ -49,10 +50,11 @@ class Photographs(  # type: ignore[call-arg]
     def _generate_examples(self, pipeline):
         return (pipeline
                 | beam.Create(row_files.paths(self._work_dir, "kept"))
-                | beam.FlatMap(_read_examples))
+                | beam.FlatMap(_read_examples, self._encoding))
 
     def _example_writer(self):
-        return _FillIn(self.info.file_format, work_dir=self._work_dir)
+        return _FillIn(self.info.file_format, work_dir=self._work_dir,
+                       encoding=self._encoding)
 
     def _generate_splits(self, dl_manager, download_config):
         # TFDS counted the bytes before the pictures were filled in.
@@ -67,21 +69,37 @@ class Photographs(  # type: ignore[call-arg]
     _log_download_done = _log_download_bytes
 
 
-def _read_examples(path):
+def _image_feature(encoding):
+    if encoding == "raw":
+        return tfds.features.Tensor(
+            shape=(None, None, 3), dtype=np.uint8, encoding="bytes")
+    return tfds.features.Image(
+        shape=(None, None, 3), encoding_format=encoding)
+
+
+def _read_examples(path, encoding):
     for row in row_files.read_file(path):
         identity, *place, width, height = row
         name = os.fsencode(identity)
         yield name, {
-            "image": json.dumps(place).encode(), shards.IDENTITY_KEY: name,
-            "width": width, "height": height}
+            "image": _stand_in(json.dumps(place).encode(), encoding),
+            shards.IDENTITY_KEY: name, "width": width, "height": height}
+
+
+def _stand_in(text, encoding):
+    """Bytes in a form that the image feature takes, filled up with blanks."""
+    if encoding == "raw":
+        return np.frombuffer(
+            text + b" " * (-len(text) % 3), np.uint8).reshape(1, -1, 3)
+    return text
 
 
 class _FillIn(tfds.core.ExampleWriter):
     """Writes a shard, with each picture in place of where it is."""
 
-    def __init__(self, file_format, *, work_dir):
+    def __init__(self, file_format, *, work_dir, encoding):
         super().__init__(file_format)
-        self._work_dir = work_dir
+        self._work_dir, self._encoding = work_dir, encoding
 
     def write(self, path, examples):
         return super().write(path, (
@@ -89,7 +107,14 @@ class _FillIn(tfds.core.ExampleWriter):
 
     def _fill_in(self, serialized):
         example = tf.train.Example.FromString(serialized)
-        images = example.features.feature["image"].bytes_list.value
+        features = example.features.feature
+        key = "image"
+        if self._encoding == "raw":
+            key = "image/value"
+            features["image/shape"].int64_list.value[:] = [
+                *features["height"].int64_list.value,
+                *features["width"].int64_list.value, 3]
+        images = features[key].bytes_list.value
         path, offset, length = json.loads(images[0])
         with open(os.path.join(self._work_dir, path), "rb") as pictures:
             pictures.seek(offset)

@@ -7,9 +7,7 @@ from data_pipelines.errors import InputError
 from data_pipelines.sources import (folder, kaggle_npy, paired, sample_photos,
                                     shards, tfds)
 from data_pipelines.sources.source import Source
-
-SPECS = ("sample_photos, folder:DIR, paired:GRAY_DIR,COLOR_DIR, "
-         "tfds:NAME[/CONFIG], kaggle_npy:DIR or shards:DIR")
+from data_pipelines.specs import SPECS
 
 
 def open_source(spec: str, *, flag: str, tfds_data_dir: str = "") -> Source:

@@ -35,7 +35,8 @@ def open_folder(directory: str, *, origin: str) -> source.Source:
     return source.from_files(directory, names, origin=origin)
 
 
-def list_images(directory: str, *, origin: str) -> Iterator[str]:
+def list_images(directory: str, *, origin: str,
+                extensions: tuple[str, ...] = EXTENSIONS) -> Iterator[str]:
     """Yields the image files below a folder, as paths relative to it.
 
     The order is fixed: a folder's own files by name, then its subfolders.
@@ -43,6 +44,7 @@ def list_images(directory: str, *, origin: str) -> Iterator[str]:
     Args:
       directory: the folder.
       origin: the flag and data spec, for messages.
+      extensions: how names may end, in lower case; ("",) takes every file.
 
     Raises:
       InputError: a folder cannot be listed.
@@ -62,5 +64,5 @@ def list_images(directory: str, *, origin: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if name[0] != ".")
         inside = os.path.relpath(parent, directory)
         for name in sorted(files):
-            if name[0] != "." and name.lower().endswith(EXTENSIONS):
+            if name[0] != "." and name.lower().endswith(extensions):
                 yield name if inside == "." else os.path.join(inside, name)

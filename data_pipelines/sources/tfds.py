@@ -2,41 +2,24 @@
 
 Photographs are read by index, in any order: from ArrayRecord through TFDS's
 own data source, from TFRecord by the place of each record, which one pass over
-the records' headers finds. Either way a record is a tf.train.Example, and the
-one feature that holds the image is parsed out of it in TensorFlow ops.
+the records' headers finds.
 
 Nothing here reaches the network.
 """
 
 import re
-from typing import Callable, NamedTuple, Sequence
 
 import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines import decode
 from data_pipelines.errors import InputError
 from data_pipelines.sources import source, tfrecord
 from data_pipelines.sources.listing import Numbered
+from data_pipelines.sources.records import Records, from_records
 
 # A namespace (`huggingface:mnist`) would be looked up on the network.
 _NAME = re.compile(r"\w+(/[\w.-]+)?(:\d+\.\d+\.\d+)?")
 _DEFAULT_SPLIT = "train"
-
-
-class Records(NamedTuple):
-    """A split's records, each read by index.
-
-    Attributes:
-      read: index -> a serialized tf.train.Example; any thread may call it.
-      num_records: how many there are.
-      image_key: the feature of the example that holds the encoded image.
-    """
-
-    read: Callable[[int], bytes]
-    num_records: int
-    image_key: str
 
 
 def open_tfds(argument: str, *, origin: str,
@@ -105,7 +88,7 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
       InputError: it has no image feature or no such split, is not prepared, or
         is stored in a way that cannot be read by index.
     """
-    image_key = _image_key(builder, origin)
+    image_key, holds_pixels = _image_feature(builder, origin)
     try:
         data_source = builder.as_data_source(
             split=split,
@@ -126,34 +109,9 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
         # No format with an index.
         places = tfrecord.RecordPlaces(
             _file_instructions(builder, split, origin), origin=origin)
-        return Records(places.read, len(places), image_key)
-    return Records(data_source.__getitem__, len(data_source), image_key)
-
-
-def from_records(records: Records, *, identities: Sequence[str],
-                 origin: str) -> source.Source:
-    """A source of the images in records.
-
-    Args:
-      records: the records.
-      identities: one name a record.
-      origin: the flag and data spec, for messages.
-    """
-    spec = {records.image_key: tf.io.FixedLenFeature([], tf.string)}
-
-    def read(index):
-        try:
-            return records.read(index)
-        except Exception as error:  # each format has its own
-            raise tf.errors.DataLossError(
-                None, None, f"record {index}: {error}") from error
-
-    def load(index):
-        record = tf.numpy_function(read, [index], tf.string, stateful=False)
-        example = tf.io.parse_single_example(tf.ensure_shape(record, []), spec)
-        return decode.decode_rgb(example[records.image_key])
-
-    return source.Source(origin=origin, identities=identities, load=load)
+        return Records(places.read, len(places), image_key, holds_pixels)
+    return Records(
+        data_source.__getitem__, len(data_source), image_key, holds_pixels)
 
 
 def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
@@ -161,18 +119,30 @@ def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
     return (builder.data_path / "dataset_info.json").exists()
 
 
-def _image_key(builder, origin):
+def _image_feature(builder, origin):
+    """The image's key, and whether it is kept as undecoded pixels."""
+    features = builder.info.features
     images = [
-        key for key, feature in builder.info.features.items()
+        key for key, feature in features.items()
         if isinstance(feature, tfds.features.Image)
         and not isinstance(feature, tfds.features.LabeledImage)
         and feature.np_dtype in (np.uint8, np.uint16)]
-    if not images:
-        raise InputError(
-            f"{origin}: {builder.info.full_name} has no image among its "
-            f"features: {', '.join(builder.info.features)}")
-    # The order of features that are read from disk is not that of their code.
-    return "image" if "image" in images else min(images)
+    pixels = [key for key, feature in features.items() if _is_pixels(feature)]
+    for found, holds_pixels in (images, False), (pixels, True):
+        if found:
+            # The order of features that are read from disk is not that of
+            # their code.
+            return "image" if "image" in found else min(found), holds_pixels
+    raise InputError(
+        f"{origin}: {builder.info.full_name} has no image among its "
+        f"features: {', '.join(features)}")
+
+
+def _is_pixels(feature):
+    return (type(feature) is tfds.features.Tensor
+            and feature.shape == (None, None, 3)
+            and feature.np_dtype == np.uint8
+            and feature.to_json_content().encoding == "bytes")
 
 
 def _file_instructions(builder, split, origin):

@@ -1,11 +1,17 @@
 """The cache changes neither order nor pictures, and reads each file once."""
 
+import os
+import subprocess
+import sys
+import tempfile
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from data_pipelines import cache, color, pipeline
+from data_pipelines.errors import InputError
 from data_pipelines.sources import open_source
 
 
@@ -60,3 +66,64 @@ def test_an_unreadable_photograph_stays_unreadable(tmp_path, kind):
     for _ in range(2):
         with pytest.raises(tf.errors.InvalidArgumentError):
             source.load(tf.constant(0, tf.int64))
+
+
+def fill_up(photos, disk, monkeypatch):
+    """A source whose cache has room for five of the seven photographs."""
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    source = cache.cached(photos, "disk")
+    for index in range(5):
+        source.load(tf.constant(index, tf.int64))
+    return source
+
+
+FULL = (r"^--cache=disk: cannot write to .*/disk0: No space left on device "
+        r"after 5 photograph\(s\), 31,500 bytes; use --cache=none, or set "
+        r"TMPDIR to a folder with more room$")
+
+
+def test_a_full_disk_is_not_the_photographs_fault(
+        photos, small_disk, monkeypatch):
+    source = fill_up(photos, small_disk(36), monkeypatch)
+    for _ in range(2):
+        with pytest.raises(InputError, match=FULL):
+            source.load(tf.constant(5, tf.int64))
+    for index in (0, 6):
+        place = tf.constant(index, tf.int64)
+        np.testing.assert_array_equal(source.load(place), photos.load(place))
+
+
+@pytest.mark.parametrize("watch", ["training", "evaluation"])
+def test_a_full_disk_stops_the_streams(
+        photos, small_disk, monkeypatch, watch):
+    source = fill_up(photos, small_disk(36), monkeypatch)
+    rejected = pipeline.RejectedExamples(max_bad_fraction=1.0)
+    batches = {
+        "training": lambda: rejected.watch_training(
+            lambda first_ordinal: pipeline.training_batches(
+                source, color_space=color.LAB, image_size=32, resize_size=36,
+                batch_size=2, seed=5, first_ordinal=first_ordinal),
+            source, seed=5, first_ordinal=0),
+        "evaluation": lambda: rejected.watch_evaluation(
+            pipeline.evaluation_batches(source, image_size=32, batch_size=2),
+            source)}[watch]()
+    with pytest.raises(InputError, match=FULL):
+        for _ in range(20):
+            next(batches)
+    assert not rejected.reasons
+
+
+def test_fit_on_a_full_disk_ends_with_a_line_and_1(photos, small_disk,
+                                                   tmp_path):
+    disk = small_disk(36)
+    folder = photos.origin.partition(":")[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "pix2pix_color.fit", f"--data=folder:{folder}",
+         "--eval_data=sample_photos", f"--workdir={tmp_path}/run",
+         "--image_size=32", "--base_filters=4", "--steps=50", "--cache=disk"],
+        env={**os.environ, "TMPDIR": str(disk)}, capture_output=True,
+        text=True, timeout=200, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: --cache=disk: cannot write to {disk}: No space left on device")
+    assert "skipped" not in done.stderr

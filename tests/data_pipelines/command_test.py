@@ -1,5 +1,8 @@
 """How commands start; how they end is seen in the tests of the commands."""
 
+import contextlib
+import os
+
 import pytest
 
 from data_pipelines import command
@@ -14,3 +17,15 @@ def test_arguments_that_are_no_flags_are_refused():
 
 def test_a_message_of_several_lines_becomes_one():
     assert command.one_line(ValueError("a\n  b")) == "a b"
+
+
+def test_standard_error_comes_out_with_a_bug_and_only_then(capfd):
+    for error, shown in ((None, ""), (InputError("wrong"), ""),
+                         (KeyboardInterrupt(), ""), (KeyError(), "noise\n")):
+        with contextlib.suppress(InputError, KeyboardInterrupt, KeyError):
+            with command.stderr_held_back():
+                os.system("echo noise >&2")
+                if error:
+                    raise error
+        os.write(2, b"after\n")
+        assert capfd.readouterr().err == shown + "after\n"

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import signal
 import struct
 import subprocess
@@ -22,15 +23,17 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from data_pipelines import prepare
+from data_pipelines import prepare, split
 from data_pipelines.errors import InputError
-from data_pipelines.preparation import beam_options, collection
-from data_pipelines.preparation.examine import Settings
+from data_pipelines.preparation import (beam_options, collection, photo_file,
+                                        preparing)
+from data_pipelines.preparation.settings import ENCODINGS, Settings
 from data_pipelines.sources import open_source, sample_photos
 
 ROOT = pathlib.Path(__file__).parents[2]
 SETTINGS = {"shorter_side": 64, "min_size": 40, "min_chroma": 4.0,
-            "near_duplicate_distance": 4, "jpeg_quality": 95}
+            "near_duplicate_distance": 4, "encoding": "jpeg",
+            "jpeg_quality": 95}
 ONE_WORKER = ["direct_num_workers=1"]
 
 
@@ -38,7 +41,7 @@ def run(data, output_dir, **changes):
     """Prepares in this process; returns the summary."""
     beam = changes.pop("beam", ONE_WORKER)
     tfds_data_dir = changes.pop("tfds_data_dir", "")
-    return prepare.prepare(
+    return preparing.prepare(
         data=data, output_dir=str(output_dir), tfds_data_dir=tfds_data_dir,
         settings=Settings(**{**SETTINGS, **changes}),
         options=beam_options.parse(beam))
@@ -47,8 +50,7 @@ def run(data, output_dir, **changes):
 def command(*flags, **kwargs):
     return subprocess.Popen(
         [sys.executable, "-m", "data_pipelines.prepare", *flags], cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, **kwargs)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
 
 
 def scene(seed, size=(120, 90)):
@@ -124,8 +126,17 @@ def prepared(mess, tmp_path_factory):
         "--shorter_side=64", "--min_size=40")
     printed, complaints = process.communicate(timeout=120)
     assert process.returncode == 0, complaints
-    assert "Traceback" not in complaints
+    assert [line for line in complaints.splitlines()
+            if not line.startswith("examined ")] == ["writing 9 photographs"]
     return output_dir, printed
+
+
+@pytest.fixture(scope="module")
+def prepared_raw(mess, tmp_path_factory):
+    """The mess, prepared with undecoded pixels; the directory."""
+    output_dir = tmp_path_factory.mktemp("prepared_raw") / "shards"
+    run(f"folder:{mess}", output_dir, encoding="raw")
+    return output_dir
 
 
 def test_photographs_come_out_under_their_paths(prepared):
@@ -188,7 +199,45 @@ def test_summary_adds_up(prepared, mess):
         printed)
 
 
-def test_any_process_with_tfds_can_read_the_directory(prepared, tmp_path):
+def test_raw_pixels_are_exactly_those_that_a_jpeg_is_made_of(
+        mess, prepared, prepared_raw):
+    pictures, lossy = read_back(prepared_raw), read_back(prepared[0])
+    assert sorted(pictures) == sorted(lossy)
+    for name, rgb in pictures.items():
+        with open(mess / name, "rb") as file:
+            given = photo_file.read_rgb(file, shorter_side=64)
+        np.testing.assert_array_equal(rgb, np.asarray(given))
+        jpeg = photo_file.encode(given, encoding="jpeg", jpeg_quality=95)
+        np.testing.assert_array_equal(lossy[name], tf.io.decode_jpeg(jpeg))
+    assert report(prepared_raw) == report(prepared[0])
+    summaries = [json.loads((directory / "summary.json").read_text())
+                 for directory in (prepared[0], prepared_raw)]
+    assert [summary["encoding"] for summary in summaries] == ["jpeg", "raw"]
+    assert summaries[1]["bytes_out"] > sum(
+        rgb.nbytes for rgb in pictures.values())
+
+
+def test_raw_pixels_are_what_tfds_reads(prepared_raw):
+    builder = tfds.builder_from_directory(prepared_raw)
+    ours = read_back(prepared_raw)
+    records = builder.as_data_source(
+        "train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+    in_tensorflow = tf.data.Dataset.from_tensor_slices(list(records)).map(
+        builder.info.features.deserialize_example)
+    for examples in (builder.as_data_source("train"),
+                     in_tensorflow.as_numpy_iterator()):
+        theirs = {os.fsdecode(one["identity"]): one["image"]
+                  for one in examples}
+        assert theirs.keys() == ours.keys()
+        for name, rgb in theirs.items():
+            assert rgb.dtype == np.uint8
+            np.testing.assert_array_equal(rgb, ours[name])
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_any_process_with_tfds_can_read_the_directory(
+        prepared, prepared_raw, encoding, tmp_path):
+    directory = {"jpeg": prepared[0], "raw": prepared_raw}[encoding]
     script = """
 import json, sys
 import tensorflow_datasets as tfds
@@ -204,18 +253,18 @@ print(json.dumps({
     "identities": sorted(one["identity"].hex() for one in source)}))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, str(prepared[0])], cwd=tmp_path,
+        [sys.executable, "-c", script, str(directory)], cwd=tmp_path,
         capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    shards = list(prepared[0].glob("photographs-train.array_record-*"))
+    shards = list(directory.glob("photographs-train.array_record-*"))
     assert not found["own"]
     assert sorted(found["features"]) == ["height", "identity", "image", "width"]
     assert found["num_examples"] == 9
     assert found["num_bytes"] == sum(path.stat().st_size for path in shards)
     assert all(size[:2] == size[2:] for size in found["sizes"])
     assert found["identities"] == sorted(
-        os.fsencode(name).hex() for name in read_back(prepared[0]))
+        os.fsencode(name).hex() for name in read_back(directory))
 
 
 def test_nothing_but_the_dataset_is_left(prepared):
@@ -238,7 +287,7 @@ def test_result_does_not_depend_on_the_workers(mess, prepared, tmp_path):
 
 def test_shards_are_as_many_as_their_bytes_ask_for(tmp_path, monkeypatch):
     save_scenes(tmp_path / "in", 30)
-    monkeypatch.setattr(prepare, "_SHARD_BYTES", 30_000)
+    monkeypatch.setattr(preparing, "_SHARD_BYTES", 30_000)
     run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
     assert len(list((tmp_path / "out").glob("*array_record-*"))) > 1
     pictures = read_back(tmp_path / "out")
@@ -288,6 +337,13 @@ def test_sample_photos_can_be_prepared(tmp_path):
     assert summary["photographs_out"] > 60
     assert set(read_back(tmp_path / "out")) <= set(
         os.listdir(sample_photos.DIRECTORY))
+    sides = [split.open_train_and_eval(
+        data=data, eval_data="", eval_fraction=0.1, train_examples=0,
+        eval_examples=0) for data in (f"shards:{tmp_path}/out",
+                                      "sample_photos")]
+    for prepared_side, side in zip(*sides):
+        assert sorted(prepared_side.identities) == sorted(side.identities)
+    assert set(sides[0][1].identities) == sample_photos.HELD_OUT
 
 
 def test_killed_run_leaves_no_output_and_the_next_one_starts_over(tmp_path):
@@ -315,9 +371,80 @@ def test_killed_run_leaves_no_output_and_the_next_one_starts_over(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["in", "out"]
 
 
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """30 pictures that make JPEGs of 10 kB each, which nothing compresses."""
+    folder = tmp_path_factory.mktemp("noise")
+    random = np.random.default_rng(0)
+    for number in range(30):
+        Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(
+            folder / f"{number}.png")
+    return folder
+
+
+# Room for some of the pictures, and for all of them but not for the shards.
+@pytest.mark.parametrize("kibibytes, stage", [
+    (150, "audit"), (450, "_write_shards"), (1500, None)])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+        noise, small_disk, kibibytes, stage, monkeypatch):
+    disk = small_disk(kibibytes)
+    entered = []
+    for name in ("audit", "_write_shards"):
+        def noted(*args, name=name, of=getattr(preparing, name), **kwargs):
+            entered.append(name)
+            return of(*args, **kwargs)
+        monkeypatch.setattr(preparing, name, noted)
+    if stage is None:
+        run(f"folder:{noise}", disk / "out")
+        assert os.listdir(disk) == ["out"]
+        return
+    with pytest.raises(InputError) as caught:
+        run(f"folder:{noise}", disk / "out")
+    assert re.fullmatch(
+        rf"--output_dir={disk}/out: No space left on device: [\d,]+ bytes were "
+        rf"free on the disk at {disk} in the end, and .* another disk",
+        str(caught.value))
+    assert entered[-1] == stage
+    assert os.listdir(disk) == []
+
+
+@pytest.mark.parametrize("workers", [
+    "multi_threading",
+    pytest.param("multi_processing", marks=pytest.mark.slow)])
+def test_command_on_a_full_disk_ends_with_one_line_and_1(
+        noise, small_disk, workers):
+    disk = small_disk(150)
+    process = command(
+        f"--data=folder:{noise}", f"--output_dir={disk}/out",
+        f"--beam_options=direct_num_workers=2,direct_running_mode={workers}")
+    printed, complaints = process.communicate(timeout=120)
+    assert (process.returncode, printed) == (1, "")
+    assert re.fullmatch(
+        rf"error: --output_dir={disk}/out: No space left on device: .*\n",
+        complaints)
+    assert os.listdir(disk) == []
+
+
+@pytest.mark.slow
+def test_worker_processes_do_the_same_in_silence(mess, prepared, tmp_path):
+    process = command(
+        f"--data=folder:{mess}", f"--output_dir={tmp_path}/out",
+        "--shorter_side=64", "--min_size=40",
+        "--beam_options=direct_num_workers=2,direct_running_mode="
+        "multi_processing")
+    _, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert [line for line in complaints.splitlines()
+            if not line.startswith("examined ")] == ["writing 9 photographs"]
+    for name in ("photographs-train.array_record-00000-of-00001",
+                 "identities.csv", "report.csv"):
+        assert ((tmp_path / "out" / name).read_bytes()
+                == (prepared[0] / name).read_bytes())
+
+
 def test_two_runs_do_not_work_in_one_place(tmp_path):
     save_scenes(tmp_path / "in", 1)
-    with prepare._workplace(str(tmp_path / "out.incomplete")):
+    with preparing._workplace(str(tmp_path / "out.incomplete")):
         with pytest.raises(InputError, match="another run is at work in "):
             run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
     assert os.listdir(tmp_path) == ["in"]
@@ -359,6 +486,8 @@ def test_collection_of_which_nothing_is_left_says_why(tmp_path):
     (["--data=sample_photos", "--output_dir=OUT/[x]"], "for a wildcard"),
     (["--data=sample_photos", "--output_dir=OUT", "--jpeg_quality=0"],
      "jpeg_quality"),
+    (["--data=sample_photos", "--output_dir=OUT", "--encoding=png"],
+     "flag --encoding=png: value should be one of <jpeg|raw>"),
     (["--data=sample_photos", "--output_dir=OUT",
       "--beam_options=runner=NoSuchRunner"], "--beam_options: "),
     (["--data=sample_photos", "--output_dir=OUT",
@@ -384,10 +513,8 @@ def test_command_ends_with_one_line_and_1(tmp_path):
     process = command("--data=folder:/no/such", f"--output_dir={tmp_path}/out")
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == 1
-    lines = [line for line in complaints.splitlines()
-             if not line.startswith(("WARNING: All log", "I0000", "E0000"))]
-    assert lines == ["error: --data=folder:/no/such: there is no folder "
-                     "'/no/such'"]
+    assert complaints == ("error: --data=folder:/no/such: there is no folder "
+                          "'/no/such'\n")
 
 
 def test_without_beam_the_line_says_what_to_install(tmp_path):
@@ -399,9 +526,9 @@ def test_without_beam_the_line_says_what_to_install(tmp_path):
          f"--output_dir={tmp_path}/out"], cwd=ROOT, env=environment,
         capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
+    assert done.stderr == (
         "error: preparing shards needs Apache Beam: pip install "
-        "pix2pix_color[prepare]")
+        "pix2pix_color[prepare]\n")
 
 
 class TinyScenes(tfds.core.GeneratorBasedBuilder):
@@ -453,6 +580,33 @@ def test_dataset_of_tfds_is_prepared_first_and_then_read(tmp_path, capsys):
     assert len(read_back(tmp_path / "part")) == 2
 
 
+class TinyPixels(tfds.core.GeneratorBasedBuilder):
+    """One picture of undecoded pixels."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    url_infos = None
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict({
+                "image": tfds.features.Tensor(
+                    shape=(None, None, 3), dtype=np.uint8, encoding="bytes")}))
+
+    def _split_generators(self, dl_manager):
+        return {"train": [(0, {"image": np.asarray(scene(0))})]}
+
+    def _generate_examples(self):
+        raise NotImplementedError
+
+
+def test_undecoded_pixels_of_tfds_are_no_files_to_prepare(tmp_path):
+    with pytest.raises(InputError, match=r"^--data=tfds:tiny_pixels: "
+                                         r"tiny_pixels/1.0.0 holds undecoded"):
+        run("tfds:tiny_pixels", tmp_path / "out",
+            tfds_data_dir=str(tmp_path / "tfds"))
+    assert os.listdir(tmp_path) == ["tfds"]
+
+
 def test_size_of_a_download_is_said_before_it(tmp_path, monkeypatch):
     said: list[str] = []
     with tfds.testing.mock_data(num_examples=2):
@@ -489,11 +643,14 @@ def test_progress_is_a_bar_on_a_terminal(tmp_path):
     reader, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ,
                 struct.pack("HHHH", 25, 80, 0, 0))  # rows and columns
-    process = subprocess.Popen(
-        [sys.executable, "-m", "data_pipelines.prepare",
-         f"--data=folder:{tmp_path / 'in'}", f"--output_dir={tmp_path}/out"],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=terminal)
-    os.close(terminal)
+    own_stderr = os.dup(2)
+    os.dup2(terminal, 2)
+    try:
+        run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
+    finally:
+        os.dup2(own_stderr, 2)
+        os.close(own_stderr)
+        os.close(terminal)
     shown = b""
     while True:
         try:
@@ -501,5 +658,4 @@ def test_progress_is_a_bar_on_a_terminal(tmp_path):
         except OSError:  # the other side is closed
             break
     os.close(reader)
-    assert process.wait() == 0, shown
     assert b"100%" in shown and b"3/3" in shown and b"file/s" in shown

@@ -239,11 +239,18 @@ def test_jpeg_is_written_with_full_color_resolution():
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = (230, 40, 40)
     stripes[:, 1::2] = (40, 40, 230)
-    data = photo_file.encode_jpeg(Image.fromarray(stripes), quality=95)
+    data, worse = (
+        photo_file.encode(Image.fromarray(stripes), encoding="jpeg",
+                          jpeg_quality=quality) for quality in (95, 20))
     read = np.asarray(Image.open(io.BytesIO(data)))
     assert np.abs(read.astype(int) - stripes).max() < 40
-    assert len(photo_file.encode_jpeg(Image.fromarray(stripes), quality=20)
-               ) < len(data)
+    assert len(worse) < len(data)
+
+
+def test_raw_pixels_go_row_by_row():
+    rgb = np.arange(2 * 5 * 3, dtype=np.uint8).reshape(2, 5, 3)
+    assert photo_file.encode(Image.fromarray(rgb), encoding="raw",
+                             jpeg_quality=95) == bytes(range(30))
 
 
 def test_blank_and_colorless_pictures_are_rejected():

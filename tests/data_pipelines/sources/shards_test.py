@@ -11,6 +11,7 @@ from PIL import Image
 
 from data_pipelines.errors import InputError
 from data_pipelines.sources import shards
+from data_pipelines.sources.records import Records, from_records
 
 NAMES = ["a.jpg", "b/c d.jpg", "line\nbreak,\"comma\".jpg", "写真.png",
          os.fsdecode(b"caf\xe9.jpg"), "carriage\rreturn.jpg", " .jpg"]
@@ -39,9 +40,34 @@ class NamedGrays(tfds.core.GeneratorBasedBuilder):
                                       "identity": os.fsencode(name)}
 
 
-def write(directory, file_format):
+class RawPixels(tfds.core.GeneratorBasedBuilder):
+    """Four pictures of 2 x 5 undecoded pixels; picture n is n, n + 1..."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    url_infos = None
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            disable_shuffling=True,
+            features=tfds.features.FeaturesDict({
+                "image": tfds.features.Tensor(
+                    shape=(None, None, 3), dtype=np.uint8, encoding="bytes")}))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for number in range(4):
+            yield number, {"image": raw_pixels(number)}
+
+
+def raw_pixels(number):
+    return np.arange(number, number + 30, dtype=np.uint8).reshape(2, 5, 3)
+
+
+def write(directory, file_format, builder_class=NamedGrays):
     """Writes the dataset; returns the directory that is the dataset's own."""
-    builder = NamedGrays(data_dir=str(directory))
+    builder = builder_class(data_dir=str(directory))
     builder.download_and_prepare(
         file_format=file_format,
         download_config=tfds.download.DownloadConfig(num_shards=2))
@@ -85,6 +111,25 @@ def test_directory_can_be_moved(directory, tmp_path):
     assert sorted(open_shards(str(moved)).identities) == sorted(NAMES)
 
 
+@pytest.mark.parametrize("held_out", [[], NAMES[:1], NAMES[2:5]])
+def test_what_is_held_out_stays_so(tmp_path, held_out):
+    path = write(tmp_path, "array_record")
+    shards.write_identities(path, held_out=frozenset([*held_out, "dropped"]))
+    photographs = open_shards(path)
+    assert photographs.held_out == frozenset(held_out)
+    assert sorted(photographs.identities) == sorted(NAMES)
+
+
+def test_identities_alone_hold_nothing_out(tmp_path):
+    """As they were written before a second column stood beside them."""
+    path = write(tmp_path, "array_record")
+    with open(os.path.join(path, "identities.csv"), "w") as file:
+        file.write("identity\n" + "".join(f"{n}.jpg\n" for n in range(7)))
+    photographs = open_shards(path)
+    assert list(photographs.identities) == [f"{n}.jpg" for n in range(7)]
+    assert photographs.held_out == frozenset()
+
+
 def test_directory_without_identities_has_numbers(tmp_path):
     photographs = open_shards(write(tmp_path, "array_record"))
     assert list(photographs.identities)[:2] == ["train/0", "train/1"]
@@ -115,3 +160,59 @@ def test_what_is_no_dataset_is_refused(tmp_path, make, message):
     assert str(caught.value).startswith("--data=shards:x: ")
     assert message in str(caught.value) and repr(str(path)) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file_format", ["array_record", "tfrecord"])
+def test_raw_pixels_are_read_as_they_are(tmp_path, file_format):
+    photographs = open_shards(write(tmp_path, file_format, RawPixels))
+    dataset = tf.data.Dataset.range(4).map(photographs.load)
+    assert dataset.element_spec == tf.TensorSpec([None, None, 3], tf.uint8)
+    for number, rgb in enumerate(dataset):
+        np.testing.assert_array_equal(rgb, raw_pixels(number))
+        np.testing.assert_array_equal(
+            photographs.load(tf.constant(number, tf.int64)), rgb)
+
+
+def example_of(value, shape):
+    """A serialized example of raw pixels."""
+    return tf.train.Example(features=tf.train.Features(feature={
+        "image/value": tf.train.Feature(
+            bytes_list=tf.train.BytesList(value=[value])),
+        "image/shape": tf.train.Feature(
+            int64_list=tf.train.Int64List(value=shape)),
+    })).SerializeToString()
+
+
+@pytest.mark.parametrize("record, message", [
+    (example_of(bytes(30), [2, 5, 3]), ""),
+    (example_of(bytes(29), [2, 5, 3]),
+     r"record 1 is damaged: 29 bytes of pixels are not of shape \[2 5 3\]"),
+    (example_of(bytes(30), [5, 5, 3]), "record 1 .* 30 bytes .* shape"),
+    (example_of(bytes(30), [2, 15, 1]), "record 1 .* 30 bytes .* shape"),
+    (example_of(bytes(30), [-2, -5, 3]), "record 1 .* 30 bytes .* shape"),
+    (example_of(b"", [0, 5, 3]), "record 1 .* 0 bytes .* shape"),
+    # So many pixels are 12 in 64 bits.
+    (example_of(bytes(36), [2**62 + 3, 4, 3]), "record 1 .* 36 bytes"),
+    (example_of(bytes(30), [2, 5]), "image/shape"),
+    (b"no example", "parse"),
+    (None, "record 1: it is gone"),
+], ids=["whole", "short", "too many rows", "one channel", "negative", "empty",
+        "overflow", "two sides", "no example", "no record"])
+def test_a_damaged_record_of_pixels_is_an_error(record, message):
+    def read(index):
+        if record is None:
+            raise OSError("it is gone")
+        return record
+
+    photographs = from_records(
+        Records(read, 2, "image", holds_pixels=True),
+        identities=["a", "b"], origin="--data=shards:x")
+    index = tf.constant(1, tf.int64)
+    in_a_graph = tf.data.Dataset.from_tensors(index).map(photographs.load)
+    for load in (lambda: next(iter(in_a_graph)),
+                 lambda: photographs.load(index)):
+        if message:
+            with pytest.raises(tf.errors.OpError, match=message):
+                load()
+        else:
+            assert load().shape == (2, 5, 3)

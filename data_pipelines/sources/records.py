@@ -1,0 +1,80 @@
+"""Photographs in records: serialized tf.train.Examples, each read by index.
+
+The one feature that holds the image is parsed out in TensorFlow ops. It is
+either an encoded image or what TensorFlow Datasets makes of an undecoded one,
+tfds.features.Tensor(shape=(None, None, 3), dtype=uint8, encoding="bytes"):
+
+    KEY/value    the pixels, three bytes each, row by row from the upper left
+    KEY/shape    height, width, 3
+"""
+
+from typing import Callable, NamedTuple, Sequence
+
+import tensorflow as tf
+
+from data_pipelines import decode
+from data_pipelines.sources import source
+
+
+class Records(NamedTuple):
+    """A split's records.
+
+    Attributes:
+      read: index -> a serialized tf.train.Example; any thread may call it.
+      num_records: how many there are.
+      image_key: the feature of the example that holds the image.
+      holds_pixels: whether it holds undecoded pixels, not an encoded image.
+    """
+
+    read: Callable[[int], bytes]
+    num_records: int
+    image_key: str
+    holds_pixels: bool = False
+
+
+def from_records(records: Records, *, identities: Sequence[str],
+                 origin: str) -> source.Source:
+    """A source of the images in records.
+
+    Args:
+      records: the records.
+      identities: one name a record.
+      origin: the flag and data spec, for messages.
+    """
+    def read(index):
+        try:
+            return records.read(index)
+        except Exception as error:  # each format has its own
+            raise tf.errors.DataLossError(
+                None, None, f"record {index}: {error}") from error
+
+    def load(index):
+        record = tf.ensure_shape(tf.numpy_function(
+            read, [index], tf.string, stateful=False), [])
+        if records.holds_pixels:
+            return _pixels(record, records.image_key, index)
+        return decode.decode_rgb(tf.io.parse_single_example(record, {
+            records.image_key: tf.io.FixedLenFeature([], tf.string),
+        })[records.image_key])
+
+    return source.Source(origin=origin, identities=identities, load=load)
+
+
+def _pixels(record: tf.Tensor, key: str, index: tf.Tensor) -> tf.Tensor:
+    """string [] -> uint8 [H, W, 3]; InvalidArgumentError if it is damaged."""
+    example = tf.io.parse_single_example(record, {
+        f"{key}/value": tf.io.FixedLenFeature([], tf.string),
+        f"{key}/shape": tf.io.FixedLenFeature([3], tf.int64)})
+    value, shape = example[f"{key}/value"], example[f"{key}/shape"]
+    num_bytes = tf.strings.length(value)
+    # Sides above the number of bytes are refused first: their product could
+    # come out right after an overflow.
+    fits = (tf.reduce_all((0 < shape) & (shape <= tf.cast(num_bytes, tf.int64)))
+            & (shape[2] == 3) & (num_bytes % 3 == 0)
+            & (shape[0] * shape[1] == tf.cast(num_bytes // 3, tf.int64)))
+    with tf.control_dependencies([tf.raw_ops.Assert(
+            condition=fits, data=[tf.strings.format(
+                "record {} is damaged: {} bytes of pixels are not of shape {}",
+                (index, num_bytes, shape))])]):
+        rgb = tf.reshape(tf.io.decode_raw(value, tf.uint8), shape)
+    return tf.ensure_shape(rgb, [None, None, 3])
