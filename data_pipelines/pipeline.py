@@ -121,9 +121,9 @@ def training_batches(source: Source, *, part: Part,
       first_ordinal: where to begin; the last ordinal seen plus one to resume.
 
     Returns:
-      A dataset of TrainingBatch, all of the part's batch_size. What is left at its end
-      is where the next stream begins: RejectedExamples.watch_training joins
-      them.
+      A dataset of TrainingBatch, all of the part's batch_size. What is left
+      at its end is where the next stream begins:
+      RejectedExamples.watch_training joins them.
     """
     def load(ordinal):
         index = example_index(part.place(ordinal), num_examples=len(source),
@@ -141,7 +141,8 @@ def training_batches(source: Source, *, part: Part,
     compiled_encode = tf.function(color_space.encode, jit_compile=True)
 
     def encode(photo, ordinal):
-        return TrainingBatch(*compiled_encode(photo), ordinal)
+        condition, target = compiled_encode(photo)
+        return TrainingBatch(condition, target, ordinal)
 
     return (tf.data.Dataset.range(first_ordinal,
                                   first_ordinal + _ORDINALS_A_STREAM)

@@ -148,9 +148,9 @@ def contact_sheet(source: Source, *, image_size: int, resize_size: int,
     """
     batch = next(rejected.watch_training(
         lambda first_ordinal: pipeline.training_batches(
-            source, color_space=color.LAB, image_size=image_size,
-            resize_size=resize_size, batch_size=SHEET_ROWS * SHEET_COLUMNS,
-            seed=seed, first_ordinal=first_ordinal),
+            source, part=pipeline.Part(SHEET_ROWS * SHEET_COLUMNS),
+            color_space=color.LAB, image_size=image_size,
+            resize_size=resize_size, seed=seed, first_ordinal=first_ordinal),
         source, seed=seed, first_ordinal=0))
     return color.LAB.decode(batch.condition, batch.target).numpy()
 

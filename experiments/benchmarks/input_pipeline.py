@@ -60,8 +60,8 @@ with tempfile.TemporaryDirectory() as root:
         for number in range(count))
     photos = source.from_files(root, names, origin="--data=listing")
     batches = pipeline.training_batches(
-        photos, color_space=color.LAB, image_size=256, resize_size=286,
-        batch_size=16, seed=0)
+        photos, part=pipeline.Part(16), color_space=color.LAB, image_size=256,
+        resize_size=286, seed=0)
     for batch in batches.take(60):
         pass
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -75,10 +75,12 @@ def main(arguments: Sequence[str]) -> None:
                          f"image files alone; use folder:DIR or sample_photos")
     open_source(_DATA.value, flag="--data")
     with tempfile.TemporaryDirectory() as directory:
-        shards = _prepare_shards(_DATA.value, directory)
+        jpeg, raw = (_prepare_shards(_DATA.value, directory, encoding)
+                     for encoding in ("jpeg", "raw"))
         rates = _alternate({
             "folder": (_ours, _DATA.value, "none"),
-            "shards": (_ours, shards, "none"),
+            "shards of JPEGs": (_ours, jpeg, "none"),
+            "shards of pixels": (_ours, raw, "none"),
             "cache in memory": (_ours, _DATA.value, "memory"),
             TUTORIAL: (_tutorial, _DATA.value),
         }, _ROUNDS.value)
@@ -100,8 +102,8 @@ def _ours(data: str, kind: str) -> Iterator[Any]:
     """Batches of this project's pipeline."""
     source = cache.cached(open_source(data, flag="--data"), kind)
     batches = pipeline.training_batches(
-        source, color_space=color.LAB, image_size=IMAGE_SIZE,
-        resize_size=RESIZE_SIZE, batch_size=BATCH_SIZE, seed=0)
+        source, part=pipeline.Part(BATCH_SIZE), color_space=color.LAB,
+        image_size=IMAGE_SIZE, resize_size=RESIZE_SIZE, seed=0)
     if kind != "none":  # the first epoch fills the cache
         for _ in batches.take(-(-len(source) // BATCH_SIZE)):
             pass
@@ -132,13 +134,13 @@ def _tutorial(data: str) -> Iterator[np.ndarray]:
         yield np.stack(batch)
 
 
-def _prepare_shards(data: str, directory: str) -> str:
+def _prepare_shards(data: str, directory: str, encoding: str) -> str:
     """Writes shards of what --data holds, at the size that training wants."""
-    output = os.path.join(directory, "shards")
+    output = os.path.join(directory, encoding)
     subprocess.run(
         [sys.executable, "-m", "data_pipelines.prepare", f"--data={data}",
-         f"--output_dir={output}", f"--shorter_side={RESIZE_SIZE}"],
-        check=True)
+         f"--output_dir={output}", f"--shorter_side={RESIZE_SIZE}",
+         f"--encoding={encoding}"], check=True)
     return f"shards:{output}"
 
 

@@ -40,10 +40,15 @@ MAX_WIDENING = 8
 MAX_DEPTH = 9
 
 
+def no_step() -> tf.Tensor:
+    """The number of updates of a network that is not trained: int64 [], 0."""
+    return tf.zeros([], tf.int64)
+
+
 def build_unet(*, image_size: int, condition_channels: int,
                target_channels: int, base_filters: int = 64,
                dropout: float = 0.5, dropout_seed: int = 0,
-               step: Callable[[], tf.Tensor] = lambda: tf.zeros([], tf.int64),
+               step: Callable[[], tf.Tensor] = no_step,
                synchronized_norm: bool = False,
                dtype: str = "float32") -> keras.Model:
     """Builds the generator.

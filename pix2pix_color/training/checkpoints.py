@@ -110,8 +110,7 @@ class Checkpoints:
             raise self._cannot_save(error) from error
 
     def _cannot_save(self, error: Exception) -> ConfigError:
-        reason = (error.strerror if isinstance(error, OSError)
-                  else error.message.splitlines()[0])
+        reason = str(getattr(error, "strerror", "") or error).splitlines()[0]
         free = shutil.disk_usage(self._directory).free
         return ConfigError(
             f"step {self._state.step_number} could not be saved in "

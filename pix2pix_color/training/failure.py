@@ -53,9 +53,9 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
         names = find_non_finite(state, *inputs, **weights, strategy=strategy)
         if not names:
             raise
-        np.savez(os.path.join(folder, "batch.npz"), **{
-            name: np.asarray(value) for name, value
-            in batch._asdict().items()})
+        np.savez(os.path.join(folder, "batch.npz"),
+                 condition=batch.condition, target=batch.target,
+                 ordinal=batch.ordinal)
         write_atomically(os.path.join(folder, "not_finite.txt"),
                          ("\n".join(names) + "\n").encode())
         more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)

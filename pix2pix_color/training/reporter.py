@@ -1,6 +1,6 @@
 """Shows how training goes: curves, metrics and sample grids."""
 
-from typing import Mapping
+from typing import Mapping, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -73,16 +73,21 @@ class Reporter:
         """Brings all that was drawn to disk."""
         self._summaries.flush()
 
-    def measure(self, source: Source) -> evaluation.Evaluation:
-        """Evaluates on any photographs, without drawing a curve."""
+    def measure(self,
+                source: Optional[Source] = None) -> evaluation.Evaluation:
+        """Evaluates on any photographs, without drawing a curve.
+
+        Args:
+          source: the photographs; by default those of the evaluation.
+        """
         return evaluation.evaluate(
-            self._predict, source, color_space=self._color_space,
-            image_size=self._image_size, batch_size=EVALUATION_BATCH,
-            rejected=self._rejected)
+            self._predict, source or self._eval_source,
+            color_space=self._color_space, image_size=self._image_size,
+            batch_size=EVALUATION_BATCH, rejected=self._rejected)
 
     def evaluate(self) -> evaluation.Evaluation:
         """Evaluates on the evaluation photographs: a point of each curve."""
-        result = self.measure(self._eval_source)
+        result = self.measure()
         self._summaries.write_metrics(
             result.means(), step=self._state.step_number)
         return result
@@ -100,7 +105,13 @@ class Reporter:
                 {variable.path: variable.value for network in
                  (self._state.generator, self._state.discriminator)
                  for variable in network.trainable_variables}, step=step)
-        return self._write_png(grid, f"step-{step:07d}")
+        path = self.sample_path(step)
+        write_atomically(path, tf.io.encode_png(grid).numpy())
+        return path
+
+    def sample_path(self, step: int) -> str:
+        """Where the sample grid of a step is."""
+        return self._folder.sample_path(f"step-{step:07d}")
 
     def draw_training(self, source: Source) -> str:
         """Draws a grid of the first training photographs; returns its path.
@@ -108,7 +119,10 @@ class Reporter:
         Beside the samples it shows what was learned by heart.
         """
         grid = self._colorize_and_draw(self._first_photographs(source))
-        return self._write_png(grid, f"training-{self._state.step_number:07d}")
+        path = self._folder.sample_path(
+            f"training-{self._state.step_number:07d}")
+        write_atomically(path, tf.io.encode_png(grid).numpy())
+        return path
 
     def _colorize_and_draw(self, photos: tf.Tensor) -> np.ndarray:
         condition, _ = self._color_space.encode(photos)
@@ -116,8 +130,3 @@ class Reporter:
             condition, self._predict(condition))
         return draw_grid(color.given_gray(photos).numpy(), generated.numpy(),
                          photos[..., :3].numpy())
-
-    def _write_png(self, grid: np.ndarray, name: str) -> str:
-        path = self._folder.sample_path(name)
-        write_atomically(path, tf.io.encode_png(grid).numpy())
-        return path

@@ -50,11 +50,10 @@ def fit(config: Config) -> None:
             # All of them stop after the same update or none does.
             stack.enter_context(interruption.deferred())
         if not workers.is_chief:  # what it writes is nobody's
-            config = dataclasses.replace(config, reporting=dataclasses.replace(
-                config.reporting, workdir=stack.enter_context(
-                    tempfile.TemporaryDirectory())))
+            config = _in_folder(config, stack.enter_context(
+                tempfile.TemporaryDirectory()))
         with rejoining(workers):
-            _fit(config, workers, interruption)
+            _train_and_export(config, workers, interruption)
             workers.wait_for_all()
 
 
@@ -67,36 +66,69 @@ def dry_run(config: Config) -> None:
       InputError: the photographs cannot be used.
     """
     hardware.claim_devices(deterministic=config.training.deterministic)
-    workers = Workers(config)
-    precision = hardware.resolve_precision(config.training.precision)
-    train_source, eval_source = _open_sources(config)
-    _say_what_is_used(
-        _facts(config, precision, train_source, eval_source), workers)
-    with workers.strategy.scope():
-        state = TrainState.create(config, precision=precision,
-                                  num_workers=workers.count)
-    for name, network in (("generator", state.generator),
-                          ("discrim.", state.discriminator)):
-        _say(name, f"{network.count_params():,} parameters")
-    estimated = memory.estimate(state, batch_size=config.data.batch_size)
-    _say("estimate", f"{estimated / 2**30:.2f} GiB of "
-                     f"{hardware.memory_bytes() / 2**30:.1f} GiB, room for "
-                     f"--batch_size={memory.largest_batch(state)}")
     with tempfile.TemporaryDirectory() as unused:
-        training = loop.Training(
-            config=config, state=state, journal=Journal(), workers=workers,
-            checkpoints=Checkpoints(state, config=config, directory=unused),
-            reporter=None, interruption=Interruption(),
-            rejected=pipeline.RejectedExamples(config.data.max_bad_fraction))
+        training, train_source, _ = _prepare(
+            _in_folder(config, unused), Workers(config), Interruption())
+        state, batch_size = training.state, config.data.batch_size
+        for name, network in (("generator", state.generator),
+                              ("discrim.", state.discriminator)):
+            _say(name, f"{network.count_params():,} parameters")
+        estimated = memory.estimate(state, batch_size=batch_size)
+        _say("estimate", f"{estimated / 2**30:.2f} GiB of "
+                         f"{hardware.memory_bytes() / 2**30:.1f} GiB, room "
+                         f"for --batch_size={memory.largest_batch(state)}")
         first, second = training.time_updates(train_source, 2)
-    _say("step", f"{second:.2f} s ({config.data.batch_size / second:.1f} "
-                 f"images/s), the first one {first:.1f} s with tracing")
+    _say("step", f"{second:.2f} s ({batch_size / second:.1f} images/s), the "
+                 f"first one {first:.1f} s with tracing")
     _say("memory", f"{hardware.peak_memory_bytes() / 2**30:.2f} GiB at most")
     _say("dry run", f"nothing was written to {config.reporting.workdir}")
 
 
-def _fit(config: Config, workers: Workers,
-         interruption: Interruption) -> None:
+def _train_and_export(config: Config, workers: Workers,
+                      interruption: Interruption) -> None:
+    folder = RunFolder(config.reporting.workdir)
+    training, train_source, facts = _prepare(config, workers, interruption)
+    state, reporter = training.state, training.reporter
+    folder.write_flags(config)
+    before = folder.read_run_json()
+    folder.write_run_json({**before, **facts})
+
+    held_out = training.run(train_source) or reporter.measure()
+    some_train = reporter.measure(train_source.select(
+        range(min(len(train_source), MAX_TRAIN_EVALUATION))))
+    training_path = reporter.draw_training(train_source)
+    reporter.flush()
+    facts |= {
+        "step": state.step_number,
+        "rejected": training.rejected.reasons,
+        "evaluation": _metrics(held_out),
+        "training": _metrics(some_train),
+        "best": training.journal.best,
+        "seconds": training.journal.seconds,
+    }
+    folder.write_run_json(facts)
+    print(evaluation.comparison_table({
+        f"{len(held_out)} evaluation photographs": held_out,
+        f"{len(some_train)} training photographs": some_train}))
+    if facts["rejected"]:
+        _say("skipped", f"{len(facts['rejected'])} photograph(s) that could "
+                        f"not be read, named in {folder.run_path}")
+    _say("time", training.journal.where_the_time_went())
+    _say("best", "step {step}, {metric} {value:.2f}".format(**facts["best"]))
+    _say("samples", f"{reporter.sample_path(state.step_number)}, evaluation")
+    _say("", f"{training_path}, training")
+    _say("SavedModel", _export(config, state, folder, facts, before))
+    tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
+    _say("curves", f"{tensorboard} --logdir {folder.path}")
+
+
+def _prepare(config: Config, workers: Workers, interruption: Interruption
+             ) -> tuple[loop.Training, Source, dict[str, Any]]:
+    """Brings a run to where it can go on from.
+
+    Returns:
+      The training, its photographs, and facts for run.json.
+    """
     precision = hardware.resolve_precision(config.training.precision)
     train_source, eval_source = _open_sources(config)
     workers.require_equal(train_source.identities,
@@ -112,60 +144,33 @@ def _fit(config: Config, workers: Workers,
     checkpoints = Checkpoints(state, config=config,
                               directory=folder.checkpoints_dir,
                               keep=config.reporting.keep_checkpoints)
-    total_steps = config.total_steps(len(train_source))
     journal = _restore(state, checkpoints, workers)
-    if state.step_number > 0:
-        _say("resuming", f"at step {state.step_number} of {total_steps}")
-    else:
-        _say("training", f"{total_steps} steps of {config.data.batch_size}")
+    total_steps = config.total_steps(len(train_source))
     if total_steps < state.step_number:
         raise ConfigError(
             f"--steps={config.training.steps}, --epochs="
             f"{config.training.epochs}: the run in {folder.path} has done "
             f"{state.step_number} steps already, more than these {total_steps}")
-    folder.write_flags(config)
-    before = folder.read_run_json()
-    folder.write_run_json({**before, **facts})
+    if state.step_number:
+        _say("resuming", f"at step {state.step_number} of {total_steps}")
+    else:
+        _say("training", f"{total_steps} steps of {config.data.batch_size}")
 
     rejected = pipeline.RejectedExamples(config.data.max_bad_fraction,
                                          known=journal.rejected)
-    summaries = Summaries(folder.path, step=state.step_number)
     reporter = Reporter(
         config=config, state=state, eval_source=eval_source, folder=folder,
-        summaries=summaries, rejected=rejected)
-    training = loop.Training(
+        summaries=Summaries(folder.path, step=state.step_number),
+        rejected=rejected)
+    return loop.Training(
         config=config, state=state, journal=journal, workers=workers,
         checkpoints=checkpoints, reporter=reporter, rejected=rejected,
-        interruption=interruption)
-    held_out = training.run(train_source) or reporter.measure(eval_source)
+        interruption=interruption), train_source, facts
 
-    some_train = reporter.measure(train_source.select(
-        range(min(len(train_source), MAX_TRAIN_EVALUATION))))
-    sample_path = folder.sample_path(f"step-{state.step_number:07d}")
-    training_path = reporter.draw_training(train_source)
-    summaries.close()
-    facts |= {
-        "step": state.step_number,
-        "rejected": rejected.reasons,
-        "evaluation": _metrics(held_out),
-        "training": _metrics(some_train),
-        "seconds": journal.seconds,
-        "best": journal.best,
-    }
-    folder.write_run_json(facts)
-    print(evaluation.comparison_table({
-        f"{len(held_out)} evaluation photographs": held_out,
-        f"{len(some_train)} training photographs": some_train}))
-    if facts["rejected"]:
-        _say("skipped", f"{len(facts['rejected'])} photograph(s) that could "
-                        f"not be read, named in {folder.run_path}")
-    _say("time", journal.where_the_time_went())
-    _say("best", "step {step}, {metric} {value:.2f}".format(**journal.best))
-    _say("samples", f"{sample_path}, evaluation")
-    _say("", f"{training_path}, training")
-    _say("SavedModel", _export(config, state, folder, facts, before))
-    tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
-    _say("curves", f"{tensorboard} --logdir {folder.path}")
+
+def _in_folder(config: Config, workdir: str) -> Config:
+    return dataclasses.replace(config, reporting=dataclasses.replace(
+        config.reporting, workdir=workdir))
 
 
 def _restore(state: TrainState, checkpoints: Checkpoints,

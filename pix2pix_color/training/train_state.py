@@ -110,11 +110,12 @@ class TrainState(tf.Module):
             step=step, num_workers=num_workers)
 
 
-def _build_generator(config: Config, *, precision: str,
-                     **step: Callable[[], tf.Tensor]) -> keras.Model:
+def _build_generator(
+        config: Config, *, precision: str,
+        step: Callable[[], tf.Tensor] = unet.no_step) -> keras.Model:
     return GENERATORS[config.networks.generator](
         dropout=config.networks.dropout, dropout_seed=config.training.seed,
-        **step, **_shape(config, precision))
+        step=step, **_shape(config, precision))
 
 
 def _shape(config: Config, precision: str) -> dict[str, Any]:
