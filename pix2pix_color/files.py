@@ -1,6 +1,11 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
+
+_DISK_ERRORS = tuple(map(os.strerror, (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
+    errno.EIO)))
 
 
 def write_atomically(path: str, content: bytes) -> None:
@@ -31,3 +36,15 @@ def sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def disk_error(error: Exception) -> str:
+    """The operating system's word for why a file could not be written.
+
+    Args:
+      error: an OSError, or what TensorFlow made of one.
+    """
+    for known in _DISK_ERRORS:
+        if known in str(error):
+            return known
+    return " ".join(str(error).split())

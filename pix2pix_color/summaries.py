@@ -1,5 +1,6 @@
 """Every TensorBoard tag and every sample grid; the only user of tf.summary."""
 
+import contextlib
 import os
 from typing import Mapping
 
@@ -11,6 +12,9 @@ from matplotlib.backends import backend_agg
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
+
+from pix2pix_color.config import ConfigError
+from pix2pix_color.files import disk_error
 
 # One chart for each question that one asks of a GAN's losses.
 _CHARTS = {
@@ -43,6 +47,7 @@ class Summaries:
     """
 
     def __init__(self, workdir: str, *, step: int = 0) -> None:
+        self._workdir = workdir
         folders = [os.path.join(workdir, name) for name in ("train", "eval")]
         for folder in folders:
             remove_events_after(step, folder)
@@ -109,9 +114,19 @@ class Summaries:
                 tf.summary.histogram(name, value)
 
     def flush(self) -> None:
-        """Brings all that was written to disk."""
-        self._train.flush()
-        self._eval.flush()
+        """Brings all that was written to disk.
+
+        Raises:
+          ConfigError: the disk is full or cannot be written to.
+        """
+        try:
+            self._train.flush()
+            self._eval.flush()
+        except tf.errors.OpError as error:
+            raise ConfigError(
+                f"the event files in {self._workdir} could not be written "
+                f"({disk_error(error)}); make room and run the same command "
+                f"again") from error
 
     def close(self) -> None:
         """Flushes and ends both files."""
@@ -140,19 +155,18 @@ def remove_events_after(step: int, folder: str) -> None:
 
 def _rewrite_events(path: str, last_step: int) -> None:
     records = tf.data.TFRecordDataset(path).as_numpy_iterator()
-    kept, size = 0, os.path.getsize(path)
+    kept, kept_bytes = [], 0
+    with contextlib.suppress(tf.errors.DataLossError):  # an unfinished end
+        for record in records:
+            if event_pb2.Event.FromString(record).step <= last_step:
+                kept.append(record)
+                kept_bytes += len(record) + _RECORD_OVERHEAD
+    if kept_bytes == os.path.getsize(path):
+        return
     with tf.io.TFRecordWriter(path + _REWRITTEN) as file:
-        try:
-            for record in records:
-                if event_pb2.Event.FromString(record).step <= last_step:
-                    file.write(record)
-                    kept += len(record) + _RECORD_OVERHEAD
-        except tf.errors.DataLossError:
-            pass  # the end, of which not all was written
-    if kept < size:
-        os.replace(path + _REWRITTEN, path)
-    else:
-        os.remove(path + _REWRITTEN)
+        for record in kept:
+            file.write(record)
+    os.replace(path + _REWRITTEN, path)
 
 
 def draw_grid(gray: np.ndarray, generated: np.ndarray,

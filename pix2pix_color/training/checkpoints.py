@@ -16,7 +16,7 @@ from absl import logging
 
 from pix2pix_color import cli
 from pix2pix_color.config import Config, ConfigError, differing_options
-from pix2pix_color.files import sync, write_atomically
+from pix2pix_color.files import disk_error, sync, write_atomically
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.train_state import TrainState
 
@@ -110,11 +110,10 @@ class Checkpoints:
             raise self._cannot_save(error) from error
 
     def _cannot_save(self, error: Exception) -> ConfigError:
-        reason = str(getattr(error, "strerror", "") or error).splitlines()[0]
         free = shutil.disk_usage(self._directory).free
         return ConfigError(
             f"step {self._state.step_number} could not be saved in "
-            f"{self._directory} ({reason}; {free / 2**20:.0f} MiB are free "
+            f"{self._directory} ({disk_error(error)}; {free / 2**20:.0f} MiB are free "
             f"there). The newest good checkpoint is {self.latest or 'none'}; "
             f"make room, or lower --keep_checkpoints, and run the same command "
             f"again")

@@ -43,9 +43,8 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
     weights = dict(gan_weight=config.training.gan_weight,
                    l1_weight=config.training.l1_weight)
     try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise ConfigError(memory.explain_exhaustion(config, state)) from error
+        with memory.explained(config, state):
+            yield
     except tf.errors.InvalidArgumentError as error:
         step = state.step_number + 1
         folder = RunFolder(config.reporting.workdir).diverged_path(step)

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from data_pipelines import cache, pipeline, split
 from data_pipelines.sources import Source
@@ -138,9 +139,13 @@ def _prepare(config: Config, workers: Workers, interruption: Interruption
     facts = _facts(config, precision, train_source, eval_source)
     _say_what_is_used(facts, workers)
 
-    with workers.strategy.scope():
+    with workers.strategy.scope(), memory.explained(config):
         state = TrainState.create(config, precision=precision,
                                   num_workers=workers.count)
+    if memory.largest_batch(state) < config.data.batch_size:
+        # The kernel ends a process that takes too much without a word.
+        logging.warning("this may need too much memory: %s",
+                        memory.describe(config, state))
     checkpoints = Checkpoints(state, config=config,
                               directory=folder.checkpoints_dir,
                               keep=config.reporting.keep_checkpoints)

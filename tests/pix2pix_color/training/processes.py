@@ -1,0 +1,94 @@
+"""Real processes that train, for tests that kill them."""
+
+import multiprocessing
+import os
+import sys
+
+from pix2pix_color.config import Config, Data, Networks, Reporting, Training
+
+# New processes are forked from one that has imported TensorFlow already.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["pix2pix_color.training.session"])
+
+
+def config(workdir, *, steps, batch_size=4, precision="auto", **training):
+    """A run of a second: 32 px, with dropout, everything due often."""
+    return Config(
+        data=Data(image_size=32, batch_size=batch_size, train_examples=14,
+                  eval_examples=2),
+        networks=Networks(base_filters=2),
+        training=Training(steps=steps, seed=3, precision=precision,
+                          **training),
+        reporting=Reporting(
+            workdir=str(workdir), log_every=3, eval_every=5, sample_every=7,
+            checkpoint_every=2, keep_checkpoints=2))
+
+
+def start(run, log_path, *, environment=None, num_devices=1):
+    """Starts fit(run) in a process of its own; its output goes to a file.
+
+    Args:
+      run: the Config.
+      log_path: the file, which is added to.
+      environment: variables to set.
+      num_devices: logical devices that the processor is divided into.
+    """
+    process = CONTEXT.Process(target=_fit, args=(
+        run, str(log_path), environment or {}, num_devices))
+    process.start()
+    return process
+
+
+def _fit(run, log_path, environment, num_devices):
+    log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.update(environment)
+    import tensorflow as tf
+
+    from data_pipelines import command
+    from data_pipelines.errors import Interrupted
+    from pix2pix_color.training import session
+
+    processor = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        processor, [tf.config.LogicalDeviceConfiguration()] * num_devices)
+    try:
+        session.fit(run)
+    except Interrupted as interrupted:
+        print(interrupted)
+        sys.exit(command.INTERRUPTED_EXIT_CODE)
+
+
+def saved_variables(workdir):
+    """Name -> array of all that the newest checkpoint of a run holds."""
+    import tensorflow as tf
+
+    directory = os.path.join(workdir, "checkpoints")
+    newest = max(name for name in os.listdir(directory)
+                 if name.startswith("step-"))
+    reader = tf.train.load_checkpoint(
+        os.path.join(directory, newest, "state"))
+    return {name: reader.get_tensor(name)
+            for name in reader.get_variable_to_shape_map()
+            if name != "_CHECKPOINTABLE_OBJECT_GRAPH"}
+
+
+def events(workdir):
+    """(folder, tag, step, content) of every point, picture and layout."""
+    import tensorflow as tf
+    from tensorboard.compat.proto import event_pb2
+
+    found = []
+    for folder in ("train", "eval"):
+        directory = os.path.join(workdir, folder)
+        for name in sorted(os.listdir(directory)):
+            records = tf.data.TFRecordDataset(os.path.join(directory, name))
+            for record in records.as_numpy_iterator():
+                event = event_pb2.Event.FromString(record)
+                found += [
+                    (folder, value.tag, event.step,
+                     value.tensor.SerializeToString())
+                    for value in event.summary.value
+                    if value.tag != "images_per_second"]  # it measures time
+    return sorted(found)
