@@ -10,6 +10,8 @@ from typing import Callable
 import keras
 import tensorflow as tf
 
+from pix2pix_color.networks.fused_batch_norm import FusedBatchNormalization
+
 KERNEL_SIZE = 4
 LEAKY_SLOPE = 0.2
 
@@ -46,9 +48,11 @@ def batch_norm(*, synchronized: bool, dtype: str,
     Synchronized, it normalizes by the statistics of the whole batch; otherwise
     each replica of a distributed step by those of its own examples.
     """
-    return keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(mean=1.0),
-        synchronized=synchronized, dtype=dtype, name=name)
+    options = dict(momentum=0.9, epsilon=1e-5,
+                   gamma_initializer=_normal(mean=1.0), dtype=dtype, name=name)
+    if synchronized and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return keras.layers.BatchNormalization(synchronized=True, **options)
+    return FusedBatchNormalization(**options)
 
 
 def leaky_relu(*, dtype: str, name: str) -> keras.layers.Layer:

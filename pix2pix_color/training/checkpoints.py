@@ -11,6 +11,7 @@ import re
 import shutil
 from typing import Optional
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -69,9 +70,10 @@ class Checkpoints:
           The checkpoint's folder.
 
         Raises:
-          ConfigError: the disk is full or cannot be written to; the other
-            checkpoints are as they were.
+          ConfigError: a variable is not finite, or the disk is full or cannot
+            be written to; the other checkpoints are as they were.
         """
+        self._require_finite()
         path = self.path(self._state.step_number)
         if self._state.step_number == self._on_disk:
             write_atomically(os.path.join(path, _JOURNAL), _to_bytes(journal))
@@ -80,6 +82,19 @@ class Checkpoints:
             self._on_disk = self._state.step_number
         self._remove_old(journal)
         return path
+
+    def _require_finite(self) -> None:
+        """Refuses a state that finite gradients have brought beyond float32."""
+        bad = [variable.name for variable in self._state.variables_of_all()
+               if variable.dtype.is_floating and
+               not np.isfinite(tf.reduce_sum(variable).numpy())]
+        if bad:
+            raise ConfigError(
+                f"step {self._state.step_number}: not finite: "
+                f"{', '.join(bad[:3])} and {len(bad[3:])} more. The training "
+                f"has diverged and this step is not saved; a lower "
+                f"--learning_rate or --discriminator_learning_rate may help. "
+                f"The newest good checkpoint is {self.latest or 'none'}")
 
     def write(self, path: str, journal: Journal) -> None:
         """Writes a folder that is there whole or not at all.

@@ -8,6 +8,7 @@ import tensorflow as tf
 from data_pipelines import color
 from pix2pix_color.config import Config
 from pix2pix_color.networks import patchgan, unet
+from pix2pix_color.training.fused_adam import FusedAdam
 
 GENERATORS = {"unet": unet.build_unet}
 DISCRIMINATORS = {"patchgan": patchgan.build_patchgan}
@@ -130,5 +131,4 @@ def _shape(config: Config, precision: str) -> dict[str, Any]:
 
 def make_adam(learning_rate: float) -> keras.optimizers.Optimizer:
     """Adam as pix2pix sets it (Isola et al. 2017, 3.3; epsilon from Torch)."""
-    return keras.optimizers.Adam(learning_rate, beta_1=0.5, beta_2=0.999,
-                                 epsilon=1e-8)
+    return FusedAdam(learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)

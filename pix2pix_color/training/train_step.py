@@ -44,9 +44,10 @@ class Gradients(NamedTuple):
 
 
 TrainStep = Callable[[tf.Tensor, tf.Tensor], StepLosses]
-# What becomes of a network's gradients: network, optimizer, loss, gradients.
+# What becomes of a network's gradients: network, optimizer, loss, gradients;
+# returns the gradients as they were applied.
 Apply = Callable[[keras.Model, keras.optimizers.Optimizer, tf.Tensor,
-                  list[tf.Tensor]], None]
+                  list[tf.Tensor]], list[tf.Tensor]]
 
 
 def make_train_step(
@@ -71,10 +72,13 @@ def make_train_step(
     strategy = strategy or tf.distribute.get_strategy()
 
     def replica_step(condition, real_target):
-        step_losses, _ = take_turns(
+        step_losses, gradients = take_turns(
             state, condition, real_target, gan_weight=gan_weight,
             l1_weight=l1_weight, apply=_descend)
-        state.step.assign_add(1)
+        with tf.control_dependencies([gradients.discriminator[0],
+                                      gradients.generator[0]]):
+            one = tf.constant(1, tf.int64) + 0  # only of a finite update
+        state.step.assign_add(one)
         return step_losses
 
     @tf.function(autograph=False)
@@ -117,8 +121,9 @@ def take_turns(state: TrainState, condition: tf.Tensor,
         discriminator_loss = losses.discriminator_loss(real_loss, fake_loss)
     discriminator_gradients = discriminator_tape.gradient(
         discriminator_loss, discriminator.trainable_variables)
-    apply(discriminator, state.discriminator_optimizer, discriminator_loss,
-          discriminator_gradients)
+    discriminator_gradients = apply(
+        discriminator, state.discriminator_optimizer, discriminator_loss,
+        discriminator_gradients)
 
     with generator_tape:
         fake_logits = discriminator([condition, fake_target], training=True)
@@ -127,8 +132,9 @@ def take_turns(state: TrainState, condition: tf.Tensor,
         generator_loss = adversarial_loss + l1_loss
     generator_gradients = generator_tape.gradient(
         generator_loss, generator.trainable_variables)
-    apply(generator, state.generator_optimizer, generator_loss,
-          generator_gradients)
+    generator_gradients = apply(
+        generator, state.generator_optimizer, generator_loss,
+        generator_gradients)
 
     return StepLosses(
         discriminator_real=real_loss,
@@ -153,6 +159,7 @@ def _descend(network, optimizer, loss, gradients):
         gradients = [tf.identity(gradient) if share == 1 else gradient * share
                      for gradient in gradients]
     optimizer.apply_gradients(zip(gradients, network.trainable_variables))
+    return gradients
 
 
 def find_non_finite(
@@ -183,13 +190,13 @@ def find_non_finite(
     def replica_check(condition, real_target):
         step_losses, gradients = take_turns(
             state, condition, real_target, gan_weight=gan_weight,
-            l1_weight=l1_weight, apply=lambda *_: None)
+            l1_weight=l1_weight, apply=lambda *given: given[-1])
         named.clear()
         named["condition"] = condition
         named["target"] = real_target
         for name, network in networks.items():
             named.update((f"weight {name}/{variable.path}", variable.value)
-                         for variable in network.variables)
+                         for variable in network.trainable_variables)
         named.update((f"loss {name}", loss)
                      for name, loss in step_losses._asdict().items())
         for name, network in networks.items():
