@@ -128,8 +128,8 @@ class Checkpoints:
         free = shutil.disk_usage(self._directory).free
         return ConfigError(
             f"step {self._state.step_number} could not be saved in "
-            f"{self._directory} ({disk_error(error)}; {free / 2**20:.0f} MiB are free "
-            f"there). The newest good checkpoint is {self.latest or 'none'}; "
+            f"{self._directory} ({disk_error(error)}; {free / 2**20:.0f} MiB "
+            f"are free there). The newest good checkpoint is {self.latest or 'none'}; "
             f"make room, or lower --keep_checkpoints, and run the same command "
             f"again")
 
