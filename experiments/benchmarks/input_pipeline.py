@@ -3,14 +3,12 @@
     python -m experiments.benchmarks.input_pipeline --data=folder:PHOTOS
 
 Every way delivers the same thing, batches of 256 px Lab tensors, mirrored at
-random, and has a process to itself. They take turns, several rounds in one
-run; what is compared is images per second of processor time, which is images
-per second per core whatever else the machine does. Prints a table and writes
-JSON.
+random. They take turns; what is compared is images per second of processor
+time, which is images per second per core whatever else the machine does.
+Prints a table and writes JSON.
 """
 
 import json
-import multiprocessing.connection
 import os
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from skimage import color as skimage_color
 from data_pipelines import augment, cache, color, command, pipeline
 from data_pipelines.errors import InputError
 from data_pipelines.sources import open_source, sample_photos
+from experiments.benchmarks import turns
 
 _DATA = flags.DEFINE_string("data", "sample_photos",
                             "Photographs: sample_photos or folder:DIR.")
@@ -77,16 +76,16 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         jpeg, raw = (_prepare_shards(_DATA.value, directory, encoding)
                      for encoding in ("jpeg", "raw"))
-        rates = _alternate({
-            "folder": (_ours, _DATA.value, "none"),
-            "shards of JPEGs": (_ours, jpeg, "none"),
-            "shards of pixels": (_ours, raw, "none"),
-            "cache in memory": (_ours, _DATA.value, "memory"),
-            TUTORIAL: (_tutorial, _DATA.value),
-        }, _ROUNDS.value)
+        rates = turns.take_turns({
+            "folder": (_prepare, (_ours, _DATA.value, "none")),
+            "shards of JPEGs": (_prepare, (_ours, jpeg, "none")),
+            "shards of pixels": (_prepare, (_ours, raw, "none")),
+            "cache in memory": (_prepare, (_ours, _DATA.value, "memory")),
+            TUTORIAL: (_prepare, (_tutorial, _DATA.value)),
+        }, rounds=_ROUNDS.value)
     report = {
         "hardware": f"{os.cpu_count()} cores", "rates": rates,
-        "ratios": {name: _spread(np.divide(values, rates[TUTORIAL]))
+        "ratios": {name: turns.spread(np.divide(values, rates[TUTORIAL]))
                    for name, values in rates.items()},
         "color": _measure_color(_ROUNDS.value),
         "memory_mib": {count: _listing_memory(count)
@@ -144,47 +143,20 @@ def _prepare_shards(data: str, directory: str, encoding: str) -> str:
     return f"shards:{output}"
 
 
-def _alternate(ways: dict[str, tuple[Any, ...]],
-               rounds: int) -> dict[str, list[float]]:
-    """Images per second of processor time, one number a round.
-
-    Each way has a process of its own, which is idle while the others measure.
-    """
-    spawning = multiprocessing.get_context("spawn")
-    connections, processes = {}, []
-    for name, (make_batches, *arguments) in ways.items():
-        connections[name], theirs = spawning.Pipe()
-        processes.append(spawning.Process(
-            target=_measure_on_request, daemon=True,
-            args=(theirs, make_batches, arguments)))
-        processes[-1].start()
-        theirs.close()
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for round_number in range(rounds + 1):
-        for name, connection in connections.items():
-            connection.send(BATCHES_A_ROUND)
-            rate = connection.recv()
-            if round_number:  # the first warms up
-                rates[name].append(rate)
-    for process in processes:
-        process.kill()
-    return rates
-
-
-def _measure_on_request(
-        connection: multiprocessing.connection.Connection,
-        make_batches: Callable[..., Iterator[Any]],
-        arguments: Sequence[str]) -> None:
-    """Answers each number of batches with their images per CPU second."""
+def _prepare(make_batches: Callable[..., Iterator[Any]],
+             *arguments: str) -> Callable[[], float]:
+    """Returns what measures images per second of processor time."""
     batches = make_batches(*arguments)
-    while True:
-        num_batches = connection.recv()
+
+    def measure() -> float:
         started = _time_when_idle()
-        for _ in range(num_batches):
+        for _ in range(BATCHES_A_ROUND):
             next(batches)
         # Batches that stood ready at the start have been made again by now.
         seconds = _time_when_idle() - started
-        connection.send(num_batches * BATCH_SIZE / seconds)
+        return BATCHES_A_ROUND * BATCH_SIZE / seconds
+
+    return measure
 
 
 def _time_when_idle() -> float:
@@ -226,11 +198,6 @@ def _listing_memory(count: str) -> float:
         [sys.executable, "-c", _LISTING_PROGRAM, count], check=True,
         capture_output=True, text=True).stdout
     return float(output)
-
-
-def _spread(values: np.ndarray) -> dict[str, float]:
-    return {"median": float(np.median(values)), "min": float(np.min(values)),
-            "max": float(np.max(values))}
 
 
 def _print(report: dict[str, Any]) -> None:

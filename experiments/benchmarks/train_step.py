@@ -1,0 +1,261 @@
+"""How fast one training step is, against the machine and against PyTorch.
+
+    python -m experiments.benchmarks.train_step --against=torch --output=F.json
+
+Measures a full alternating update of both networks on a batch of noise, in
+every precision; prints images per second, the share of the machine's own
+bfloat16 matrix multiplication, and memory; draws a bar chart beside the JSON.
+All ways take turns in one run, each in a process to itself.
+"""
+
+import json
+import os
+import platform
+import resource
+import time
+from typing import Any, Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from matplotlib import figure
+
+from data_pipelines import command
+from data_pipelines.errors import InputError
+from experiments.benchmarks import turns
+from pix2pix_color import hardware
+from pix2pix_color.config import Config, Data, Networks
+from pix2pix_color.training.train_state import TrainState
+from pix2pix_color.training.train_step import make_train_step
+
+_SHAPES = flags.DEFINE_list(
+    "shapes", ["256x64x1", "256x64x4", "256x64x16", "128x32x32"],
+    "What to measure, each IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.")
+_AGAINST = flags.DEFINE_enum("against", "none", ["none", "torch"],
+                             "What else to measure.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of every way.",
+                               lower_bound=1)
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "JSON file to write, if any, with a PNG beside it.")
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+TUTORIAL = "PyTorch as tutorials run it"
+BEST = ("PyTorch at its best", "PyTorch at its best, compiled")
+# A measurement takes about this long, and one step at least.
+_SECONDS = 2.0
+_MATMUL = 4096
+
+
+def main(arguments: Sequence[str]) -> None:
+    command.refuse_arguments(arguments)
+    report: dict[str, Any] = {
+        "hardware": hardware.describe_device(),
+        "date": time.strftime("%Y-%m-%d"),
+        "versions": {"TensorFlow": tf.__version__,
+                     "Python": platform.python_version()},
+        "matmul_gflops": {}, "steps": []}
+    ways: dict[str, turns.Way] = {
+        f"matmul {name}": (prepare_matmul, (name,))
+        for name in ("float32", "bfloat16")}
+    print(report["hardware"])
+    peaks = turns.take_turns(ways, rounds=_ROUNDS.value)
+    for name, values in peaks.items():
+        report["matmul_gflops"][name.split()[1]] = float(np.median(values))
+        print(f"{name}: {np.median(values):.0f} GFLOP/s")
+    for shape in _SHAPES.value:
+        report["steps"] += _measure(_parse(shape), report["matmul_gflops"])
+    if _OUTPUT.value:
+        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=2)
+        draw(report).savefig(os.path.splitext(_OUTPUT.value)[0] + ".png")
+
+
+def _parse(shape: str) -> tuple[int, int, int]:
+    try:
+        image_size, filters, batch_size = map(int, shape.split("x"))
+    except ValueError:
+        raise InputError(f"--shapes={shape}: write IMAGE_SIZExBASE_FILTERSx"
+                         f"BATCH_SIZE, such as 256x64x16") from None
+    return image_size, filters, batch_size
+
+
+def _measure(shape: tuple[int, int, int],
+             peaks: dict[str, float]) -> list[dict[str, Any]]:
+    """Measures every way of one shape, and prints its part of the table."""
+    image_size, filters, batch_size = shape
+    ways: dict[str, turns.Way] = {
+        precision: (prepare_step, (*shape, precision))
+        for precision in PRECISIONS}
+    if _AGAINST.value == "torch":
+        ways |= {TUTORIAL: (prepare_torch, (*shape, False, False)),
+                 BEST[0]: (prepare_torch, (*shape, True, False)),
+                 BEST[1]: (prepare_torch, (*shape, True, True))}
+    results = turns.take_turns(ways, rounds=_ROUNDS.value)
+    gflop = gflop_an_image(image_size, filters)
+    print(f"\n{image_size} px, {filters} filters, batch {batch_size}: "
+          f"{gflop:.1f} GFLOP an image\n"
+          f"{'':32}images/s  (min to max)     of matmul  first step  memory")
+    rows = []
+    for name, measured in results.items():
+        if not measured:
+            continue
+        rate = turns.spread([one["images_per_second"] for one in measured])
+        share = rate["median"] * gflop / peaks["bfloat16"]
+        rows.append({
+            "image_size": image_size, "base_filters": filters,
+            "batch_size": batch_size, "way": name, "gflop_an_image": gflop,
+            "images_per_second": rate, "share_of_bfloat16_matmul": share,
+            "first_step_seconds": measured[-1]["first_step_seconds"],
+            "peak_memory_mib": measured[-1]["peak_memory_mib"]})
+        print(f"{name:32}{rate['median']:7.2f}  ({rate['min']:.2f} to "
+              f"{rate['max']:.2f}){share:12.0%}"
+              f"{rows[-1]['first_step_seconds']:10.1f} s"
+              f"{rows[-1]['peak_memory_mib']:8.0f} MiB")
+    _print_ratios(results)
+    return rows
+
+
+def _print_ratios(results: dict[str, list[dict[str, Any]]]) -> None:
+    def rates(name):
+        return np.array([one["images_per_second"] for one in results[name]])
+
+    ours = max(PRECISIONS, key=lambda name: np.median(rates(name)))
+    others = [name for name in (TUTORIAL, *BEST) if results.get(name)]
+    for name in others:
+        ratio = turns.spread(rates(ours) / rates(name))
+        print(f"{ours} against {name}: {ratio['median']:.2f} "
+              f"({ratio['min']:.2f} to {ratio['max']:.2f})")
+
+
+def prepare_step(image_size: int, filters: int, batch_size: int,
+                 precision: str) -> Callable[[], dict[str, float]]:
+    """Returns what measures this project's step."""
+    config = Config(data=Data(image_size=image_size, batch_size=batch_size),
+                    networks=Networks(base_filters=filters))
+    state = TrainState.create(config, precision=precision)
+    step = make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+    noise = tf.random.stateless_uniform(
+        [batch_size, image_size, image_size, 3], [0, 0], -1.0, 1.0)
+    condition, target = noise[..., :1], noise[..., 1:]
+    return measure_repeatedly(
+        lambda: float(step(condition, target).generator),
+        batch_size=batch_size)
+
+
+def prepare_torch(image_size: int, filters: int, batch_size: int, best: bool,
+                  compiled: bool) -> Callable[[], dict[str, float]]:
+    """Returns what measures PyTorch's step."""
+    from experiments.benchmarks import torch_pix2pix
+    return measure_repeatedly(torch_pix2pix.make_step(
+        image_size=image_size, filters=filters, batch_size=batch_size,
+        best=best, compiled=compiled), batch_size=batch_size)
+
+
+def measure_repeatedly(step: Callable[[], Any], *,
+                       batch_size: int) -> Callable[[], dict[str, float]]:
+    """Returns what makes a few steps and tells their rate."""
+    started = time.monotonic()
+    step()
+    first_step_seconds = time.monotonic() - started
+    started = time.monotonic()
+    step()
+    num_steps = max(1, round(_SECONDS / (time.monotonic() - started)))
+
+    def measure() -> dict[str, float]:
+        step()  # threads and caches that others have used meanwhile
+        started = time.monotonic()
+        for _ in range(num_steps):
+            step()
+        seconds = (time.monotonic() - started) / num_steps
+        return {"images_per_second": batch_size / seconds,
+                "first_step_seconds": first_step_seconds,
+                "peak_memory_mib": resource.getrusage(
+                    resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+    return measure
+
+
+def prepare_matmul(dtype: str) -> Callable[[], float]:
+    """Returns what measures GFLOP/s of a large matrix multiplication."""
+    matrix = tf.cast(tf.random.stateless_uniform([_MATMUL] * 2, [0, 0]), dtype)
+    multiply = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)))
+    multiply().numpy()
+
+    def measure() -> float:
+        seconds = []
+        for _ in range(3):
+            started = time.monotonic()
+            multiply().numpy()
+            seconds.append(time.monotonic() - started)
+        return 2 * _MATMUL**3 / min(seconds) / 1e9
+
+    return measure
+
+
+def gflop_an_image(image_size: int, filters: int) -> float:
+    """Work of one update a picture: multiplications and additions in 1e9.
+
+    A network's backward pass is twice its forward pass. The generator goes
+    forward and back once; the discriminator forward and back on the real and
+    on the fake picture, and forward and back to its input for the generator.
+    """
+    state = TrainState.create(
+        Config(data=Data(image_size=image_size),
+               networks=Networks(base_filters=filters)), precision="float32")
+    generator, discriminator = (
+        sum(map(_gflop, network.layers))
+        for network in (state.generator, state.discriminator))
+    return 3 * generator + 8 * discriminator
+
+
+def _gflop(layer: Any) -> float:
+    """Work of a layer's forward pass on one picture."""
+    kernel = getattr(layer, "kernel", None)
+    if kernel is None:
+        return 0.0
+    # A transposed convolution goes over its input's places.
+    places = (layer.input if "transpose" in type(layer).__name__.lower()
+              else layer.output).shape[1:3]
+    return 2 * np.prod(kernel.shape) * np.prod(places) / 1e9
+
+
+def draw(report: dict[str, Any]) -> figure.Figure:
+    """A bar a way, grouped by shape, over the tutorials' rate or float32's."""
+    shapes = list(dict.fromkeys(
+        (row["image_size"], row["base_filters"], row["batch_size"])
+        for row in report["steps"]))
+    names = list(dict.fromkeys(row["way"] for row in report["steps"]))
+    drawing = figure.Figure(figsize=(9, 4), layout="constrained")
+    axes = drawing.subplots()
+    width = 0.8 / len(names)
+    for place, name in enumerate(names):
+        rows = [row for row in report["steps"] if row["way"] == name]
+        at = [shapes.index((row["image_size"], row["base_filters"],
+                            row["batch_size"])) for row in rows]
+        base = [next(other["images_per_second"]["median"]
+                     for other in report["steps"]
+                     if other["way"] == (TUTORIAL if TUTORIAL in names
+                                         else "float32")
+                     and shapes.index((other["image_size"],
+                                       other["base_filters"],
+                                       other["batch_size"])) == where)
+                for where in at]
+        heights = [row["images_per_second"]["median"] / unit
+                   for row, unit in zip(rows, base)]
+        bars = axes.bar(np.array(at) + (place - len(names) / 2 + 0.5) * width,
+                        heights, width, label=name)
+        axes.bar_label(bars, [f"{row['images_per_second']['median']:.1f}"
+                              for row in rows], fontsize=7)
+    axes.axhline(1.0, color="black", linewidth=0.5)
+    axes.set_xticks(range(len(shapes)), [
+        f"{size} px, {filters} filters, batch {batch}"
+        for size, filters, batch in shapes])
+    axes.set_ylabel("images/s, relative")
+    axes.set_title(f"One training step (labels: images/s), "
+                   f"{report['hardware']}, {report['date']}", fontsize=9)
+    axes.legend(fontsize=8)
+    return drawing
+
+
+if __name__ == "__main__":
+    command.run(main)
