@@ -5,7 +5,7 @@ as PyTorch users write them.
 """
 
 import contextlib
-from typing import Callable
+from typing import Any, Callable
 
 import torch
 from torch import nn
@@ -72,9 +72,10 @@ def make_step(*, image_size: int, filters: int, batch_size: int, best: bool,
     """
     torch.manual_seed(0)
     layout = torch.channels_last if best else torch.contiguous_format
+    networks: list[Any] = [UNet(image_size.bit_length() - 1, filters),
+                           make_patchgan(filters)]
     generator, discriminator = (
-        network.to(device).to(memory_format=layout) for network in
-        (UNet(image_size.bit_length() - 1, filters), make_patchgan(filters)))
+        network.to(device, memory_format=layout) for network in networks)
     optimizers = [torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999),
                                    fused=best)
                   for network in (generator, discriminator)]

@@ -9,7 +9,6 @@ import multiprocessing.connection
 from typing import Any, Callable, Sequence
 
 import numpy as np
-import numpy.typing
 import tqdm
 
 # What a process is to prepare, and what that takes: prepare(*arguments)
@@ -70,7 +69,7 @@ def _measure_on_request(
         connection.send(measure())
 
 
-def spread(values: numpy.typing.ArrayLike) -> dict[str, float]:
+def spread(values: Any) -> dict[str, float]:
     """Median and extremes of a measurement's rounds."""
     return {"median": float(np.median(values)), "min": float(np.min(values)),
             "max": float(np.max(values))}
