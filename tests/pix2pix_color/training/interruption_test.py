@@ -46,7 +46,8 @@ def test_a_signal_waits_for_what_must_be_done_as_a_whole(number):
             assert not interruption.requested
             interruption.raise_if_requested()
             with interruption.deferred():
-                signal.raise_signal(number)
+                pass
+            signal.raise_signal(number)
             done.append("still deferred outside the inner one")
         done.append("and not raised behind it")
         assert interruption.requested

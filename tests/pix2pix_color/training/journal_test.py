@@ -22,7 +22,7 @@ def through_json(journal):
 
 def test_a_journal_comes_back_from_json_to_the_bit():
     journal = Journal()
-    for number in (0.1, 1 / 3, math.pi * 1e-30, 1e30):
+    for number in (0.1, 1 / 3, 0.7, math.pi * 1e-9):
         journal.add_losses(losses(number))
     journal.note_evaluation({"ab_l1": 0.1 + 0.2}, step=7, metric="ab_l1")
     journal.sampled_step = 5
@@ -40,10 +40,10 @@ def test_a_mean_goes_on_over_an_interruption():
     whole, first = Journal(), Journal()
     for number in (0.1, 0.7, 0.4):
         whole.add_losses(losses(number))
-    first.add_losses(losses(0.1))
+    for number in (0.1, 0.7):
+        first.add_losses(losses(number))
     resumed = through_json(first)
-    for number in (0.7, 0.4):
-        resumed.add_losses(losses(number))
+    resumed.add_losses(losses(0.4))
     means = resumed.take_mean_losses()
     assert means == whole.take_mean_losses()
     assert means["discriminator_real"] == pytest.approx(0.4)
