@@ -461,6 +461,33 @@ def test_other_flags_are_named_and_no_reason_to_fall_back(
     assert "damaged" not in caplog.text and stands_at(state, 0)
 
 
+def test_a_checkpoint_that_lacks_a_part_of_the_state_is_refused(
+        state, copied):
+    parts = state.tensors()
+    del parts["next_ordinals"]
+    tf.train.Checkpoint(**parts).write(f"{copied}/step-0000020/state")
+    with pytest.raises(ConfigError, match="step-0000020 cannot be restored: "
+                                          ".*next_ordinals"):
+        open_checkpoints(state, copied).restore_latest()
+
+
+@pytest.mark.parametrize("saved_by, restored_by, expected", [
+    ([12], 1, [12]), ([12], 3, [4, 4, 4]), ([8, 4], 1, [12]),
+    ([8, 4], 2, [8, 4])])
+def test_another_number_of_workers_shares_the_stream_out_anew(
+        state, tmp_path, saved_by, restored_by, expected):
+    before = state.next_ordinals.numpy()
+    try:
+        state.next_ordinals.assign(saved_by)
+        open_checkpoints(state, tmp_path).save(Journal())
+        state.next_ordinals.assign([0] * restored_by)
+        open_checkpoints(state, tmp_path).restore_latest()
+        state.share_out(restored_by)
+        assert state.next_ordinals.numpy().tolist() == expected
+    finally:
+        state.next_ordinals.assign(before)
+
+
 def test_a_state_of_another_shape_is_refused(copied):
     wider = make_state(Config(data=CONFIG.data,
                               networks=Networks(base_filters=3)))
