@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from data_pipelines import pipeline
 from pix2pix_color import hardware
-from pix2pix_color.config import (Config, ConfigError, Data, Networks,
-                                  Reporting)
+from pix2pix_color.config import Config, ConfigError, Data, Networks, Reporting
 from pix2pix_color.training import failure
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
