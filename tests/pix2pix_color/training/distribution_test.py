@@ -1,11 +1,15 @@
 """One process alone, and the flags of several; no cluster is needed here."""
 
 import json
+import sys
+import types
+from typing import cast
 
 import pytest
 import tensorflow as tf
 
 from pix2pix_color.config import Config, ConfigError, Data, Training
+from pix2pix_color.training import distribution
 from pix2pix_color.training.distribution import Workers, rejoining
 
 
@@ -39,10 +43,48 @@ def test_alone_everything_passes_through(alone):
     assert alone.require_equal(["a", "\udce9"], flag="--data=x") is None
 
 
-def test_alone_a_lost_worker_is_an_error(alone):
+@pytest.fixture
+def begun_anew(monkeypatch):
+    """The commands that this process would have been replaced by."""
+    commands: list[tuple] = []
+    monkeypatch.setattr(distribution.os, "execv",
+                        lambda *command: commands.append(command))
+    monkeypatch.delenv("PIX2PIX_COLOR_REJOINED", raising=False)
+    return commands
+
+
+GONE = tf.errors.UnavailableError(None, None, "gone")
+
+
+def test_alone_a_lost_worker_is_an_error(alone, begun_anew):
     with pytest.raises(tf.errors.UnavailableError, match="gone"):
         with rejoining(alone):
-            raise tf.errors.UnavailableError(None, None, "gone")
+            raise GONE
+    assert begun_anew == []
+
+
+def test_a_lost_worker_is_waited_for_three_times(alone, begun_anew, capsys):
+    one_of_two = cast(Workers, types.SimpleNamespace(count=2))
+    for tries in (1, 2, 3):
+        with rejoining(one_of_two):
+            raise GONE
+        assert begun_anew == [(sys.executable, sys.orig_argv)] * tries
+        assert capsys.readouterr().err == (
+            "another worker was lost; waiting for it to come back\n")
+    with pytest.raises(tf.errors.UnavailableError, match="gone"):
+        with rejoining(one_of_two):
+            raise GONE
+    alone.finish_update(30, is_last=False)  # an update: it counts anew
+    with rejoining(one_of_two):
+        raise GONE
+    assert len(begun_anew) == 4
+
+
+def test_another_error_is_none_of_a_lost_worker(begun_anew):
+    with pytest.raises(ConfigError):
+        with rejoining(cast(Workers, types.SimpleNamespace(count=2))):
+            raise ConfigError("a flag")
+    assert begun_anew == []
 
 
 def test_mirrored_over_a_single_device_takes_any_batch():
