@@ -88,12 +88,12 @@ def open_training(run, *, state=None, metrics=(9.0,) * 100, **others):
         state, config=run, keep=9,
         directory=os.path.join(run.reporting.workdir, "checkpoints"))
     journal = checkpoints.restore_latest() or Journal()
-    parts = dict(
+    parts: dict[str, Any] = dict(
         reporter=Recorded(state, metrics), interruption=Interruption(),
         rejected=pipeline.RejectedExamples(known=journal.rejected), **others)
     return loop.Training(
         config=run, state=state, journal=journal, workers=Workers(run),
-        checkpoints=checkpoints, **cast(dict[str, Any], parts))
+        checkpoints=checkpoints, **parts)
 
 
 def interrupt(training, source, *, update):
