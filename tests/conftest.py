@@ -1,5 +1,30 @@
-"""Quiet TensorFlow before anything imports it."""
+"""Quiet TensorFlow before anything imports it; disks that fill up."""
 
 import os
+import pathlib
+import subprocess
+
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that mounts a disk of so many KiB and returns its folder."""
+    mounted: list[pathlib.Path] = []
+
+    def mount(kibibytes):
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs",
+             folder], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no right to mount a small disk: {done.stderr}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", folder], check=True)

@@ -28,7 +28,7 @@ def photos(tmp_path):
 def stream(source, count):
     batches = pipeline.training_batches(
         source, color_space=color.LAB, image_size=32, resize_size=36,
-        batch_size=2, seed=5)
+        part=pipeline.Part(2), seed=5)
     return list(batches.take(count).as_numpy_iterator())
 
 
@@ -102,7 +102,7 @@ def test_a_full_disk_stops_the_streams(
         "training": lambda: rejected.watch_training(
             lambda first_ordinal: pipeline.training_batches(
                 source, color_space=color.LAB, image_size=32, resize_size=36,
-                batch_size=2, seed=5, first_ordinal=first_ordinal),
+                part=pipeline.Part(2), seed=5, first_ordinal=first_ordinal),
             source, seed=5, first_ordinal=0),
         "evaluation": lambda: rejected.watch_evaluation(
             pipeline.evaluation_batches(source, image_size=32, batch_size=2),

@@ -105,7 +105,7 @@ def test_the_sheet_is_what_the_network_is_given(page, photo_folder):
     train, _ = open_sides(photo_folder)
     batch = next(iter(pipeline.training_batches(
         train, color_space=color.LAB, image_size=SIZE,
-        resize_size=round(SIZE * 286 / 256), batch_size=24, seed=0)))
+        resize_size=round(SIZE * 286 / 256), part=pipeline.Part(24), seed=0)))
     drawn = color.LAB.decode(batch.condition, batch.target).numpy()
     for place, picture in enumerate(drawn):
         row, column = divmod(place, 8)

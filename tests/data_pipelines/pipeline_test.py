@@ -46,12 +46,12 @@ def numbers_shown(batch):
     return batch.condition.numpy()[:, 0, 0, 0].tolist()
 
 
-def training_batches(source, *, color_space=BYTES, batch_size=4, seed=0,
-                     first_ordinal=0, image_size=8):
+def training_batches(source, *, color_space=BYTES, batch_size=4, worker=0,
+                     num_workers=1, seed=0, first_ordinal=0, image_size=8):
     return pipeline.training_batches(
         source, color_space=color_space, image_size=image_size,
-        resize_size=image_size + 1, batch_size=batch_size, seed=seed,
-        first_ordinal=first_ordinal)
+        resize_size=image_size + 1, seed=seed, first_ordinal=first_ordinal,
+        part=pipeline.Part(batch_size, worker, num_workers))
 
 
 def example_indices(ordinals, *, num_examples, seed=0):
@@ -93,12 +93,15 @@ def photo_folder(tmp_path):
     return make
 
 
-def watch(rejected, source, *, count, first_ordinal=0, **options):
+def watch(rejected, source, *, count, first_ordinal=0, batch_size=4, worker=0,
+          num_workers=1, **options):
     """The first batches of the joined streams, as a list."""
     return list(itertools.islice(rejected.watch_training(
         lambda ordinal: training_batches(
-            source, first_ordinal=ordinal, **options),
-        source, seed=0, first_ordinal=first_ordinal), count))
+            source, first_ordinal=ordinal, batch_size=batch_size,
+            worker=worker, num_workers=num_workers, **options),
+        source, seed=0, first_ordinal=first_ordinal,
+        part=pipeline.Part(batch_size, worker, num_workers)), count))
 
 
 def names(rejected):
@@ -279,6 +282,52 @@ def test_stream_resumes_late_without_running_through_the_beginning():
         batch.ordinal.numpy(), num_examples=7)
 
 
+# Several workers' parts of the training stream.
+
+
+def places(part, ordinals):
+    return [int(part.place(tf.constant(ordinal, tf.int64)))
+            for ordinal in ordinals]
+
+
+@pytest.mark.parametrize("batch_size, num_workers", [
+    (1, 1), (5, 1), (1, 3), (4, 2), (3, 4)])
+def test_the_workers_places_partition_the_stream(batch_size, num_workers):
+    num_turns = 5
+    of_all = [places(pipeline.Part(batch_size, worker, num_workers),
+                     range(num_turns * batch_size))
+              for worker in range(num_workers)]
+    assert sorted(sum(of_all, [])) == list(
+        range(num_turns * batch_size * num_workers))
+    for worker, mine in enumerate(of_all):
+        # A batch is of neighbors, and the workers take turns.
+        first = worker * batch_size
+        assert mine[:batch_size] == list(range(first, first + batch_size))
+        assert mine == sorted(mine)
+
+
+def test_the_only_worker_s_part_is_the_whole_stream():
+    assert places(pipeline.Part(4), [0, 1, 7, 10**12]) == [0, 1, 7, 10**12]
+
+
+def test_two_workers_batches_are_halves_of_one_worker_s():
+    whole = list(training_batches(noise_source(7), batch_size=6).take(5))
+    for worker in range(2):
+        halves = training_batches(noise_source(7), batch_size=3, worker=worker,
+                                  num_workers=2).take(5)
+        mine = slice(3 * worker, 3 * worker + 3)
+        for one, half in zip(whole, halves, strict=True):
+            np.testing.assert_array_equal(half.condition, one.condition[mine])
+            np.testing.assert_array_equal(half.target, one.target[mine])
+
+
+def test_a_worker_numbers_its_own_part_without_gaps():
+    batches = training_batches(noise_source(7), batch_size=3, worker=1,
+                               num_workers=2, first_ordinal=6).take(3)
+    np.testing.assert_array_equal(
+        np.concatenate([batch.ordinal for batch in batches]), range(6, 15))
+
+
 # The evaluation stream.
 
 
@@ -346,6 +395,22 @@ def test_corrupt_photograph_is_left_out_of_training_and_named_once(
     assert ordinals.tolist() == readable[:12]
     assert names(rejected) == [f"{bad}.png"]
     assert len(warnings_about(caplog, f"{bad}.png")) == 1
+
+
+@pytest.mark.parametrize("worker, is_its", [(0, False), (1, True)])
+def test_corrupt_photograph_is_named_by_the_worker_whose_part_it_is_in(
+        photo_folder, worker, is_its):
+    # Two batches of two for each worker: eight places, one of them bad.
+    [bad] = example_indices([6], num_examples=8)
+    source = photo_folder(
+        *(WORDS if index == bad else None for index in range(8)))
+    rejected = pipeline.RejectedExamples()
+    seen = watch(rejected, source, count=2, batch_size=2, worker=worker,
+                 num_workers=2)
+    assert names(rejected) == [f"{bad}.png"] * is_its
+    # What is missing is made up for from the worker's own part.
+    assert [batch.ordinal.numpy().tolist() for batch in seen] == [
+        [0, 1], [3, 4] if is_its else [2, 3]]
 
 
 def test_training_resumes_behind_a_corrupt_photograph(photo_folder):

@@ -16,11 +16,18 @@ from PIL import Image
 from skimage import color as skimage_color
 from tensorboard.backend.event_processing import event_accumulator
 
+from data_pipelines import command
+
 ROOT = pathlib.Path(__file__).parents[2]
 PHOTOS = ROOT / "data_pipelines" / "sample_photos"
 SMALL = ("--image_size=32", "--base_filters=4", "--batch_size=4",
          "--log_every=5", "--sample_every=10", "--eval_every=10",
          "--checkpoint_every=10")
+# Of the U-Net for 32 px with two base filters.
+GENERATOR_PARAMETERS = sum(16 * given * made for given, made in (
+    (1, 2), (2, 4), (4, 8), (8, 16), (16, 16),
+    (16, 16), (32, 8), (16, 4), (8, 2), (4, 2))) + (
+        2 + 16 + 2) + 4 * (4 + 8 + 16 + 16 + 8 + 4 + 2)
 
 
 def run(module, *arguments, cwd=ROOT):
@@ -56,7 +63,12 @@ def test_fit_fills_the_folder_of_the_run(trained):
     assert sorted(os.listdir(workdir)) == [
         ".lock", "checkpoints", "config.flags", "eval", "export", "run.json",
         "samples", "train"]
-    assert os.path.exists(workdir / "checkpoints" / "step-20.index")
+    assert sorted(os.listdir(workdir / "checkpoints")) == [
+        "step-0000010", "step-0000020"]
+    assert re.search(r"^time        waiting for data \d+\.\d s \(\d+%\), step ",
+                     process.stdout, re.M)
+    assert re.search(r"^best        step [12]0, ab_l1 \d+\.\d\d$",
+                     process.stdout, re.M)
     assert sorted(os.listdir(workdir / "samples")) == [
         "step-0000010.png", "step-0000020.png", "training-0000020.png"]
     assert "device      " in process.stdout
@@ -90,6 +102,10 @@ def test_run_json_holds_what_one_needs_to_compare_runs(trained):
         "colorfulness_gap"}
     assert facts["evaluation"]["gray_image"]["colorfulness"] == 0
     assert facts["data"]["train_photographs"] > 0
+    assert facts["best"]["step"] in (10, 20)
+    assert facts["best"]["metric"] == "ab_l1"
+    assert facts["best"]["value"] <= facts["evaluation"]["colorized"]["ab_l1"]
+    assert facts["seconds"]["step"] > 0
 
 
 def test_the_same_command_continues_and_the_curves_too(trained):
@@ -198,7 +214,8 @@ def test_wrong_input_gets_one_clear_line_and_exit_code_1(tmp_path):
 @pytest.mark.parametrize("module", ["fit", "export", "colorize"])
 def test_help_names_every_flag(module):
     process = run(module, "--help")
-    flags = {"fit": ["--image_size", "--workdir", "--[no]histograms"],
+    flags = {"fit": ["--image_size", "--workdir", "--[no]histograms",
+                     "--[no]dry_run"],
              "export": ["--run"], "colorize": ["--model", "--output_dir"]}
     assert process.returncode == 0
     for flag in flags[module]:
@@ -218,29 +235,84 @@ def test_fewer_steps_than_were_done_are_refused(trained):
 
 def test_a_run_that_diverges_stops_and_keeps_what_was_good(tmp_path):
     process = run("fit", f"--workdir={tmp_path}/run", *SMALL, "--steps=30",
-                  "--checkpoint_every=5", "--learning_rate=1e30")
+                  "--checkpoint_every=1", "--learning_rate=1e30")
     assert process.returncode == 1
-    assert re.search(r"error: step 5: the loss \w+ is nan, the training has "
-                     r"diverged; .* checkpoint is none", process.stderr)
-    assert os.listdir(tmp_path / "run" / "checkpoints") == []
+    message = re.fullmatch(
+        r"error: step \d: not finite: .+ The training has diverged; .* are in "
+        r"(.+/run/diverged/step-000000\d); the newest good checkpoint is "
+        r"(.+/run/checkpoints/step-000000\d)", error_of(process)[-1])
+    assert message
+    assert sorted(os.listdir(message.group(1))) == [
+        "batch.npz", "config.flags", "journal.json", "not_finite.txt",
+        "state.data-00000-of-00001", "state.index"]
+    assert os.path.isdir(message.group(2))
+    assert os.path.basename(message.group(2)) == max(
+        os.listdir(tmp_path / "run" / "checkpoints"))
 
 
-def test_an_interrupted_run_saves_where_it_stands(tmp_path):
+def interrupt(workdir, number):
+    """Sends a signal to a run without end; returns its exit code and stderr."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pix2pix_color.fit",
-         f"--workdir={tmp_path}/run", *SMALL, "--steps=100000",
-         "--checkpoint_every=100000", "--sample_every=100000",
-         "--eval_every=100000"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        [sys.executable, "-m", "pix2pix_color.fit", f"--workdir={workdir}",
+         *SMALL, "--steps=100000", "--checkpoint_every=100000",
+         "--sample_every=100000", "--eval_every=100000"], cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     for line in process.stderr:
         if line.startswith("step 10/"):
             break
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 1
-    assert process.stderr.read().splitlines()[-1] == "interrupted"
-    (name,) = [path.stem for path in
-               (tmp_path / "run" / "checkpoints").glob("step-*.index")]
-    assert int(name.removeprefix("step-")) >= 10
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    return process.returncode, stderr
+
+
+def test_an_interrupted_run_saves_where_it_stands(tmp_path):
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        ended = pool.map(
+            lambda number: interrupt(tmp_path / number.name, number), numbers)
+    for number, (code, stderr) in zip(numbers, ended):
+        assert code == 75 == command.INTERRUPTED_EXIT_CODE
+        message = re.fullmatch(
+            r"interrupted at step (\d+), which is saved; the same command goes "
+            r"on from there", stderr.splitlines()[-1])
+        assert message and int(message.group(1)) >= 10
+        assert os.listdir(tmp_path / number.name / "checkpoints") == [
+            f"step-{int(message.group(1)):07d}"]
+
+
+def everything_below(folder):
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_dry_run_tells_the_cost_and_changes_nothing(trained, tmp_path):
+    workdir, _, _ = trained
+    before = everything_below(workdir)
+    cheap = ("--image_size=32", "--base_filters=2", "--batch_size=2")
+    # The existing run was made with other flags, which does not matter.
+    folders = (tmp_path / "new", workdir)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        processes = pool.map(
+            lambda folder: run("fit", "--dry_run", f"--workdir={folder}",
+                               *cheap), folders)
+    for process, folder in zip(processes, folders):
+        assert process.returncode == 0, process.stderr
+        facts = {line[:12].strip(): line[12:]
+                 for line in process.stdout.splitlines()}
+        assert facts["generator"] == f"{GENERATOR_PARAMETERS:,} parameters"
+        assert re.fullmatch(r"[\d,]+ parameters", facts["discrim."])
+        assert re.fullmatch(r"0\.7\d GiB of \d+\.\d GiB, room for "
+                            r"--batch_size=\d+", facts["estimate"])
+        step = re.fullmatch(r"(\d+\.\d\d) s \((\d+\.\d) images/s\), the first "
+                            r"one (\d+\.\d) s with tracing", facts["step"])
+        assert step
+        second, rate, first = map(float, step.groups())
+        assert second < first and rate == pytest.approx(2 / second, rel=0.5)
+        assert re.fullmatch(r"\d\.\d\d GiB at most", facts["memory"])
+        assert facts["dry run"] == f"nothing was written to {folder}"
+    assert not (tmp_path / "new").exists()
+    assert everything_below(workdir) == before
 
 
 def test_photographs_that_vanish_end_the_run_with_a_line(tmp_path):
@@ -265,7 +337,8 @@ def test_photographs_that_vanish_end_the_run_with_a_line(tmp_path):
     assert process.returncode == 1
     assert re.search("error: .*none of its 12 photograph.s. can be read",
                      stderr.splitlines()[-1])
-    assert list((tmp_path / "run" / "checkpoints").glob("step-*.index"))
+    (folder,) = (tmp_path / "run" / "checkpoints").iterdir()
+    assert int(folder.name.removeprefix("step-")) >= 10
 
 
 def test_a_second_process_in_the_same_folder_is_refused(trained):

@@ -34,12 +34,34 @@ def test_powers_of_two_are_sizes(size):
      r"--learning_rate=nan must be at least 0.0"),
     (lambda: Config(training=Training(precision="float16")),
      r"--precision=float16 must be one of auto, float32, mixed_bfloat16"),
+    (lambda: Config(training=Training(distribute="tpu")),
+     r"--distribute=tpu must be one of none, mirrored, multiworker"),
+    (lambda: Config(reporting=Reporting(best_metric="colorfulness")),
+     r"--best_metric=colorfulness must be one of ab_l1, psnr_db, ssim"),
     (lambda: Config(reporting=Reporting(workdir="")),
      r"--workdir must name a folder"),
 ])
 def test_a_wrong_value_is_named_with_what_is_allowed(build, message):
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+@pytest.mark.parametrize("value, expected", [
+    ("", (0, 0)), ("1,1", (1, 1)), ("10,20", (10, 20)), ("9,10", (9, 10))])
+def test_steps_to_profile(value, expected):
+    config = Config(reporting=Reporting(profile_steps=value))
+    assert config.profiled_steps() == expected
+
+
+@pytest.mark.parametrize("value", [
+    "10", ",", "10,", ",20", "20,10", "10,9", "0,5", "5,0", "0,0", "a,b",
+    "1,2,3", "1, 2", " 1,2", "1,2\n", "-1,5", "1.5,2", "1-2"])
+def test_wrong_steps_to_profile_are_refused(value):
+    with pytest.raises(ConfigError) as refusal:
+        Config(reporting=Reporting(profile_steps=value))
+    assert str(refusal.value) == (
+        f"--profile_steps={value} must be two steps, the first and the last to "
+        f"record, such as 10,20")
 
 
 @pytest.mark.parametrize("epochs, batch_size, steps, expected", [
@@ -68,9 +90,12 @@ def test_what_differs_is_named_with_both_values():
 
 
 def test_length_and_periods_may_change_on_resume():
-    new = Config(training=Training(epochs=999, steps=7), reporting=Reporting(
-        workdir="elsewhere", log_every=1, sample_every=1, eval_every=1,
-        checkpoint_every=1, keep_checkpoints=1, histograms=True))
+    new = Config(
+        training=Training(epochs=999, steps=7, distribute="mirrored"),
+        reporting=Reporting(
+            workdir="elsewhere", log_every=1, sample_every=1, eval_every=1,
+            checkpoint_every=1, keep_checkpoints=1, best_metric="ssim",
+            profile_steps="1,2", histograms=True))
     assert all(getattr(new.reporting, field.name) != field.default
                for field in dataclasses.fields(Reporting))
     assert differing_options(Config(), new) == []

@@ -1,4 +1,7 @@
-"""Which arithmetic suits which machine."""
+"""Which arithmetic suits which machine, and how much memory it has."""
+
+import resource
+import types
 
 import pytest
 import tensorflow as tf
@@ -52,3 +55,73 @@ def test_gpus_train_in_bfloat16_from_ampere_on(
 def test_what_was_asked_for_is_taken(machine, precision):
     machine()
     assert hardware.resolve_precision(precision) == precision
+
+
+def test_memory_grows_with_need_and_repeats_are_exact_when_asked(monkeypatch):
+    done = []
+    monkeypatch.setattr(tf.config, "list_physical_devices",
+                        lambda kind: [f"{kind}:0", f"{kind}:1"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth",
+                        lambda *arguments: done.append(arguments))
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism",
+                        lambda: done.append("deterministic"))
+    hardware.claim_devices()
+    assert done == [("GPU:0", True), ("GPU:1", True)]
+    hardware.claim_devices(deterministic=True)
+    assert done[2:] == ["deterministic", ("GPU:0", True), ("GPU:1", True)]
+
+
+@pytest.fixture
+def memory(monkeypatch, tmp_path):
+    """A function that gives this machine other limits of its memory."""
+    def make(*, physical, process=resource.RLIM_INFINITY, container=None):
+        pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": physical // 4096}
+        monkeypatch.setattr(hardware.os, "sysconf", pages.__getitem__)
+        monkeypatch.setattr(hardware.resource, "getrlimit",
+                            lambda kind: (process, resource.RLIM_INFINITY))
+        path = tmp_path / "memory.max"
+        if container is not None:
+            path.write_text(container)
+        monkeypatch.setattr(hardware, "_CGROUP_LIMIT", str(path))
+
+    return make
+
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize("limits, expected", [
+    (dict(physical=8 * GIB), 8),
+    (dict(physical=8 * GIB, container="max\n"), 8),
+    (dict(physical=8 * GIB, container=f"{3 * GIB}\n"), 3),
+    (dict(physical=8 * GIB, process=2 * GIB, container=f"{3 * GIB}\n"), 2),
+    (dict(physical=8 * GIB, process=9 * GIB, container=f"{10 * GIB}\n"), 8),
+])
+def test_the_lowest_limit_of_memory_counts(memory, limits, expected):
+    memory(**limits)
+    assert hardware.memory_bytes() == expected * GIB
+
+
+def test_the_smallest_gpu_counts(memory, monkeypatch):
+    memory(physical=GIB)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    monkeypatch.setattr(hardware.device_lib, "list_local_devices", lambda: [
+        types.SimpleNamespace(device_type=kind, memory_limit=gib * GIB)
+        for kind, gib in (("CPU", 1), ("GPU", 24), ("GPU", 16))])
+    assert hardware.memory_bytes() == 16 * GIB
+
+
+def test_the_peak_of_a_process_without_gpu_is_its_resident_one(monkeypatch):
+    peak = hardware.peak_memory_bytes()
+    assert 50 * 2**20 < peak < GIB * 100
+    monkeypatch.setattr(hardware.resource, "getrusage",
+                        lambda who: types.SimpleNamespace(ru_maxrss=12))
+    assert hardware.peak_memory_bytes() == 12 * 1024
+
+
+def test_the_peak_of_a_gpu_is_tensorflow_s(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    monkeypatch.setattr(
+        tf.config.experimental, "get_memory_info",
+        {"GPU:0": {"peak": 123, "current": 5}}.__getitem__)
+    assert hardware.peak_memory_bytes() == 123

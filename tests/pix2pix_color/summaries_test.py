@@ -1,9 +1,12 @@
 """Event files are read back by TensorBoard's own reader."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 
 from pix2pix_color import summaries
@@ -93,3 +96,123 @@ def test_the_grid_shows_gray_generated_and_real_in_this_order():
              if tuple(color) in ((90, 90, 90), (0, 200, 0), (200, 0, 0))]
     assert list(dict.fromkeys(order)) == [
         (90, 90, 90), (0, 200, 0), (200, 0, 0)]
+
+
+# What a run that was killed leaves to the one that goes on.
+
+
+def event(step):
+    """A record of an event file, longer for later steps."""
+    return event_pb2.Event(step=step, file_version="x" * step
+                           ).SerializeToString()
+
+
+def write_events(path, steps):
+    """Writes an event file; returns its bytes."""
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for step in steps:
+            file.write(event(step))
+    return path.read_bytes()
+
+
+def steps_in(path):
+    return [event_pb2.Event.FromString(record).step for record in
+            tf.data.TFRecordDataset(str(path)).as_numpy_iterator()]
+
+
+FILE = "events.out.tfevents.1.host"
+
+
+@pytest.mark.parametrize("steps, last, kept", [
+    ([0, 1, 2, 3, 4], 2, [0, 1, 2]), ([0, 9, 3, 9, 4], 4, [0, 3, 4]),
+    ([0, 0, 1], 0, [0, 0]), ([7, 8], 2, [])])
+def test_events_beyond_a_step_go_and_the_others_are_the_same_bytes(
+        tmp_path, steps, last, kept):
+    write_events(tmp_path / FILE, steps)
+    expected = write_events(tmp_path / "expected", kept)
+    summaries.remove_events_after(last, str(tmp_path))
+    assert (tmp_path / FILE).read_bytes() == expected
+    assert sorted(os.listdir(tmp_path)) == [FILE, "expected"]
+
+
+@pytest.mark.parametrize("missing", [1, 6, 12, 20, 28])
+def test_an_event_that_was_half_written_goes(tmp_path, missing):
+    whole = write_events(tmp_path / FILE, [0, 1, 9])
+    expected = write_events(tmp_path / "expected", [0, 1])
+    assert missing < len(whole) - len(expected)
+    (tmp_path / FILE).write_bytes(whole[:-missing])
+    summaries.remove_events_after(9, str(tmp_path))
+    assert (tmp_path / FILE).read_bytes() == expected
+    assert steps_in(tmp_path / FILE) == [0, 1]
+
+
+def test_a_file_with_nothing_beyond_the_step_is_not_touched(tmp_path):
+    for name, steps in ((FILE, [0, 1, 2]), (f"{FILE}.v2", [3, 4])):
+        write_events(tmp_path / name, steps)
+        os.utime(tmp_path / name, ns=(10**18, 10**18))
+    (tmp_path / "events.out.tfevents.2.host").touch()
+    (tmp_path / "notes.txt").write_text("mine")
+    summaries.remove_events_after(3, str(tmp_path))
+    assert steps_in(tmp_path / FILE) == [0, 1, 2]
+    assert (tmp_path / FILE).stat().st_mtime_ns == 10**18
+    assert steps_in(tmp_path / f"{FILE}.v2") == [3]
+    assert (tmp_path / f"{FILE}.v2").stat().st_mtime_ns != 10**18
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == [
+        FILE, f"{FILE}.v2", "events.out.tfevents.2.host", "notes.txt"]
+
+
+@pytest.mark.parametrize("listed_first", ["rewrite", pytest.param(
+    "file", marks=pytest.mark.xfail(
+        raises=FileNotFoundError, strict=True,
+        reason="the file's own rewriting has removed it by then"))])
+def test_a_rewrite_that_was_killed_is_cleaned_up(
+        tmp_path, monkeypatch, listed_first):
+    write_events(tmp_path / FILE, [0, 1])
+    (tmp_path / f"{FILE}.rewritten").write_bytes(b"half of it")
+    listed = sorted(os.listdir(tmp_path), reverse=listed_first == "rewrite")
+    with monkeypatch.context() as patched:
+        patched.setattr(summaries.os, "listdir", lambda folder: listed)
+        summaries.remove_events_after(1, str(tmp_path))
+    assert os.listdir(tmp_path) == [FILE]
+    assert steps_in(tmp_path / FILE) == [0, 1]
+
+
+def test_a_folder_that_is_not_there_stays_away(tmp_path):
+    summaries.remove_events_after(1, str(tmp_path / "train"))
+    assert os.listdir(tmp_path) == []
+
+
+def write_point(writer, step, value):
+    writer.write_losses({"generator": value}, step=step, learning_rates={},
+                        images_per_second=1.0, rejected=0)
+    writer.write_metrics({"ab_l1": value}, step=step)
+
+
+def test_a_resumed_run_has_one_point_a_step_and_one_layout(tmp_path):
+    killed = summaries.Summaries(str(tmp_path))
+    for step in (10, 20, 30):
+        write_point(killed, step, 1.0)
+    killed.close()
+    resumed = summaries.Summaries(str(tmp_path), step=20)
+    write_point(resumed, 30, 2.0)
+    resumed.close()
+    for folder, tag in (("train", "loss/generator"), ("eval", "metric/ab_l1")):
+        # Which of the two files is read first is not certain.
+        assert sorted(scalars(read(tmp_path / folder), tag)) == [
+            (10, 1.0), (20, 1.0), (30, 2.0)]
+    layouts = [
+        value for path in (tmp_path / "train").iterdir() for record in
+        tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        for value in event_pb2.Event.FromString(record).summary.value
+        if value.tag == "custom_scalars__config__"]
+    assert len(layouts) == 1
+
+
+@pytest.mark.xfail(raises=KeyError, strict=True,
+                   reason="any event file is taken to hold a layout")
+def test_a_layout_that_never_reached_the_disk_is_written_anew(tmp_path):
+    (tmp_path / "train").mkdir()
+    write_events(tmp_path / "train" / FILE, [0])
+    summaries.Summaries(str(tmp_path)).close()
+    assert read(tmp_path / "train").Tensors("custom_scalars__config__")

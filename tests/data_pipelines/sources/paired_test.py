@@ -61,7 +61,7 @@ def test_the_condition_is_the_given_gray_and_the_target_the_color(tmp_path):
     save(tmp_path / "color" / "a.png", (255, 0, 0), size=(32, 32))
     batches = pipeline.training_batches(
         open_paired(tmp_path), color_space=color.LAB, image_size=32,
-        resize_size=32, batch_size=1, seed=0)
+        resize_size=32, part=pipeline.Part(1), seed=0)
     batch = next(iter(batches))
     # L* of gray 119 is 50.03; a* and b* of red are 80.09 and 67.20.
     np.testing.assert_allclose(batch.condition, 50.03 / 50 - 1, atol=1e-3)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.networks import unet
+from pix2pix_color.networks import layers, unet
 
 EVERY_SIZE = pytest.mark.parametrize("image_size", [32, 64, 128, 256, 512])
 
@@ -55,8 +55,8 @@ def convolutions(model):
     return layers_of(model, keras.layers.Conv2D, keras.layers.Conv2DTranspose)
 
 
-def names(layers):
-    return {layer.name for layer in layers}
+def names(some_layers):
+    return {layer.name for layer in some_layers}
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_all_but_first_innermost_and_last_have_norm_and_no_bias(image_size):
     (512, [2, 4, 8])])
 def test_dropout_is_on_the_innermost_layers_of_full_width(
         image_size, dropped_sizes):
-    dropouts = layers_of(build(image_size, 1), keras.layers.Dropout)
+    dropouts = layers_of(build(image_size, 1), layers.Dropout)
     assert [layer.rate for layer in dropouts] == [0.5] * len(dropped_sizes)
     assert sorted(tuple(layer.output.shape[1:]) for layer in dropouts) == [
         (size, size, 8) for size in dropped_sizes]
@@ -129,12 +129,12 @@ def test_dropout_follows_the_norm_of_its_layer():
 
 
 def test_dropout_has_the_given_rate():
-    dropouts = layers_of(build(128, 1, dropout=0.25), keras.layers.Dropout)
+    dropouts = layers_of(build(128, 1, dropout=0.25), layers.Dropout)
     assert [layer.rate for layer in dropouts] == [0.25, 0.25, 0.25]
 
 
 def test_a_dropout_of_zero_leaves_it_out():
-    assert not layers_of(build(128, 1, dropout=0.0), keras.layers.Dropout)
+    assert not layers_of(build(128, 1, dropout=0.0), layers.Dropout)
 
 
 @pytest.mark.parametrize("condition_channels, target_channels",
@@ -235,12 +235,42 @@ def test_inference_does_not_depend_on_the_rest_of_the_batch(
         np.testing.assert_allclose(alone, together[index], rtol=0, atol=1e-5)
 
 
-def test_dropout_makes_every_training_pass_differ(randomize_weights):
-    model = build(64)
+def test_dropout_makes_every_step_differ_and_none_twice(randomize_weights):
+    step = tf.Variable(0, dtype=tf.int64)
+    model = build(64, step=step.value)
     randomize_weights(model)
     condition = random_condition(2, 64)
-    first, second = (model(condition, training=True) for _ in range(2))
+    first, again = (model(condition, training=True) for _ in range(2))
+    np.testing.assert_allclose(first, again, rtol=0, atol=1e-5)
+    step.assign_add(1)
+    second = model(condition, training=True)
     assert np.abs(first - second).max() > 0.05
+
+
+def test_dropout_follows_the_seed(randomize_weights):
+    first, again, other = (build(64, dropout_seed=seed) for seed in (3, 3, 4))
+    condition = random_condition(2, 64)
+    for model in (first, again, other):
+        randomize_weights(model)
+    target = first(condition, training=True)
+    np.testing.assert_allclose(
+        target, again(condition, training=True), rtol=0, atol=1e-5)
+    assert np.abs(target - other(condition, training=True)).max() > 0.05
+
+
+def test_no_two_layers_of_dropout_share_their_noise():
+    ones = tf.ones([4, 8, 8, 8])
+    noises = [layer(ones, training=True).numpy() for seed in range(3)
+              for layer in layers_of(build(128, 1, dropout_seed=seed),
+                                     layers.Dropout)]
+    assert len({noise.tobytes() for noise in noises}) == len(noises) == 9
+
+
+@pytest.mark.parametrize("synchronized", [False, True])
+def test_every_norm_is_synchronized_when_asked_for(synchronized):
+    norms = layers_of(build(64, 1, synchronized_norm=synchronized),
+                      keras.layers.BatchNormalization)
+    assert [norm.synchronized for norm in norms] == [synchronized] * 9
 
 
 def test_without_dropout_training_passes_are_equal(randomize_weights):

@@ -1,4 +1,4 @@
-"""One update: who learns from what, in which order."""
+"""One update: who learns from what, in which order, and what is refused."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_both_networks_and_the_step_advance():
     step = train_step.make_train_step(state, gan_weight=1.0, l1_weight=100.0)
     step(*make_batch())
     step(*make_batch(1))
-    assert int(state.step) == 2
+    assert state.step_number == 2
     assert int(state.generator_optimizer.iterations) == 2
     assert not all_equal(before[0], values(state.generator))
     assert not all_equal(before[1], values(state.discriminator))
@@ -101,9 +101,8 @@ def test_l1_falls_when_one_batch_is_repeated(precision):
     history = [float(step(condition, target).generator_l1) for _ in range(20)]
     assert history[0] == pytest.approx(50.0, abs=5.0)
     assert history[-1] < 0.8 * history[0]
-    assert all(variable.dtype == "float32"
-               for variable in state.generator.variables
-               if "seed" not in variable.path)
+    assert {variable.dtype for variable in state.generator.variables} == {
+        "float32"}
 
 
 def test_the_seed_determines_the_initial_weights():
@@ -127,3 +126,130 @@ def test_adam_is_that_of_pix2pix():
     assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (
         0.5, 0.999, 1e-8)
     assert float(optimizer.learning_rate) == pytest.approx(3e-4)
+
+
+# What is not finite.
+
+WEIGHTS = dict(gan_weight=1.0, l1_weight=100.0)
+
+
+def with_nan(tensor):
+    """A copy with a single NaN in its last example."""
+    broken = tensor.numpy()
+    broken[-1, 3, 5, 0] = np.nan
+    return tf.constant(broken)
+
+
+def all_values(*parts):
+    """Values of all variables, batch normalization's averages aside."""
+    return {(place, variable.path): variable.numpy().copy()
+            for place, part in enumerate(parts) for variable in part.variables
+            if "moving" not in variable.path}
+
+
+def changed(before, *parts):
+    """Paths of what is not as it was; a NaN is as little as anything else."""
+    after = all_values(*parts)
+    return [path for path, value in before.items()
+            if not np.array_equal(value, after[path])]
+
+
+@pytest.fixture(scope="module")
+def step_and_refusal():
+    """The compiled update, and what one that was refused did to the state."""
+    state = make_state()
+    step = train_step.make_train_step(state, **WEIGHTS)
+    step(*make_batch())
+    parts = (state.generator, state.discriminator, state.generator_optimizer,
+             state.discriminator_optimizer)
+    before = all_values(*parts)
+    assert len(before) > 100
+    condition, target = make_batch(1)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        step(condition, with_nan(target))
+    return step, (state.step_number, changed(before, *parts))
+
+
+def test_an_update_that_is_not_finite_changes_no_weight_and_no_moment(
+        step_and_refusal):
+    _, (_, different) = step_and_refusal
+    assert [path for _, path in different
+            if not path.endswith("/iteration")] == []
+
+
+@pytest.mark.xfail(raises=AssertionError, strict=True,
+                   reason="counters do not wait for the assertions")
+def test_an_update_that_is_not_finite_is_not_counted(step_and_refusal):
+    assert step_and_refusal[1] == (1, [])
+
+
+def test_a_nan_in_the_condition_is_refused_too(step_and_refusal):
+    step, _ = step_and_refusal
+    condition, target = make_batch(2)
+    assert np.isfinite(step(condition, target).generator)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        step(with_nan(condition), target)
+
+
+def kinds(names):
+    return [name.partition(" ")[0] for name in names]
+
+
+def test_what_is_not_finite_is_named_inputs_first():
+    condition, target = make_batch()
+    state = make_state()
+    before = all_values(state.generator, state.discriminator,
+                        state.generator_optimizer)
+    names = train_step.find_non_finite(
+        state, condition, with_nan(target), **WEIGHTS)
+    assert names[0] == "target" and "condition" not in names
+    assert [name for name in names if name.startswith("loss ")] == [
+        "loss discriminator_real", "loss discriminator", "loss generator_l1",
+        "loss generator"]
+    order = ["target", "weight", "loss", "gradient"]
+    assert kinds(names) == sorted(kinds(names), key=order.index)
+    assert "gradient discriminator/patch0/kernel" in names
+    assert "gradient generator/encoder0/kernel" in names
+    assert [name for name in names if name.startswith("weight ")
+            and "/moving_" not in name] == []
+    # It only looks.
+    assert changed(before, state.generator, state.discriminator,
+                   state.generator_optimizer) == []
+    assert state.step_number == 0
+
+
+def test_nothing_is_named_where_all_is_finite():
+    assert train_step.find_non_finite(
+        make_state(), *make_batch(), **WEIGHTS) == []
+
+
+def break_a_weight(state):
+    kernel = state.generator.get_layer("decoder1").kernel
+    kernel.assign(tf.tensor_scatter_nd_update(
+        kernel.value, [[1, 2, 0, 0]], [np.inf]))
+
+
+@pytest.fixture(scope="module")
+def names_of_a_broken_weight():
+    state = make_state()
+    break_a_weight(state)
+    return train_step.find_non_finite(state, *make_batch(), **WEIGHTS)
+
+
+def test_a_weight_that_is_not_finite_is_named(names_of_a_broken_weight):
+    names = names_of_a_broken_weight
+    assert "weight generator/decoder1/kernel" in names
+    assert kinds(names)[0] == "weight" and "target" not in names
+    assert "weight generator/encoder0/kernel" not in names
+    assert "loss discriminator_real" not in names
+    assert "loss discriminator_fake" in names
+
+
+@pytest.mark.xfail(raises=AssertionError, strict=True,
+                   reason="the check itself spoils the moving averages, which "
+                          "it then names before the weight")
+def test_only_a_weight_that_was_not_finite_before_is_named(
+        names_of_a_broken_weight):
+    assert [name for name in names_of_a_broken_weight
+            if name.startswith("weight ")] == [
+                "weight generator/decoder1/kernel"]

@@ -1,0 +1,109 @@
+"""Dropout: its rate, and noise that follows from seed and step alone."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pix2pix_color.networks import layers
+
+
+def make_dropout(rate=0.5, *, seed=3, step=5, dtype="float32"):
+    step = tf.constant(step, tf.int64)
+    return layers.Dropout(rate, seed=seed, step=lambda: step, dtype=dtype,
+                          name="dropout")
+
+
+def noise(dropout, shape=(2, 8, 8, 4), **options):
+    """What becomes of ones."""
+    return dropout(tf.ones(shape, dropout.compute_dtype), **options).numpy()
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.25, 0.5, 0.9])
+def test_the_rate_is_dropped_and_the_rest_is_scaled(rate):
+    output = noise(make_dropout(rate), (4, 32, 32, 16), training=True)
+    dropped = output == 0
+    deviation = (rate * (1 - rate) / output.size)**0.5
+    assert dropped.mean() == pytest.approx(rate, abs=4 * deviation)
+    np.testing.assert_allclose(output[~dropped], 1 / (1 - rate), rtol=1e-6)
+    assert output.mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_what_is_kept_keeps_its_place_and_sign():
+    inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("f4")
+    output = make_dropout()(inputs, training=True).numpy()
+    kept = output != 0
+    np.testing.assert_allclose(output[kept], 2 * inputs[kept], rtol=1e-6)
+
+
+def test_no_two_pictures_pixels_or_channels_lose_the_same():
+    output = noise(make_dropout(), (2, 32, 32, 32), training=True)
+    for axis in (0, 1, 2, 3):
+        one, other = np.take(output, 0, axis), np.take(output, 1, axis)
+        assert np.mean(one != other) == pytest.approx(0.5, abs=0.1)
+
+
+def test_seed_and_step_determine_the_noise():
+    first = noise(make_dropout(seed=3, step=5), training=True)
+    np.testing.assert_array_equal(
+        first, noise(make_dropout(seed=3, step=5), training=True))
+    for other in (make_dropout(seed=4, step=5), make_dropout(seed=3, step=6),
+                  make_dropout(seed=5, step=3)):
+        share = np.mean(first != noise(other, training=True))
+        assert share == pytest.approx(0.5, abs=0.15)
+
+
+def test_a_compiled_step_draws_new_noise_each_time():
+    step = tf.Variable(0, dtype=tf.int64)
+    dropout = layers.Dropout(0.5, seed=3, step=step.value, dtype="float32",
+                             name="dropout")
+    compiled = tf.function(lambda: dropout(tf.ones([2, 8, 8, 4]),
+                                           training=True))
+    for number in range(3):
+        np.testing.assert_array_equal(
+            compiled(), noise(make_dropout(step=number), training=True))
+        step.assign_add(1)
+
+
+@pytest.mark.parametrize("options", [{}, {"training": False}])
+def test_inference_passes_through(options):
+    inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("f4")
+    np.testing.assert_array_equal(make_dropout()(inputs, **options), inputs)
+
+
+def test_there_is_nothing_to_save():
+    dropout = make_dropout()
+    noise(dropout, training=True)
+    assert dropout.variables == []
+
+
+def test_half_precision_drops_the_same():
+    full = noise(make_dropout(), training=True)
+    half = make_dropout(dtype="mixed_bfloat16")(
+        tf.ones([2, 8, 8, 4]), training=True)
+    assert half.dtype == tf.bfloat16
+    np.testing.assert_array_equal(tf.cast(half, tf.float32), full)
+
+
+def test_the_noise_of_two_devices_is_that_of_one(on_two_devices):
+    rows = json.loads(on_two_devices("""
+import json
+from pix2pix_color.networks import layers
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+step = lambda: tf.constant(5, tf.int64)
+with strategy.scope():
+    dropout = layers.Dropout(0.5, seed=3, step=step, dtype="float32",
+                             name="dropout")
+
+@tf.function
+def run():
+    return strategy.run(lambda: dropout(tf.ones([3, 8, 8, 4]), training=True))
+
+rows = strategy.experimental_local_results(run())
+print(json.dumps([row.numpy().tolist() for row in rows]))
+"""))
+    assert len(rows) == 2
+    np.testing.assert_array_equal(
+        np.concatenate(rows), noise(make_dropout(), (6, 8, 8, 4),
+                                    training=True))

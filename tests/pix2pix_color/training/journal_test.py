@@ -1,0 +1,120 @@
+"""What a run remembers beside its state comes back to the bit."""
+
+import json
+import math
+
+import pytest
+
+from pix2pix_color.training import journal as journal_lib
+from pix2pix_color.training.journal import Journal
+from pix2pix_color.training.train_step import StepLosses
+
+
+def losses(value):
+    """StepLosses of value, value + 1, ..."""
+    return StepLosses(*(value + place
+                        for place in range(len(StepLosses._fields))))
+
+
+def through_json(journal):
+    return Journal.from_json(json.loads(json.dumps(journal.to_json())))
+
+
+def test_a_journal_comes_back_from_json_to_the_bit():
+    journal = Journal()
+    for number in (0.1, 1 / 3, 0.7, math.pi * 1e-9):
+        journal.add_losses(losses(number))
+    journal.note_evaluation({"ab_l1": 0.1 + 0.2}, step=7, metric="ab_l1")
+    journal.sampled_step = 5
+    journal.rejected = {"--data=folder:x: é\udce9.jpg": "cut off"}
+    journal.seconds["step"] = 1 / 7
+    again = through_json(journal)
+    assert again == journal
+    assert again.loss_sums["generator"].hex() == (
+        journal.loss_sums["generator"].hex())
+    assert again.best == {"step": 7, "metric": "ab_l1", "value": 0.1 + 0.2}
+    assert again.evaluated_step == 7 and again.num_losses == 4
+
+
+def test_a_mean_goes_on_over_an_interruption():
+    whole, first = Journal(), Journal()
+    for number in (0.1, 0.7, 0.4):
+        whole.add_losses(losses(number))
+    for number in (0.1, 0.7):
+        first.add_losses(losses(number))
+    resumed = through_json(first)
+    resumed.add_losses(losses(0.4))
+    means = resumed.take_mean_losses()
+    assert means == whole.take_mean_losses()
+    assert means["discriminator_real"] == pytest.approx(0.4)
+    assert means["generator"] == pytest.approx(5.4)
+
+
+def test_the_means_are_those_since_they_were_last_taken():
+    journal = Journal()
+    journal.add_losses(losses(1.0))
+    journal.add_losses(losses(3.0))
+    assert journal.take_mean_losses() == losses(2.0)._asdict()
+    assert journal.num_losses == 0
+    journal.add_losses(losses(10.0))
+    assert journal.take_mean_losses() == losses(10.0)._asdict()
+
+
+def note(journal, metric, *values, first_step=1):
+    """Which of these evaluations were the best so far."""
+    return [journal.note_evaluation({metric: value, "other": -value},
+                                    step=step, metric=metric)
+            for step, value in enumerate(values, first_step)]
+
+
+@pytest.mark.parametrize("metric", [
+    "ab_l1", "delta_e", "colorfulness_gap"])
+def test_the_lowest_error_is_the_best(metric):
+    journal = Journal()
+    assert note(journal, metric, 5.0, 6.0, 4.0, 4.0) == [
+        True, False, True, False]
+    assert journal.best == {"step": 3, "metric": metric, "value": 4.0}
+    assert journal.evaluated_step == 4
+
+
+@pytest.mark.parametrize("metric", ["psnr_db", "ssim"])
+def test_the_highest_quality_is_the_best(metric):
+    journal = Journal()
+    assert note(journal, metric, 0.5, 0.4, 0.6, 0.6) == [
+        True, False, True, False]
+    assert journal.best == {"step": 3, "metric": metric, "value": 0.6}
+
+
+def test_another_metric_begins_anew():
+    journal = Journal()
+    note(journal, "ab_l1", 0.001)
+    assert note(journal, "delta_e", 9.0, 8.0, first_step=2) == [True, True]
+    assert journal.best == {"step": 3, "metric": "delta_e", "value": 8.0}
+
+
+def test_time_adds_up_even_where_the_work_fails(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(journal_lib.time, "monotonic", lambda: now[0])
+    journal = Journal(seconds={**Journal().seconds, "step": 1.0})
+    with journal.timed("step"):
+        now[0] += 2.0
+    with pytest.raises(KeyError):
+        with journal.timed("step"):
+            now[0] += 4.0
+            raise KeyError
+    with journal.timed("evaluation"):
+        now[0] += 3.0
+    assert journal.seconds == {
+        "waiting for data": 0.0, "step": 7.0, "evaluation": 3.0,
+        "summaries": 0.0, "checkpoints": 0.0}
+    assert journal.where_the_time_went().startswith(
+        "waiting for data 0.0 s (0%), step 7.0 s (70%), "
+        "evaluation 3.0 s (30%)")
+
+
+def test_two_journals_share_nothing():
+    one, other = Journal(), Journal()
+    one.add_losses(losses(1.0))
+    one.seconds["step"] += 1.0
+    one.rejected["a"] = "b"
+    assert other == Journal()
