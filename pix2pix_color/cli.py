@@ -13,6 +13,9 @@ from data_pipelines.errors import InputError
 from pix2pix_color import config as config_lib
 from pix2pix_color.config import Config, ConfigError
 
+# The last line of what config_to_text writes: one cut off would mean defaults.
+_END = "\n# end\n"
+
 _DEFINE: dict[type, Callable] = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
@@ -47,12 +50,20 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS) -> Config:
                      for name in config_lib.GROUPS})
 
 
-def config_from_file(path: str) -> Config:
+def config_from_file(path: str, *, whole: bool = False) -> Config:
     """Reads a flag file, such as the config.flags of a run.
+
+    Args:
+      path: the file.
+      whole: whether it must be one that config_to_text wrote, to its end.
 
     Raises:
       ConfigError: it cannot be read, or holds a flag that is unknown or wrong.
     """
+    if whole:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            if not file.read().endswith(_END):
+                raise ConfigError(f"{path} does not end as it was written")
     flag_values = flags.FlagValues()
     flags.DEFINE_string("flagfile", "", "", flag_values)
     define_config_flags(flag_values)
@@ -68,7 +79,7 @@ def config_to_text(config: Config) -> str:
     lines = ["# Repeat this run: python -m pix2pix_color.fit --flagfile=THIS"]
     for field, value in config.options():
         lines.append(f"--{field.name}={value}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + _END
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

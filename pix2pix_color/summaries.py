@@ -26,6 +26,8 @@ _CHARTS = {
         ("loss/generator", "loss/discriminator"),
 }
 
+# The layout is the first thing that a run writes.
+_LAYOUT_TAG, _LAYOUT_WITHIN = b"custom_scalars__config__", 4096
 _REWRITTEN = ".rewritten"
 # Length and two checksums around each record of a TFRecord file.
 _RECORD_OVERHEAD = 16
@@ -51,7 +53,7 @@ class Summaries:
         folders = [os.path.join(workdir, name) for name in ("train", "eval")]
         for folder in folders:
             remove_events_after(step, folder)
-        has_layout = os.path.isdir(folders[0]) and os.listdir(folders[0])
+        has_layout = _has_layout(folders[0])
         self._train, self._eval = map(tf.summary.create_file_writer, folders)
         if not has_layout:
             self._write_layout()
@@ -132,6 +134,17 @@ class Summaries:
         """Flushes and ends both files."""
         self._train.close()
         self._eval.close()
+
+
+def _has_layout(folder: str) -> bool:
+    """Whether a process before this one has brought its layout to disk."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    paths = [os.path.join(folder, name) for name in names]
+    for path in filter(os.path.isfile, paths):
+        with open(path, "rb") as file:
+            if _LAYOUT_TAG in file.read(_LAYOUT_WITHIN):
+                return True
+    return False
 
 
 def remove_events_after(step: int, folder: str) -> None:

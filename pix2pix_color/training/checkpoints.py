@@ -22,6 +22,7 @@ from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.train_state import TrainState
 
 _FOLDER = re.compile(r"step-(\d+)")
+_UNFINISHED = ".unfinished"
 _STATE, _JOURNAL, _FLAGS = "state", "journal.json", "config.flags"
 
 
@@ -41,13 +42,17 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(**state.tensors())
         self._directory, self._keep = directory, keep
         self._on_disk = -1  # the step that save need not write again
+        self._damaged: set[int] = set()
 
     def steps(self) -> list[int]:
-        """The steps that there are checkpoints of, in order."""
-        names = (os.listdir(self._directory)
-                 if os.path.isdir(self._directory) else [])
-        found = map(_FOLDER.fullmatch, names)
-        return sorted(int(match.group(1)) for match in found if match)
+        """The steps that there are good checkpoints of, in order."""
+        found = map(_FOLDER.fullmatch, self._names())
+        return sorted({int(match.group(1)) for match in found if match}
+                      - self._damaged)
+
+    def _names(self) -> list[str]:
+        return (os.listdir(self._directory)
+                if os.path.isdir(self._directory) else [])
 
     def path(self, step: int) -> str:
         """The folder of a step's checkpoint."""
@@ -76,10 +81,15 @@ class Checkpoints:
         self._require_finite()
         path = self.path(self._state.step_number)
         if self._state.step_number == self._on_disk:
-            write_atomically(os.path.join(path, _JOURNAL), _to_bytes(journal))
+            try:
+                write_atomically(os.path.join(path, _JOURNAL),
+                                 _to_bytes(journal))
+            except OSError as error:
+                raise self._cannot_save(error) from error
         else:
             self.write(path, journal)
             self._on_disk = self._state.step_number
+            self._damaged.discard(self._on_disk)
         self._remove_old(journal)
         return path
 
@@ -103,7 +113,7 @@ class Checkpoints:
           ConfigError: as save.
         """
         unfinished = os.path.join(os.path.dirname(path),
-                                  f".{os.path.basename(path)}.unfinished")
+                                  f".{os.path.basename(path)}{_UNFINISHED}")
         try:
             shutil.rmtree(unfinished, ignore_errors=True)
             os.makedirs(unfinished)
@@ -125,18 +135,24 @@ class Checkpoints:
             raise self._cannot_save(error) from error
 
     def _cannot_save(self, error: Exception) -> ConfigError:
-        free = shutil.disk_usage(self._directory).free
+        room = ""
+        if os.path.isdir(self._directory):
+            free = shutil.disk_usage(self._directory).free
+            room = f"; {free / 2**20:.0f} MiB are free there"
         return ConfigError(
             f"step {self._state.step_number} could not be saved in "
-            f"{self._directory} ({disk_error(error)}; {free / 2**20:.0f} MiB "
-            f"are free there). The newest good checkpoint is {self.latest or 'none'}; "
-            f"make room, or lower --keep_checkpoints, and run the same command "
-            f"again")
+            f"{self._directory} ({disk_error(error)}{room}). The newest good checkpoint is "
+            f"{self.latest or 'none'}; make room, or lower --keep_checkpoints, "
+            f"and run the same command again")
 
     def _remove_old(self, journal: Journal) -> None:
-        for step in self.steps()[:-self._keep]:
-            if step != journal.best.get("step"):
-                shutil.rmtree(self.path(step))
+        good = self.steps()
+        for step in [*good[:-self._keep], *self._damaged]:
+            if step != journal.best.get("step") and step < good[-1]:
+                shutil.rmtree(self.path(step), ignore_errors=True)
+        for name in self._names():
+            if name.endswith(_UNFINISHED):  # by a process that was killed
+                shutil.rmtree(os.path.join(self._directory, name))
 
     def restore_latest(self) -> Optional[Journal]:
         """Restores the newest checkpoint that is not damaged, if there is any.
@@ -153,6 +169,7 @@ class Checkpoints:
                 return self.restore(step)
             except _Damaged as error:
                 damaged.append(str(error))
+                self._damaged.add(step)
                 logging.warning("checkpoint %s is damaged (%s); taking the one "
                                 "before it", self.path(step), error)
         if damaged:
@@ -169,7 +186,7 @@ class Checkpoints:
         """
         path = self.path(step)
         try:
-            saved = cli.config_from_file(os.path.join(path, _FLAGS))
+            saved = cli.config_from_file(os.path.join(path, _FLAGS), whole=True)
             with open(os.path.join(path, _JOURNAL), encoding="utf-8") as file:
                 journal = Journal.from_json(json.load(file))
         except (OSError, ValueError, TypeError) as error:
@@ -182,7 +199,7 @@ class Checkpoints:
             # Everything in the state must be in the checkpoint.
             status = self._checkpoint.read(os.path.join(path, _STATE))
             status.assert_existing_objects_matched()
-        except (tf.errors.OpError, RuntimeError) as error:
+        except (tf.errors.OpError, RuntimeError, IndexError) as error:
             reason = str(error).strip().splitlines()[0]
             raise _Damaged(f"step {step}: {reason}") from error
         except (AssertionError, ValueError) as error:

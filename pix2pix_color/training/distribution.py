@@ -193,7 +193,8 @@ def _require_cluster() -> None:
         settings = json.loads(text)
         task = settings["task"]
         tasks = settings["cluster"][task["type"]]
-        fits = 0 <= int(task["index"]) < len(tasks)
+        fits = (isinstance(tasks, list)
+                and 0 <= int(task["index"]) < len(tasks))
     except (ValueError, KeyError, TypeError):
         fits = False
     if not fits:

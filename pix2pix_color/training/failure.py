@@ -38,7 +38,8 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
 
     Raises:
       ConfigError: a loss or gradient is not finite, and the batch and the
-        state before the update are in the run's folder; or memory ran out.
+        state, as it was but for batch normalization's averages, are in the
+        run's folder; or memory ran out.
     """
     weights = dict(gan_weight=config.training.gan_weight,
                    l1_weight=config.training.l1_weight)
@@ -46,21 +47,24 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
         with memory.explained(config, state):
             yield
     except tf.errors.InvalidArgumentError as error:
-        step = state.step_number + 1
-        folder = RunFolder(config.reporting.workdir).diverged_path(step)
-        checkpoints.write(folder, journal)
         names = find_non_finite(state, *inputs, **weights, strategy=strategy)
         if not names:
             raise
-        np.savez(os.path.join(folder, "batch.npz"),
-                 condition=batch.condition, target=batch.target,
-                 ordinal=batch.ordinal)
-        write_atomically(os.path.join(folder, "not_finite.txt"),
-                         ("\n".join(names) + "\n").encode())
+        step = state.step_number + 1
+        folder = RunFolder(config.reporting.workdir).diverged_path(step)
+        try:
+            checkpoints.write(folder, journal)
+            np.savez(os.path.join(folder, "batch.npz"),
+                     condition=batch.condition, target=batch.target,
+                     ordinal=batch.ordinal)
+            write_atomically(os.path.join(folder, "not_finite.txt"),
+                             ("\n".join(names) + "\n").encode())
+            left = f"The batch, the state and all the names are in {folder}"
+        except (ConfigError, OSError) as also:
+            left = f"The batch could not be kept: {also}"
         more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
         raise ConfigError(
             f"step {step}: not finite: {', '.join(names[:_NAMED])}{more}. The "
             f"training has diverged; a lower --learning_rate or "
-            f"--discriminator_learning_rate may help. The batch, the state "
-            f"before it and all the names are in {folder}; the newest good "
+            f"--discriminator_learning_rate may help. {left}; the newest good "
             f"checkpoint is {checkpoints.latest or 'none'}") from error

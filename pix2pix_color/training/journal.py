@@ -45,8 +45,16 @@ class Journal:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "Journal":
-        """Takes up what to_json gave."""
-        return cls(**saved)
+        """Takes up what to_json gave.
+
+        Raises:
+          TypeError, ValueError: it is something else.
+        """
+        journal, new = cls(**saved), cls()
+        if (journal.loss_sums.keys() != new.loss_sums.keys()
+                or journal.seconds.keys() != new.seconds.keys()):
+            raise ValueError("not the losses and activities of a journal")
+        return journal
 
     def to_json(self) -> dict[str, Any]:
         """Numbers, words and dicts alone; every float to the bit."""
@@ -67,8 +75,8 @@ class Journal:
         return means
 
     def note_evaluation(self, metrics: dict[str, float], *, step: int,
-                        metric: str) -> bool:
-        """Remembers an evaluation; returns whether it is the best so far.
+                        metric: str) -> None:
+        """Remembers an evaluation, and whether it is the best so far.
 
         Args:
           metrics: what it gave.
@@ -77,12 +85,10 @@ class Journal:
         """
         self.evaluated_step = step
         sign = -1 if metric in _RISING_METRICS else 1
-        is_best = (self.best.get("metric") != metric
-                   or sign * metrics[metric] < sign * self.best["value"])
-        if is_best:
+        if (self.best.get("metric") != metric
+                or sign * metrics[metric] < sign * self.best["value"]):
             self.best = {"step": step, "metric": metric,
                          "value": metrics[metric]}
-        return is_best
 
     @contextlib.contextmanager
     def timed(self, activity: str) -> Iterator[None]:

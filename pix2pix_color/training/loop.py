@@ -77,6 +77,8 @@ class Training:
 
         try:
             evaluation = self._look(due, progress)  # if it was interrupted
+            if evaluation is not None:
+                self._save()
             while step < total_steps:
                 with self._profiled(step + 1), self.interruption.deferred():
                     is_last = update()
@@ -88,10 +90,8 @@ class Training:
                 if is_last:
                     raise Interrupted()
                 evaluation = self._look(due, progress)
-                is_best = evaluation is not None and journal.note_evaluation(
-                    evaluation.means(), step=step,
-                    metric=config.reporting.best_metric)
-                if is_best or due(config.reporting.checkpoint_every):
+                if (journal.best.get("step") == step
+                        or due(config.reporting.checkpoint_every)):
                     self._save()
         except (Interrupted, InputError) as error:
             # Nothing that was learned is lost: the same command goes on.
@@ -183,6 +183,8 @@ class Training:
         if due(reporting.eval_every) and journal.evaluated_step < step:
             with journal.timed("evaluation"):
                 evaluation = self.reporter.evaluate()
+            journal.note_evaluation(evaluation.means(), step=step,
+                                    metric=reporting.best_metric)
             progress.say(f"step {step}: evaluation " + "  ".join(
                 f"{name} {value:.2f}"
                 for name, value in evaluation.means().items()))

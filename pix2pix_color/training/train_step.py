@@ -158,7 +158,8 @@ def _descend(network, optimizer, loss, gradients):
     with tf.control_dependencies([finite]):
         gradients = [tf.identity(gradient) if share == 1 else gradient * share
                      for gradient in gradients]
-    optimizer.apply_gradients(zip(gradients, network.trainable_variables))
+        optimizer.apply_gradients(
+            zip(gradients, network.trainable_variables))
     return gradients
 
 

@@ -32,7 +32,7 @@ def loss_curves(workdir):
     import tensorflow as tf
     from tensorboard.compat.proto import tensor_pb2
 
-    curves = {}
+    curves: dict[str, list[tuple[int, float]]] = {}
     for folder, tag, step, content in processes.events(workdir):
         if folder == "train" and tag.startswith("loss/"):
             curves.setdefault(tag, []).append((step, float(tf.make_ndarray(

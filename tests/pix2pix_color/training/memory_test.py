@@ -1,10 +1,14 @@
 """The estimate of memory grows with the batch; running out is explained."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, Data, Networks
+from pix2pix_color.config import Config, ConfigError, Data, Networks
 from pix2pix_color.training import memory
 from pix2pix_color.training.train_state import TrainState
 
@@ -67,7 +71,47 @@ def test_running_out_names_four_flags_and_a_batch_that_fits(
     available = memory.estimate(state, batch_size=fitting)
     monkeypatch.setattr(hardware, "memory_bytes", lambda: available)
     needed = memory.estimate(state, batch_size=batch_size) / 2**30
-    assert memory.explain_exhaustion(config(batch_size), state) == (
-        f"memory ran out with --batch_size={batch_size} --image_size=32 "
-        f"--base_filters=2 --precision=auto: about {needed:.1f} GiB of "
+    assert memory.describe(config(batch_size), state) == (
+        f"--batch_size={batch_size} --image_size=32 --base_filters=2 "
+        f"--precision=auto: about {needed:.1f} GiB of "
         f"{available / 2**30:.1f} GiB; {advice}")
+
+
+@pytest.mark.parametrize("error", [
+    tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+    tf.errors.AbortedError(None, None, "Operation received an exception: "
+                           "could not create a memory object, in file")])
+def test_an_exhausted_memory_is_explained(state, error):
+    with pytest.raises(ConfigError, match="^memory ran out with --batch_size=3 "
+                                          "--image_size=32"):
+        with memory.explained(config(3), state):
+            raise error
+
+
+def test_a_full_disk_is_not_taken_for_a_full_memory(state):
+    full = tf.errors.ResourceExhaustedError(
+        None, None, "x; No space left on device")
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        with memory.explained(config(3), state):
+            raise full
+
+
+def test_a_process_without_the_memory_for_the_networks_says_so():
+    program = """
+import resource, sys
+from pix2pix_color.config import Config, ConfigError, Data, Networks
+from pix2pix_color.training import session
+resource.setrlimit(resource.RLIMIT_AS, (5 * 2**30, 5 * 2**30))
+try:
+    session.dry_run(Config(data=Data(image_size=32, train_examples=2),
+                           networks=Networks(base_filters=2048)))
+except ConfigError as error:
+    sys.exit(str(error))
+"""
+    process = subprocess.run([sys.executable, "-c", program],
+                             capture_output=True, text=True)
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1] == (
+        "memory ran out with --batch_size=1 --image_size=32 "
+        "--base_filters=2048 --precision=auto: the networks alone do not fit "
+        "in 5.0 GiB")

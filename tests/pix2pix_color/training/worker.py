@@ -22,7 +22,7 @@ def main(workdir, weights_path, flags):
         created.append(create(*args, **kwargs))
         return created[-1]
 
-    session.TrainState.create = create_and_keep
+    setattr(session.TrainState, "create", create_and_keep)
     run = processes.config(workdir, **json.loads(flags))
     # The others wait while a checkpoint is written: fewer of them, quicker.
     session.fit(dataclasses.replace(run, reporting=dataclasses.replace(
