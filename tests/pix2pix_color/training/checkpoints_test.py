@@ -94,8 +94,11 @@ def every_variable(state):
 # What a checkpoint is.
 
 
-def train(state, *, seeds):
-    step = train_step.make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+def make_step(state):
+    return train_step.make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+
+
+def train(state, step, *, seeds):
     for seed in seeds:
         noise = np.random.default_rng(seed).uniform(-1, 1, (2, 32, 32, 3))
         step(*tf.split(tf.constant(noise, tf.float32), [1, 2], axis=-1))
@@ -104,7 +107,8 @@ def train(state, *, seeds):
 
 def test_a_restored_state_goes_on_as_if_never_interrupted(tmp_path):
     whole = make_state()
-    train(whole, seeds=range(3))
+    step = make_step(whole)
+    train(whole, step, seeds=range(3))
     open_checkpoints(whole, tmp_path).save(Journal(num_losses=3))
 
     resumed = make_state(CONFIG)
@@ -116,8 +120,8 @@ def test_a_restored_state_goes_on_as_if_never_interrupted(tmp_path):
     for saved, restored in zip(every_variable(whole), every_variable(resumed)):
         np.testing.assert_array_equal(saved, restored)
 
-    train(whole, seeds=range(3, 5))
-    train(resumed, seeds=range(3, 5))
+    train(whole, step, seeds=range(3, 5))
+    train(resumed, make_step(resumed), seeds=range(3, 5))
     # Equal up to the order of additions across threads; the noise of dropout,
     # which is saved nowhere, is the same too.
     for one, other in zip(every_variable(whole), every_variable(resumed)):
