@@ -141,9 +141,9 @@ class Checkpoints:
             room = f"; {free / 2**20:.0f} MiB are free there"
         return ConfigError(
             f"step {self._state.step_number} could not be saved in "
-            f"{self._directory} ({disk_error(error)}{room}). The newest good checkpoint is "
-            f"{self.latest or 'none'}; make room, or lower --keep_checkpoints, "
-            f"and run the same command again")
+            f"{self._directory} ({disk_error(error)}{room}). The newest good "
+            f"checkpoint is {self.latest or 'none'}; make room, or lower "
+            f"--keep_checkpoints, and run the same command again")
 
     def _remove_old(self, journal: Journal) -> None:
         good = self.steps()

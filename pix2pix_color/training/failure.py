@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from typing import Any, Iterator
 
 import numpy as np
@@ -47,21 +48,25 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
         with memory.explained(config, state):
             yield
     except tf.errors.InvalidArgumentError as error:
-        names = find_non_finite(state, *inputs, **weights, strategy=strategy)
-        if not names:
-            raise
         step = state.step_number + 1
         folder = RunFolder(config.reporting.workdir).diverged_path(step)
+        left = (f"The batch, the state before it and all the names are in "
+                f"{folder}")
         try:
+            # Before the search, which is another pass through the networks.
             checkpoints.write(folder, journal)
             np.savez(os.path.join(folder, "batch.npz"),
                      condition=batch.condition, target=batch.target,
                      ordinal=batch.ordinal)
-            write_atomically(os.path.join(folder, "not_finite.txt"),
-                             ("\n".join(names) + "\n").encode())
-            left = f"The batch, the state and all the names are in {folder}"
         except (ConfigError, OSError) as also:
             left = f"The batch could not be kept: {also}"
+        names = find_non_finite(state, *inputs, **weights, strategy=strategy)
+        if not names:  # a bug, and no matter of the batch
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if os.path.isdir(folder):
+            write_atomically(os.path.join(folder, "not_finite.txt"),
+                             ("\n".join(names) + "\n").encode())
         more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
         raise ConfigError(
             f"step {step}: not finite: {', '.join(names[:_NAMED])}{more}. The "

@@ -75,8 +75,8 @@ class Journal:
         return means
 
     def note_evaluation(self, metrics: dict[str, float], *, step: int,
-                        metric: str) -> None:
-        """Remembers an evaluation, and whether it is the best so far.
+                        metric: str) -> bool:
+        """Remembers an evaluation; returns whether it is the best so far.
 
         Args:
           metrics: what it gave.
@@ -85,10 +85,12 @@ class Journal:
         """
         self.evaluated_step = step
         sign = -1 if metric in _RISING_METRICS else 1
-        if (self.best.get("metric") != metric
-                or sign * metrics[metric] < sign * self.best["value"]):
+        is_best = (self.best.get("metric") != metric
+                   or sign * metrics[metric] < sign * self.best["value"])
+        if is_best:
             self.best = {"step": step, "metric": metric,
                          "value": metrics[metric]}
+        return is_best
 
     @contextlib.contextmanager
     def timed(self, activity: str) -> Iterator[None]:

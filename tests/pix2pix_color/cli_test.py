@@ -26,9 +26,9 @@ def other_value(field, default):
     choices = field.metadata["choices"]
     if choices:
         return choices[-1]
+    special = {"image_size": 64, "resize_size": 300, "profile_steps": "2,4"}
     if isinstance(default, str):
-        return "a b"
-    special = {"image_size": 64, "resize_size": 300}
+        return special.get(field.name, "a b")
     return special.get(field.name, default / 2 if isinstance(default, float)
                        else default + 1)
 

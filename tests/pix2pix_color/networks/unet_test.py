@@ -1,5 +1,7 @@
 """The U-Net's layers, sizes and behavior; its arithmetic is parity_test's."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -266,11 +268,31 @@ def test_no_two_layers_of_dropout_share_their_noise():
     assert len({noise.tobytes() for noise in noises}) == len(noises) == 9
 
 
-@pytest.mark.parametrize("synchronized", [False, True])
-def test_every_norm_is_synchronized_when_asked_for(synchronized):
-    norms = layers_of(build(64, 1, synchronized_norm=synchronized),
-                      keras.layers.BatchNormalization)
-    assert [norm.synchronized for norm in norms] == [synchronized] * 9
+@pytest.mark.parametrize("synchronized, num_replicas, kind", [
+    (False, 1, "FusedBatchNormalization"), (True, 1, "FusedBatchNormalization"),
+    (False, 2, "FusedBatchNormalization"), (True, 2, "BatchNormalization")])
+def test_norms_are_synchronized_where_there_is_something_to_synchronize(
+        monkeypatch, synchronized, num_replicas, kind):
+    strategy = types.SimpleNamespace(num_replicas_in_sync=num_replicas)
+    with monkeypatch.context() as context:
+        context.setattr(tf.distribute, "get_strategy", lambda: strategy)
+        made = layers.batch_norm(synchronized=synchronized, dtype="float32",
+                                 name="norm")
+    assert type(made).__name__ == kind
+    assert made.synchronized == (kind == "BatchNormalization")
+
+
+def test_every_norm_of_the_network_is_asked_for_in_the_same_way(monkeypatch):
+    asked = []
+    batch_norm = layers.batch_norm
+
+    def noted(**options):
+        asked.append(options["synchronized"])
+        return batch_norm(**options)
+
+    monkeypatch.setattr(layers, "batch_norm", noted)
+    build(64, 1, synchronized_norm=True)
+    assert asked == [True] * 9
 
 
 def test_without_dropout_training_passes_are_equal(randomize_weights):

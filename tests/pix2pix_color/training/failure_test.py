@@ -70,6 +70,8 @@ def diverged(state, tmp_path_factory):
     before = [variable.numpy() for variable in state.variables_of_all()]
     with pytest.raises(ConfigError) as refusal:
         fail(state, workdir, REFUSED, broken=True)
+    for variable, value in zip(state.variables_of_all(), before):
+        variable.assign(value)  # the search has spoiled the averages
     return workdir, str(refusal.value), before
 
 
@@ -111,6 +113,12 @@ def test_the_state_before_it_can_be_restored(diverged, state):
     for variable, value in zip(state.variables_of_all(), before):
         if variable is not state.step:
             np.testing.assert_array_equal(variable, value)
+
+
+def test_nothing_is_left_of_an_update_that_was_finite(state, tmp_path, found):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        fail(state, tmp_path, REFUSED, broken=False)
+    assert os.listdir(tmp_path / "diverged") == []
 
 
 def test_a_few_names_are_all_in_the_message(state, tmp_path, found):
