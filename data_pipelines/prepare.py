@@ -3,9 +3,10 @@
     python -m data_pipelines.prepare --data=folder:photos --output_dir=shards
     python -m pix2pix_color.fit --data=shards:shards ...
 
-The output is a standard TensorFlow Datasets directory (ArrayRecord), with a
-report.csv that names every file left out and a summary.json. It appears when
-it is complete: until then the work is in OUTPUT_DIR.incomplete, which an
+The output is a standard TensorFlow Datasets directory, with a report.csv that
+names every file left out and a summary.json. It holds JPEGs in ArrayRecord
+files or, with --encoding=raw, pixels in TFRecord files. It appears when it is
+complete: until then the work is in OUTPUT_DIR.incomplete, which an
 interrupted run leaves and the next one begins by clearing.
 
 The work is Apache Beam's: on one machine its direct runner, for collections

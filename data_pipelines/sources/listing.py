@@ -1,6 +1,7 @@
 """File names by the million, by index in Python and in TensorFlow."""
 
 import array
+import io
 import os
 from typing import Any, Iterable, Sequence
 
@@ -20,11 +21,13 @@ class Listing(Sequence[str]):
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        block, ends = bytearray(), array.array("q", [0])
+        block, ends = io.BytesIO(), array.array("q", [0])
         for name in names:
-            block += os.fsencode(name)
-            ends.append(len(block))
-        self._block, self._ends = bytes(block), np.frombuffer(ends, np.int64)
+            block.write(os.fsencode(name))
+            ends.append(block.tell())
+        # The bytes are the buffer's own, not a copy.
+        self._block, self._ends = block.getvalue(), np.frombuffer(
+            ends, np.int64)
         self._block_tensor = tf.constant(self._block)
         self._ends_tensor = tf.constant(self._ends)
 
