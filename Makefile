@@ -4,6 +4,7 @@
 FLAGS ?= experiments/sample_photos.flags
 RUN ?= runs/sample_photos
 PHOTO ?=
+BENCH ?= runs/benchmarks
 # GPU=1 installs TensorFlow's CUDA build, TORCH=1 adds the tests that compare
 # with PyTorch.
 GPU ?=
@@ -22,7 +23,7 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
 	$$python -c '$(fits)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow lint tensorboard export colorize clean \
+.PHONY: help train test test-slow bench lint tensorboard export colorize clean \
 	named-photo
 
 help:  ## list what there is to do
@@ -47,11 +48,20 @@ named-photo:
 		echo "error: name a photograph: make colorize PHOTO=some.jpg" >&2; \
 		exit 1; }
 
+# Many tests wait for processes of their own: two at a time are quicker.
 test: $(testing)  ## run the fast tests (TORCH=1 compares with PyTorch too)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 test-slow: $(testing)  ## run the tests that take longer
 	$(BIN)/python -m pytest -m slow
+
+bench: $(testing)  ## measure speed; with TORCH=1 beside PyTorch (BENCH=DIR)
+	mkdir -p "$(BENCH)"
+	$(BIN)/python -m experiments.benchmarks.input_pipeline \
+		--output="$(BENCH)/input_pipeline.json"
+	$(BIN)/python -m experiments.benchmarks.train_step \
+		$(if $(call is_on,$(TORCH)),--against=torch) \
+		--output="$(BENCH)/train_step.json"
 
 lint: $(testing)  ## check style, import order and types
 	$(BIN)/python -m flake8

@@ -45,15 +45,10 @@ class Interruption:
         finally:
             self._depth -= 1
 
-    def raise_if_requested(self) -> None:
-        """Raises Interrupted where a signal has come while it was deferred."""
-        if self.requested:
-            raise Interrupted()
-
     def _note(self, number: int, frame: Any) -> None:
         del frame
         if self.requested:
             os._exit(128 + number)
         self.requested = True
         if not self._depth:
-            raise Interrupted()
+            raise Interrupted("interrupted; the same command goes on")

@@ -315,6 +315,7 @@ def test_a_dry_run_tells_the_cost_and_changes_nothing(trained, tmp_path):
     assert everything_below(workdir) == before
 
 
+@pytest.mark.slow
 def test_photographs_that_vanish_end_the_run_with_a_line(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
