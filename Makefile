@@ -48,9 +48,9 @@ named-photo:
 		echo "error: name a photograph: make colorize PHOTO=some.jpg" >&2; \
 		exit 1; }
 
-# Many tests wait for processes of their own: two at a time are quicker.
+# Many tests wait for processes of their own: several at a time are quicker.
 test: $(testing)  ## run the fast tests (TORCH=1 compares with PyTorch too)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile
 
 test-slow: $(testing)  ## run the tests that take longer
 	$(BIN)/python -m pytest -m slow
