@@ -63,6 +63,7 @@ def test_two_devices_train_as_one_does_with_the_same_batch(alone, tmp_path):
     np.testing.assert_array_equal(ours[name], theirs[name])
 
 
+@pytest.mark.slow
 def test_batch_norm_of_each_device_by_itself_is_another_training(
         alone, tmp_path):
     apart = fit(tmp_path / "apart", precision="mixed_bfloat16", num_devices=2,

@@ -41,7 +41,7 @@ def test_a_new_learning_rate_counts_at_once():
 def train(num_steps):
     """float32 [num_steps, 6]: the losses of a small pix2pix."""
     config = Config(data=Data(image_size=32),
-                    networks=Networks(base_filters=4))
+                    networks=Networks(base_filters=2))
     state = train_state.TrainState.create(config, precision="float32")
     step = train_step.make_train_step(state, gan_weight=1.0, l1_weight=100.0)
     noise = np.random.default_rng(0)
