@@ -64,7 +64,7 @@ def test_fused_forms_train_as_the_plain_ones_do(monkeypatch):
     np.testing.assert_allclose(
         fused.reshape(4, 50, 6).mean(axis=1),
         plainly.reshape(4, 50, 6).mean(axis=1), rtol=0.05, atol=0.01)
-    assert fused[-50:, 4].mean() < 0.9 * fused[:10, 4].mean()  # it learned
+    assert fused[-50:, 4].mean() < 0.95 * fused[:10, 4].mean()  # it learned
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
