@@ -50,7 +50,7 @@ named-photo:
 
 # Many tests wait for processes of their own: several at a time are quicker.
 test: $(testing)  ## run the fast tests (TORCH=1 compares with PyTorch too)
-	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile \
+	$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile \
 		--no-loadscope-reorder
 
 test-slow: $(testing)  ## run the tests that take longer
