@@ -7,7 +7,6 @@ change when a run is resumed; every other one is part of what the run is.
 
 import dataclasses
 import math
-import operator
 import re
 from typing import Any, Iterator, Optional, Sequence
 
@@ -191,11 +190,12 @@ class Config:
                 f"--resize_size={self.data.resize_size} must be at least "
                 f"--image_size={size}, or 0")
         profiled = self.reporting.profile_steps
-        if profiled and not re.fullmatch(r"[1-9]\d*,[1-9]\d*", profiled) or (
-                profiled and operator.gt(*self.profiled_steps())):
-            raise ConfigError(
-                f"--profile_steps={profiled} must be two steps, the first and "
-                f"the last to record, such as 10,20")
+        if profiled:
+            steps = re.fullmatch(r"([1-9]\d*),([1-9]\d*)", profiled)
+            if not steps or int(steps[1]) > int(steps[2]):
+                raise ConfigError(
+                    f"--profile_steps={profiled} must be two steps, the first "
+                    f"and the last to record, such as 10,20")
         if not self.reporting.workdir:
             raise ConfigError("--workdir must name a folder")
 

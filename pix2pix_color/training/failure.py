@@ -39,8 +39,9 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
 
     Raises:
       ConfigError: a loss or gradient is not finite, and the batch and the
-        state, as it was but for batch normalization's averages, are in the
-        run's folder; or memory ran out.
+        state are in the run's folder; or memory ran out. The state is that
+        before the update, but for batch normalization's averages and, where
+        the generator's turn was refused, the discriminator's turn before it.
     """
     weights = dict(gan_weight=config.training.gan_weight,
                    l1_weight=config.training.l1_weight)

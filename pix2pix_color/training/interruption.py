@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Turns the first signal into Interrupted, between two steps.
+    """Turns the first signal into Interrupted, once, between two steps.
 
     Attributes:
       requested: whether a signal has come.
@@ -20,7 +20,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = False
-        self._depth = 0
+        self._depth, self._was_raised = 0, False
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
@@ -38,17 +38,26 @@ class Interruption:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Lets no signal break into what must be done as a whole."""
+        """Lets no signal break into what must be done as a whole.
+
+        Raises:
+          Interrupted: behind it, where one has come meanwhile.
+        """
         self._depth += 1
         try:
             yield
         finally:
             self._depth -= 1
+        self._raise_once()
 
     def _note(self, number: int, frame: Any) -> None:
         del frame
         if self.requested:
             os._exit(128 + number)
         self.requested = True
-        if not self._depth:
+        self._raise_once()
+
+    def _raise_once(self) -> None:
+        if self.requested and not self._depth and not self._was_raised:
+            self._was_raised = True
             raise Interrupted("interrupted; the same command goes on")

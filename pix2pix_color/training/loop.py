@@ -1,6 +1,5 @@
 """The training loop: one page, the same for every system."""
 
-import contextlib
 import dataclasses
 import os
 import time
@@ -34,8 +33,7 @@ class Training:
       journal: what the run remembers beside its state.
       workers: which processes and devices train.
       checkpoints: saves state and journal.
-      reporter: draws the curves, evaluates, draws samples; only time_updates
-        can do without.
+      reporter: draws the curves, evaluates, draws samples.
       rejected: is told of photographs that cannot be read.
       interruption: says when to stop.
     """
@@ -70,6 +68,7 @@ class Training:
             len(source))
         progress = Progress(first_step=step, total_steps=total_steps)
         rate = _Rate(journal, batch_size=config.data.batch_size)
+        profile = _Profile(config)
         update = self._make_update(source)
 
         def due(every: int) -> bool:
@@ -80,7 +79,8 @@ class Training:
             if evaluation is not None:
                 self._save()
             while step < total_steps:
-                with self._profiled(step + 1), self.interruption.deferred():
+                profile.follow(step + 1)
+                with self.interruption.deferred():
                     is_last = update()
                     step += 1
                     rate.count_step()
@@ -101,6 +101,7 @@ class Training:
             raise Interrupted(f"interrupted at step {step}, which is saved; "
                               f"the same command goes on from there") from None
         finally:
+            profile.close()
             progress.close()
         return evaluation
 
@@ -197,16 +198,32 @@ class Training:
             if self.workers.is_chief:
                 self.checkpoints.save(self.journal)
 
-    @contextlib.contextmanager
-    def _profiled(self, step: int) -> Iterator[None]:
-        """Records the updates that --profile_steps names."""
-        first, last = self.config.profiled_steps()
-        if step == first:
-            tf.profiler.experimental.start(
-                os.path.join(self.config.reporting.workdir, "train"))
-        yield
-        if first <= step == last:
+
+class _Profile:
+    """Records the updates that --profile_steps names.
+
+    Args:
+      config: the run's.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._first, self._last = config.profiled_steps()
+        self._folder = os.path.join(config.reporting.workdir, "train")
+        self._is_running = False
+
+    def follow(self, step: int) -> None:
+        """Begins or ends the record, before the update of this number."""
+        if not self._first <= step <= self._last:
+            self.close()
+        elif not self._is_running:
+            tf.profiler.experimental.start(self._folder)
+            self._is_running = True
+
+    def close(self) -> None:
+        """Ends the record, if there is one, and writes it."""
+        if self._is_running:
             tf.profiler.experimental.stop()
+            self._is_running = False
 
 
 class _Rate:

@@ -68,8 +68,9 @@ def dry_run(config: Config) -> None:
     """
     hardware.claim_devices(deterministic=config.training.deterministic)
     with tempfile.TemporaryDirectory() as unused:
+        workers = Workers(config)
         training, train_source, _ = _prepare(
-            _in_folder(config, unused), Workers(config), Interruption())
+            _in_folder(config, unused), workers, Interruption())
         state, batch_size = training.state, config.data.batch_size
         for name, network in (("generator", state.generator),
                               ("discrim.", state.discriminator)):
@@ -79,6 +80,7 @@ def dry_run(config: Config) -> None:
                          f"{hardware.memory_bytes() / 2**30:.1f} GiB, room "
                          f"for --batch_size={memory.largest_batch(state)}")
         first, second = training.time_updates(train_source, 2)
+        workers.wait_for_all()
     _say("step", f"{second:.2f} s ({batch_size / second:.1f} images/s), the "
                  f"first one {first:.1f} s with tracing")
     _say("memory", f"{hardware.peak_memory_bytes() / 2**30:.2f} GiB at most")
@@ -142,7 +144,8 @@ def _prepare(config: Config, workers: Workers, interruption: Interruption
     with workers.strategy.scope(), memory.explained(config):
         state = TrainState.create(config, precision=precision,
                                   num_workers=workers.count)
-    if memory.largest_batch(state) < config.data.batch_size:
+    share = config.data.batch_size // workers.strategy.num_replicas_in_sync
+    if memory.estimate(state, batch_size=share) > hardware.memory_bytes():
         # The kernel ends a process that takes too much without a word.
         logging.warning("this may need too much memory: %s",
                         memory.describe(config, state))

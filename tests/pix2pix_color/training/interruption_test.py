@@ -42,15 +42,18 @@ def test_a_signal_raises_where_nothing_must_be_done_as_a_whole(number):
 def test_a_signal_waits_for_what_must_be_done_as_a_whole(number):
     interruption, done = Interruption(), []
     with interruption.handled():
-        with interruption.deferred():
-            assert not interruption.requested
+        with pytest.raises(Interrupted):
             with interruption.deferred():
-                pass
-            signal.raise_signal(number)
-            done.append("still deferred outside the inner one")
-        done.append("and not raised behind it")
+                assert not interruption.requested
+                with interruption.deferred():
+                    signal.raise_signal(number)
+                    done.append("inside")
+                done.append("still deferred outside the inner one")
+            pytest.fail("it went on")
         assert interruption.requested
-    assert len(done) == 2
+        with interruption.deferred():  # what is saved because of it
+            done.append("and not raised again")
+    assert len(done) == 3
 
 
 def test_what_fails_while_deferred_does_not_stay_deferred():

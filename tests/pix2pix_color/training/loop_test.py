@@ -352,3 +352,20 @@ def test_looking_at_the_generator_changes_nothing_in_it(tmp_path):
     summaries.close()
     for old, variable in zip(before, state.generator.variables):
         np.testing.assert_array_equal(old, variable.numpy())
+
+
+@pytest.mark.parametrize("steps, num_records", [
+    (range(1, 9), 1), (range(4, 9), 1), (range(1, 5), 1), (range(6, 9), 0)],
+    ids=["whole", "resumed_within", "ended_within", "resumed_behind"])
+def test_the_named_steps_are_recorded_as_far_as_they_are_made(
+        tmp_path, steps, num_records):
+    profile = loop._Profile(Config(reporting=Reporting(
+        workdir=str(tmp_path), profile_steps="3,5")))
+    recorded = []
+    for step in steps:
+        profile.follow(step)
+        recorded += [step] * profile._is_running
+    profile.close()
+    assert recorded == [step for step in steps if 3 <= step <= 5]
+    records = list(tmp_path.glob("train/plugins/profile/*/*.xplane.pb"))
+    assert len(records) == num_records
