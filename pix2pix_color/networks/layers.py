@@ -11,6 +11,9 @@ import keras
 import tensorflow as tf
 
 from pix2pix_color.networks.fused_batch_norm import FusedBatchNormalization
+from pix2pix_color.networks.matmul_convolution import (Convolution,
+                                                       LogitsConvolution,
+                                                       TransposedConvolution)
 
 KERNEL_SIZE = 4
 LEAKY_SLOPE = 0.2
@@ -27,7 +30,9 @@ def convolution(filters: int, *, strides: int, use_bias: bool, dtype: str,
     With strides 1 the caller pads by one pixel a side, as the original does,
     and the picture shrinks by one pixel: Keras's `same` would keep its size.
     """
-    return keras.layers.Conv2D(
+    kind = (Convolution if strides == 2 else
+            LogitsConvolution if filters == 1 else keras.layers.Conv2D)
+    return kind(
         filters, KERNEL_SIZE, strides=strides,
         padding="same" if strides == 2 else "valid", use_bias=use_bias,
         kernel_initializer=_normal(), dtype=dtype, name=name)
@@ -36,7 +41,7 @@ def convolution(filters: int, *, strides: int, use_bias: bool, dtype: str,
 def upsampling(filters: int, *, use_bias: bool, dtype: str,
                name: str) -> keras.layers.Layer:
     """4x4 transposed convolution, strides 2: doubles height and width."""
-    return keras.layers.Conv2DTranspose(
+    return TransposedConvolution(
         filters, KERNEL_SIZE, strides=2, padding="same", use_bias=use_bias,
         kernel_initializer=_normal(), dtype=dtype, name=name)
 

@@ -1,0 +1,76 @@
+"""Convolutions by matrix multiplication against Keras's own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pix2pix_color.networks.matmul_convolution import (Convolution,
+                                                       LogitsConvolution,
+                                                       TransposedConvolution)
+
+# Sides of the small map on both sides of every limit between two forms, and
+# maps that are not square.
+SIDES = [(1, 1), (2, 4), (4, 4), (8, 6), (16, 16), (18, 17), (32, 32),
+         (34, 33)]
+
+
+def outputs_and_gradients(kind, shape, *, filters, dtype, **options):
+    """A layer's output, and gradients by its input, kernel and bias."""
+    keras.utils.set_random_seed(1)
+    layer = kind(filters, 4, bias_initializer="normal", dtype=dtype, **options)
+    inputs = tf.random.stateless_normal([2, *shape], [0, 1])
+
+    @tf.function(autograph=False)
+    def run():
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = tf.cast(layer(inputs), tf.float32)
+            loss = tf.reduce_mean(outputs**3)
+        return [outputs, *tape.gradient(
+            loss, [inputs, *layer.trainable_variables])]
+
+    layer.build([None, *shape])
+    return [tensor.numpy() for tensor in run()]
+
+
+def require_equal(ours, theirs, dtype):
+    assert len(ours) == len(theirs) == 4
+    for one, other in zip(ours, theirs):
+        assert one.shape == other.shape
+        assert np.abs(other).max() > 0
+        np.testing.assert_allclose(
+            one, other, rtol=0, atol=np.abs(other).max() * (
+                2e-6 if dtype == "float32" else 2e-2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("height, width", SIDES)
+def test_a_convolution_is_that_of_keras(height, width, dtype):
+    def of(kind):
+        return outputs_and_gradients(
+            kind, (2 * height, 2 * width, 6), filters=7, dtype=dtype,
+            strides=2, padding="same")
+
+    require_equal(of(Convolution), of(keras.layers.Conv2D), dtype)
+
+
+@pytest.mark.parametrize("filters", [2, 6])
+@pytest.mark.parametrize("height, width", SIDES)
+def test_a_transposed_convolution_is_that_of_keras(height, width, filters):
+    def of(kind):
+        return outputs_and_gradients(
+            kind, (height, width, 5), filters=filters, dtype="float32",
+            strides=2, padding="same")
+
+    require_equal(of(TransposedConvolution), of(keras.layers.Conv2DTranspose),
+                  "float32")
+
+
+@pytest.mark.parametrize("height, width", [(4, 4), (5, 7), (33, 33)])
+def test_logits_are_those_of_keras(height, width):
+    def of(kind):
+        return outputs_and_gradients(
+            kind, (height, width, 5), filters=1, dtype="float32")
+
+    require_equal(of(LogitsConvolution), of(keras.layers.Conv2D), "float32")
