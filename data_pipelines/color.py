@@ -34,22 +34,28 @@ AB_SCALE = 110.0
 
 # A pixel whose linear RGB leaves 0..1 by less than this rounds to the same
 # 8-bit value as one on the border; 0.05 of a step at the curve's steep end.
-_GAMUT_TOLERANCE = 1e-5
+GAMUT_TOLERANCE = 1e-5
 # Each halving of the interval doubles the precision of the kept chroma: 12
 # bring nearly every color within one 8-bit step of the gamut's border.
-_GAMUT_HALVINGS = 12
+GAMUT_HALVINGS = 12
 
 
 # The sRGB curve (IEC 61966-2-1) of each 8-bit value.
-_LINEAR = np.arange(256) / 255.0
-_LINEAR = np.where(_LINEAR > 0.04045, ((_LINEAR + 0.055) / 1.055)**2.4,
-                   _LINEAR / 12.92).astype(np.float32)
+LINEAR = np.arange(256) / 255.0
+LINEAR = np.where(LINEAR > 0.04045, ((LINEAR + 0.055) / 1.055)**2.4,
+                   LINEAR / 12.92).astype(np.float32)
 # Linear sRGB to CIE XYZ as a share of the white point D65; rows give X, Y, Z.
-_RGB_TO_XYZ = np.array([
+RGB_TO_XYZ = np.array([
     [0.412453, 0.357580, 0.180423],
     [0.212671, 0.715160, 0.072169],
     [0.019334, 0.119193, 0.950227],
 ]) / np.array([[0.95047], [1.0], [1.08883]])
+# And back, as tensorflow-io has it; rows give red, green, blue.
+XYZ_TO_RGB = np.array([
+    [3.24048134, -1.53715152, -0.49853633],
+    [-0.96925495, 1.87599, 0.04155593],
+    [0.05564664, -0.20404134, 1.05731107],
+]) * np.array([0.95047, 1.0, 1.08883])
 # f(X), f(Y), f(Z) to L* + 16, a*, b* (CIE 15:2004, 8.2.1.1).
 _F_TO_LAB = np.array([[0, 116, 0], [500, -500, 0], [0, 200, -200]])
 
@@ -67,9 +73,9 @@ def rgb_to_lab(rgb: tf.Tensor) -> tf.Tensor:
     Returns:
       float32 [..., H, W, 3], L* in 0..100, a* and b* in native units.
     """
-    linear = tf.gather(tf.constant(_LINEAR), tf.cast(rgb, tf.int32))
+    linear = tf.gather(tf.constant(LINEAR), tf.cast(rgb, tf.int32))
     pixels = tf.reshape(linear, [-1, 3])
-    xyz = tf.matmul(pixels, tf.constant(_RGB_TO_XYZ.T, tf.float32))
+    xyz = tf.matmul(pixels, tf.constant(RGB_TO_XYZ.T, tf.float32))
     f_xyz = tf.where(xyz > 0.008856, tf.exp(tf.math.log(xyz) / 3.0),
                      xyz * 7.787 + 16.0 / 116.0)
     lab = tf.matmul(f_xyz, tf.constant(_F_TO_LAB.T, tf.float32))
@@ -110,7 +116,7 @@ def _chroma_kept(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     """
     inside = tf.zeros_like(lightness)
     outside = tf.ones_like(lightness)
-    for _ in range(_GAMUT_HALVINGS):
+    for _ in range(GAMUT_HALVINGS):
         middle = (inside + outside) / 2
         fits = _in_gamut(lightness, ab * middle)
         inside = tf.where(fits, middle, inside)
@@ -133,13 +139,8 @@ def _in_gamut(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
         [f_y + ab[..., :1] / 500.0, f_y, f_y - ab[..., 1:] / 200.0], axis=-1)
     xyz = tf.where(f_xyz > 6.0 / 29.0, f_xyz**3,
                    (f_xyz - 16.0 / 116.0) / 7.787)
-    xyz *= tf.constant([0.95047, 1.0, 1.08883])  # D65
-    linear = tf.tensordot(xyz, tf.constant([
-        [3.24048134, -0.96925495, 0.05564664],
-        [-1.53715152, 1.87599, -0.20404134],
-        [-0.49853633, 0.04155593, 1.05731107],
-    ]), axes=1)
-    fits = ((linear >= -_GAMUT_TOLERANCE) & (linear <= 1 + _GAMUT_TOLERANCE))
+    linear = tf.tensordot(xyz, tf.constant(XYZ_TO_RGB.T, tf.float32), axes=1)
+    fits = ((linear >= -GAMUT_TOLERANCE) & (linear <= 1 + GAMUT_TOLERANCE))
     return tf.reduce_all(fits, axis=-1, keepdims=True)
 
 

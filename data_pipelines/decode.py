@@ -30,6 +30,9 @@ from data_pipelines import image_header
 # 0.9 GiB, in progressive JPEG, which keeps all coefficients.
 MAX_PIXELS = 100_000_000
 
+# JPEG, PNG, BMP, GIF, WebP.
+_MAGICS = (b"\xff\xd8", b"\x89P", b"BM", b"GI", b"RI")
+
 # A scan may be 10 bytes long and yet go over every pixel; photographs have
 # about ten. Files in which these could not add up to many seconds (bytes times
 # pixels) are not searched.
@@ -75,15 +78,42 @@ def decode_rgb(image_bytes: tf.Tensor, *,
       tf.errors.InvalidArgumentError: the bytes are no image of a known format,
         are truncated or damaged, or hold more than max_pixels.
     """
-    decoders = {b"\xff\xd8": _decode_jpeg, b"\x89P": _decode_png,
-                b"BM": _decode_bmp, b"GI": _decode_gif, b"RI": _decode_webp}
-    known = tf.equal(tf.strings.substr(image_bytes, 0, 2), list(decoders))
-    which = tf.reduce_min(tf.where(known, range(len(decoders)), len(decoders)))
+    decoders = (_decode_jpeg, _decode_png, _decode_bmp, _decode_gif,
+                _decode_webp)
     rgb = tf.switch_case(
-        which, [functools.partial(decoder, image_bytes, max_pixels)
-                for decoder in decoders.values()],
+        _kind(image_bytes), [functools.partial(decoder, image_bytes, max_pixels)
+                             for decoder in decoders],
         default=functools.partial(_refuse_unknown, image_bytes))
     return tf.ensure_shape(rgb, [None, None, 3])
+
+
+def read_size(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Reads an image's size and decodes nothing.
+
+    Args:
+      image_bytes: string [], an encoded image.
+
+    Returns:
+      int64 [2], height and width as stored, before it is turned upright; 0, 0
+      where the format is none that is read or the header tells no size.
+
+    Raises:
+      tf.errors.InvalidArgumentError: a JPEG's header is damaged.
+    """
+    readers = (
+        lambda: tf.cast(tf.io.extract_jpeg_shape(image_bytes)[:2], tf.int64),
+        lambda: image_header.png_size(image_header.read_head(image_bytes)),
+        lambda: image_header.bmp_size(image_header.read_head(image_bytes)),
+        lambda: image_header.first_gif_frame(image_bytes).canvas,
+        lambda: image_header.webp_size(image_header.read_head(image_bytes)))
+    return tf.switch_case(_kind(image_bytes), readers,
+                          default=lambda: tf.zeros([2], tf.int64))
+
+
+def _kind(image_bytes):
+    """int32 []: which of _MAGICS a file begins with; their number for none."""
+    known = tf.equal(tf.strings.substr(image_bytes, 0, 2), list(_MAGICS))
+    return tf.reduce_min(tf.where(known, range(len(_MAGICS)), len(_MAGICS)))
 
 
 def _decode_jpeg(image_bytes, max_pixels):

@@ -1,7 +1,7 @@
 """Exports a run: python -m pix2pix_color.export --run=WORKDIR.
 
-Writes the newest checkpoint's generator as the next version below the run's
-export/ folder, in TensorFlow Serving's layout.
+Writes a checkpoint's generator as the next version below the run's export/
+folder, in TensorFlow Serving's layout.
 """
 
 from typing import Sequence
@@ -13,6 +13,13 @@ from pix2pix_color import cli
 from pix2pix_color.config import ConfigError
 
 _RUN = flags.DEFINE_string("run", "", "Folder of the run, fit's --workdir.")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "latest", "Which checkpoint: latest, best (by the run's "
+    "--best_metric) or a step that is still there.")
+_MAX_PIXELS = flags.DEFINE_integer(
+    "max_pixels", 100_000_000, "Pixels of the largest image that the model "
+    "decodes; a larger one is refused before it takes memory.",
+    lower_bound=1)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -20,7 +27,9 @@ def main(arguments: Sequence[str]) -> None:
     if not _RUN.value:
         raise ConfigError("--run must name the folder of a run")
     exporting = command.load("pix2pix_color.training.exporting")
-    step, path = exporting.export_newest(_RUN.value)
+    step, path = exporting.export(
+        _RUN.value, checkpoint=_CHECKPOINT.value,
+        max_pixels=_MAX_PIXELS.value)
     print(f"step {step} exported to {path}")
 
 

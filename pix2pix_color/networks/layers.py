@@ -79,16 +79,19 @@ class Dropout(keras.layers.Layer):
       step: returns int64 [], the number of completed updates.
       dtype: the layer's policy.
       name: the layer's name.
+      sampling: whether it drops at inference too, where step stands for a
+        seed: pix2pix's noise (Isola et al. 2017, 3.1).
     """
 
     def __init__(self, rate: float, *, seed: int,
-                 step: Callable[[], tf.Tensor], dtype: str,
-                 name: str) -> None:
+                 step: Callable[[], tf.Tensor], dtype: str, name: str,
+                 sampling: bool = False) -> None:
         super().__init__(dtype=dtype, name=name)
         self.rate, self._seed, self._step = rate, seed, step
+        self.sampling = sampling
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if not training:
+        if not (training or self.sampling):
             return inputs
         replica = tf.distribute.get_replica_context()
         shape = tf.shape(inputs)

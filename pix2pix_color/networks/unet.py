@@ -49,6 +49,7 @@ def build_unet(*, image_size: int, condition_channels: int,
                target_channels: int, base_filters: int = 64,
                dropout: float = 0.5, dropout_seed: int = 0,
                step: Callable[[], tf.Tensor] = no_step,
+               sampling: bool = False,
                synchronized_norm: bool = False,
                dtype: str = "float32") -> keras.Model:
     """Builds the generator.
@@ -61,6 +62,8 @@ def build_unet(*, image_size: int, condition_channels: int,
       dropout: rate of the innermost decoder layers; 0 leaves them out.
       dropout_seed: together with step determines what is dropped.
       step: returns int64 [], the number of completed updates.
+      sampling: whether dropout stays on at inference, as noise that follows
+        from step.
       synchronized_norm: whether a distributed step normalizes over all of its
         replicas.
       dtype: policy of all layers but the last, which is float32.
@@ -107,7 +110,7 @@ def build_unet(*, image_size: int, condition_channels: int,
         if dropout and is_innermost and is_full_width:
             x = layers.Dropout(
                 dropout, seed=dropout_seed * MAX_DEPTH + level, step=step,
-                dtype=dtype, name=f"{name}_dropout")(x)
+                sampling=sampling, dtype=dtype, name=f"{name}_dropout")(x)
         x = keras.layers.Concatenate(dtype=dtype, name=f"{name}_join")(
             [x, skips[level]])
 

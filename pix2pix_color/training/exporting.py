@@ -1,24 +1,54 @@
-"""From a run's newest checkpoint to a SavedModel."""
+"""From a run's checkpoint to a SavedModel."""
 
-from pix2pix_color import hardware
-from pix2pix_color.config import ConfigError
+import pathlib
+import subprocess
+from typing import Any, Optional
+
+from data_pipelines import color, decode
+from pix2pix_color import cli, hardware
+from pix2pix_color.config import Config, ConfigError
 from pix2pix_color.serving import saved_model
+from pix2pix_color.serving.colorizer import Seed
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
 
-def export_newest(workdir: str) -> tuple[int, str]:
+def export(workdir: str, *, checkpoint: str = "latest",
+           max_pixels: int = decode.MAX_PIXELS) -> tuple[int, str]:
     """Exports a run as the next version below its export/ folder.
 
     Args:
       workdir: the run's folder.
+      checkpoint: `latest`, `best` or a step.
+      max_pixels: height times width of the largest image that is decoded.
 
     Returns:
       The checkpoint's step and the SavedModel's path.
 
     Raises:
-      ConfigError: the folder holds no run, or no checkpoint yet.
+      ConfigError: the folder holds no run, or no such checkpoint.
+    """
+    folder, config, state, metrics = restore(workdir, checkpoint=checkpoint)
+    path = export_state(state, config, folder, metrics=metrics,
+                        max_pixels=max_pixels)
+    return state.step_number, path
+
+
+def restore(workdir: str, *, checkpoint: str) -> tuple[
+        RunFolder, Config, TrainState, Optional[dict[str, Any]]]:
+    """Takes up a run's checkpoint, to look at it.
+
+    Args:
+      workdir: the run's folder.
+      checkpoint: `latest`, `best` or a step.
+
+    Returns:
+      The run's folder, its flags, the state in float32, and what is known of
+      how good it is: the evaluation of run.json, or its best metric alone.
+
+    Raises:
+      ConfigError: the folder holds no run, or no such checkpoint.
     """
     hardware.claim_devices()
     folder = RunFolder(workdir)
@@ -26,7 +56,67 @@ def export_newest(workdir: str) -> tuple[int, str]:
     state = TrainState.create(config, precision="float32")
     checkpoints = Checkpoints(state, config=config,
                               directory=folder.checkpoints_dir)
-    if checkpoints.restore_latest() is None:
+    journal = checkpoints.restore_latest()
+    if journal is None:
         raise ConfigError(f"--run={workdir} holds no checkpoint yet")
-    path = saved_model.write(state.served_generator(config), folder.export_dir)
-    return state.step_number, path
+    best = journal.best
+    if checkpoint != "latest":
+        step = best.get("step") if checkpoint == "best" else _step(checkpoint)
+        if step not in checkpoints.steps():
+            raise ConfigError(
+                f"--checkpoint={checkpoint}: --run={workdir} holds no such "
+                f"checkpoint; it must be latest, best or one of the steps "
+                f"{', '.join(map(str, checkpoints.steps()))}")
+        checkpoints.restore(step)
+    facts = folder.read_run_json()
+    if facts.get("step") == state.step_number and "evaluation" in facts:
+        return folder, config, state, facts["evaluation"]
+    known = {"colorized": {best["metric"]: best["value"]}}
+    return folder, config, state, (
+        known if best.get("step") == state.step_number else None)
+
+
+def _step(checkpoint: str) -> Optional[int]:
+    return int(checkpoint) if checkpoint.isdecimal() else None
+
+
+def export_state(state: TrainState, config: Config, folder: RunFolder, *,
+                 metrics: Optional[dict[str, Any]],
+                 max_pixels: int = decode.MAX_PIXELS) -> str:
+    """Exports a state as the next version below its run's export/ folder.
+
+    Args:
+      state: whose generator.
+      config: the run's.
+      folder: the run's.
+      metrics: what is known of how good it is, for the model's card.
+      max_pixels: height times width of the largest image that is decoded.
+
+    Returns:
+      The SavedModel's path.
+    """
+    seed = Seed()
+    return saved_model.write(
+        state.served_generator(config, seed), folder.export_dir,
+        color_space=color.COLOR_SPACES[config.networks.color_space], seed=seed,
+        max_pixels=max_pixels, card={
+            "step": state.step_number,
+            "metrics": metrics,
+            "data": {"train": config.data.data,
+                     "evaluation": config.data.eval_data or config.data.data},
+            "flags": cli.config_to_text(config).splitlines()[1:-1],
+            "git_commit": _git_commit(),
+        })
+
+
+def _git_commit() -> Optional[str]:
+    """The commit of this program's working tree; None where there is none."""
+    root = pathlib.Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        return subprocess.run(
+            ["git", "-C", root, "rev-parse", "HEAD"], check=True,
+            capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

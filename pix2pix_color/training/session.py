@@ -17,9 +17,8 @@ from data_pipelines import cache, pipeline, split
 from data_pipelines.sources import Source
 from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.serving import saved_model
 from pix2pix_color.summaries import Summaries
-from pix2pix_color.training import loop, memory
+from pix2pix_color.training import exporting, loop, memory
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.distribution import Workers, rejoining
 from pix2pix_color.training.interruption import Interruption
@@ -208,8 +207,8 @@ def _export(config: Config, state: TrainState, folder: RunFolder,
     """Exports the state, unless that was done before; returns the path."""
     path = before.get("export", "")
     if before.get("step") != facts["step"] or not os.path.isdir(path):
-        path = saved_model.write(state.served_generator(config),
-                                 folder.export_dir)
+        path = exporting.export_state(state, config, folder,
+                                      metrics=facts["evaluation"])
     folder.write_run_json({**facts, "export": path})
     return path
 

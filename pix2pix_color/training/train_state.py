@@ -1,6 +1,6 @@
 """Everything that training changes, in one place: what a checkpoint holds."""
 
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import keras
 import tensorflow as tf
@@ -80,9 +80,19 @@ class TrainState(tf.Module):
             done = int(tf.reduce_sum(self.next_ordinals))
             self.next_ordinals.assign([done // num_workers] * num_workers)
 
-    def served_generator(self, config: Config) -> keras.Model:
-        """The generator as it is served: the same weights, in float32."""
-        generator = _build_generator(config, precision="float32")
+    def served_generator(
+            self, config: Config,
+            seed: Optional[Callable[[], tf.Tensor]] = None) -> keras.Model:
+        """The generator as it is served: the same weights, in float32.
+
+        Args:
+          config: the run's.
+          seed: returns int64 [], what its noise at inference follows from;
+            None leaves it without.
+        """
+        generator = _build_generator(
+            config, precision="float32", step=seed or unet.no_step,
+            sampling=seed is not None)
         generator.set_weights(self.generator.get_weights())
         return generator
 
@@ -112,11 +122,11 @@ class TrainState(tf.Module):
 
 
 def _build_generator(
-        config: Config, *, precision: str,
-        step: Callable[[], tf.Tensor] = unet.no_step) -> keras.Model:
+        config: Config, *, precision: str, step: Callable[[], tf.Tensor],
+        sampling: bool = False) -> keras.Model:
     return GENERATORS[config.networks.generator](
         dropout=config.networks.dropout, dropout_seed=config.training.seed,
-        step=step, **_shape(config, precision))
+        step=step, sampling=sampling, **_shape(config, precision))
 
 
 def _shape(config: Config, precision: str) -> dict[str, Any]:

@@ -11,23 +11,30 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from skimage import color as skimage_color
+from tensorflow_serving.apis import prediction_log_pb2
 
-from data_pipelines import augment, color
+from data_pipelines import color
 from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import unet
-from pix2pix_color.serving import colorizer, saved_model
+from pix2pix_color.serving import saved_model, warmup
+from pix2pix_color.serving.colorizer import Seed
+
+MAX_PIXELS = 1_000_000
 
 
 @pytest.fixture(scope="module")
 def export_dir(tmp_path_factory):
     """A model with a large random last layer, so that its colors are vivid."""
     keras.utils.set_random_seed(3)
+    seed = Seed()
     generator = unet.build_unet(image_size=32, condition_channels=1,
-                                target_channels=2, base_filters=4)
+                                target_channels=2, base_filters=4,
+                                step=seed, sampling=True)
     last = generator.get_layer("output")
     last.set_weights([1000 * weight for weight in last.get_weights()])
     directory = tmp_path_factory.mktemp("export")
-    path = saved_model.write(generator, str(directory))
+    path = saved_model.write(generator, str(directory), seed=seed,
+                             max_pixels=MAX_PIXELS, card={"step": 7})
     assert path == str(directory / "1")
     return directory
 
@@ -67,7 +74,8 @@ def test_signatures_are_those_of_the_contract(signatures):
                 {name: (tuple(tensor.shape), tensor.dtype) for name, tensor
                  in function.structured_outputs.items()})
 
-    assert set(signatures) == {"serving_default", "colorize", "predict_target"}
+    assert set(signatures) == {"serving_default", "colorize", "predict_target",
+                               "sample"}
     assert spec(signatures["serving_default"]) == (
         {"image_bytes": ((None,), tf.string)},
         {"colorized_bytes": ((None,), tf.string)})
@@ -97,12 +105,14 @@ def test_color_is_added_to_a_gray_photograph(signatures):
 
 
 def test_the_answer_does_not_depend_on_the_batch(signatures):
-    images = [encode(photograph(30 + 9 * index, 50, seed=index))
-              for index in range(5)]
-    together = colorize(signatures, *images)
-    for image, answer in zip(images, together):
-        alone, = colorize(signatures, image)
-        np.testing.assert_array_equal(alone, answer)
+    images = [encode(photograph(30 + 9 * index, 150, seed=index))
+              for index in range(8)]
+    together = signatures["serving_default"](
+        image_bytes=tf.constant(images))["colorized_bytes"].numpy()
+    for index in (0, 3, 7):
+        alone = signatures["serving_default"](
+            image_bytes=tf.constant(images[index:index + 1]))
+        assert alone["colorized_bytes"][0] == together[index]
 
 
 @pytest.mark.parametrize("file_format, options", [
@@ -124,9 +134,101 @@ def test_the_rgb_signature_agrees_with_the_bytes(signatures):
     np.testing.assert_array_equal(from_rgb["rgb"][0], from_bytes)
 
 
-def test_bytes_that_are_no_image_are_an_invalid_argument(signatures):
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        colorize(signatures, b"not an image")
+def cut_off(image_bytes):
+    return image_bytes[:len(image_bytes) // 2]
+
+
+@pytest.mark.parametrize("bad, message", [
+    (b"not an image", "no image of a format that is read: JPEG, PNG"),
+    (b"", "no image of a format that is read"),
+    (cut_off(encode(photograph(40, 50), "JPEG")), "truncated, damaged or"),
+    (cut_off(encode(photograph(40, 50))), "truncated, damaged or"),
+    (encode(photograph(40, 50), "JPEG")[:20], "no image of a format"),
+], ids=["text", "empty", "cut_jpeg", "cut_png", "jpeg_header"])
+def test_a_malformed_image_is_named_by_its_index(signatures, bad, message):
+    good = encode(photograph(30, 40))
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match=rf"image_bytes\[2\]: .*{message}"):
+        colorize(signatures, good, good, bad, good)
+    # And the model answers on.
+    assert colorize(signatures, good)[0].shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+def test_too_large_an_image_is_refused_before_it_is_decoded(
+        signatures, file_format):
+    large = encode(np.zeros((1001, 1000, 3), np.uint8), file_format)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=(
+            r"image_bytes\[1\]: 1000 x 1001 pixels, more than "
+            r"--max_pixels=1000000 allowed")):
+        colorize(signatures, encode(photograph(9, 9)), large[:5000])
+    allowed = encode(np.zeros((1000, 1000, 3), np.uint8), file_format)
+    assert colorize(signatures, allowed)[0].shape == (1000, 1000, 3)
+
+
+def test_samples_differ_by_seed_and_repeat(signatures):
+    photo = tf.constant([encode(photograph(40, 50))] * 3)
+    one, other, again = signatures["sample"](
+        image_bytes=photo, seed=tf.constant([1, 2, 1], tf.int64)
+    )["colorized_bytes"].numpy()
+    without = signatures["serving_default"](
+        image_bytes=photo[:1])["colorized_bytes"][0].numpy()
+    assert one == again and len({one, other, without}) == 3
+    first, second = (np.asarray(Image.open(io.BytesIO(png)))
+                     for png in (one, other))
+    ab = [skimage_color.rgb2lab(rgb)[..., 1:] for rgb in (first, second)]
+    assert np.abs(ab[0] - ab[1]).mean() > 1
+    assert np.abs(lightness(first) - lightness(second)).mean() < 0.5
+
+
+def test_a_generator_without_noise_has_no_sample_signature(tmp_path):
+    generator = unet.build_unet(image_size=32, condition_channels=1,
+                                target_channels=2, base_filters=1, dropout=0)
+    path = saved_model.write(generator, str(tmp_path), seed=Seed())
+    assert not saved_model.read_card(path)["has_noise"]
+    assert set(saved_model.load(path).signatures) == {
+        "serving_default", "colorize", "predict_target"}
+
+
+def test_the_card_tells_what_the_model_is(export_dir):
+    card = saved_model.read_card(str(export_dir / "1"))
+    assert card["step"] == 7 and card["image_size"] == 32
+    assert card["color_space"] == "lab" and card["has_noise"]
+    assert card["max_pixels"] == MAX_PIXELS
+    assert card["versions"]["tensorflow"] == tf.__version__
+    assert card["parameters"] > 1000 and card["activation_bytes"] > 10_000
+
+
+def test_warm_up_requests_are_answered(export_dir, signatures):
+    path = str(export_dir / "1" / warmup.FILE)
+    asked = []
+    for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        request = log.predict_log.request
+        asked.append(request.model_spec.signature_name)
+        answer = signatures[asked[-1]](**{
+            name: tf.constant(tf.make_ndarray(tensor))
+            for name, tensor in request.inputs.items()})
+        value, = answer.values()
+        assert value.shape[0] == 1
+    assert asked == ["serving_default", "colorize", "predict_target"]
+
+
+def test_versions_are_taken_in_turn_and_nothing_half_written_stays(
+        export_dir, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "4").mkdir()
+    generator = unet.build_unet(image_size=32, condition_channels=1,
+                                target_channels=2, base_filters=1, dropout=0)
+    with monkeypatch.context() as patched:
+        patched.setattr(warmup, "write", fail)
+        with pytest.raises(OSError, match="No space"):
+            saved_model.write(generator, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["4"]
+    assert saved_model.write(generator, str(tmp_path)) == str(tmp_path / "5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["4", "5"]
 
 
 def test_the_model_loads_where_only_tensorflow_is(export_dir, tmp_path):
@@ -154,22 +256,6 @@ def test_color_is_what_training_and_evaluation_would_make_of_it(signatures):
     expected = color.LAB.decode(condition, target).numpy().astype(int)
     served = signatures["colorize"](rgb=photo)["rgb"].numpy()
     assert np.abs(served - expected).max() <= 1
-
-
-def test_the_network_sees_what_it_was_trained_on_at_any_size(signatures):
-    photo = tf.constant(photograph(96, 96))
-    small = augment.centre_square(photo, image_size=32)
-    square, _ = colorizer.fit_square(photo, 32)
-    np.testing.assert_array_equal(square, small)
-
-
-def test_fit_square_keeps_the_aspect_ratio_and_mirrors_the_rest():
-    picture = tf.reshape(tf.range(8, dtype=tf.int32), [2, 4, 1])
-    square, (height, width) = colorizer.fit_square(
-        tf.cast(picture, tf.uint8), 4)
-    assert (int(height), int(width)) == (2, 4)
-    np.testing.assert_array_equal(
-        square[..., 0], [[0, 1, 2, 3], [4, 5, 6, 7]] * 2)
 
 
 def test_versions_count_up_and_the_newest_is_found(export_dir, tmp_path):
