@@ -1,13 +1,14 @@
 """Colors photographs: python -m pix2pix_color.colorize --model=M FILE...
 
-Writes NAME_colorized.png beside each FILE, or into --output_dir: the same
-size, the same lightness, with color. Nothing that exists is overwritten. A
-file that cannot be read is named at the end, with exit code 1, while the
+Each FILE is a photograph, a video, a folder, a pattern such as 'old/*.jpg', or
+- for standard input to standard output. Writes NAME_colorized.png beside each,
+or into --output_dir, where folders keep their structure: the same size, the
+same lightness, with color. An existing file is not overwritten, an input never.
+A file that cannot be read is named at the end, with exit code 1, while the
 others are done.
 """
 
-import collections
-import os
+import concurrent.futures
 import sys
 from typing import Sequence
 
@@ -17,58 +18,92 @@ from absl import flags
 from data_pipelines import command
 from pix2pix_color import cli
 from pix2pix_color.config import ConfigError
+from pix2pix_color.serving import plan
 
 _MODEL = flags.DEFINE_string(
     "model", "",
     "A SavedModel, a directory of its versions, or the folder of a run.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Where the pictures go; empty is beside each file.")
+_FORMAT = flags.DEFINE_enum(
+    "format", "png", ["png", "jpeg", "webp", "tiff"],
+    "What photographs are written as; videos become MP4.")
+_OVERWRITE = flags.DEFINE_bool(
+    "overwrite", False, "Replace results that exist already.")
+_SATURATION = flags.DEFINE_float(
+    "saturation", 1.0, "Factor of the colors: 0 is gray, 1 as predicted.",
+    lower_bound=0.0, upper_bound=10.0)
+_SAMPLES = flags.DEFINE_integer(
+    "samples", 0, "How many alternatives to draw for each photograph, with "
+    "dropout as noise; 0 gives the one answer without noise.", lower_bound=0)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "What the first alternative's noise follows from; the others "
+    "take the next numbers.", lower_bound=0)
+_SIDE_BY_SIDE = flags.DEFINE_bool(
+    "side_by_side", False, "Write the gray photograph to the left of each "
+    "result.")
+_CHROMA_SIZE = flags.DEFINE_integer(
+    "chroma_size", 0, "Side of the square that colors are predicted in, "
+    "pixels, a multiple of the model's: more is slower and colors smaller "
+    "things; 0 is the model's.", lower_bound=0)
+_MAX_PIXELS = flags.DEFINE_integer(
+    "max_pixels", 100_000_000, "Pixels of the largest picture that is decoded.",
+    lower_bound=1)
+
+# While one is decoded or written, another is colored.
+_AT_ONCE = 2
 
 
 def main(arguments: Sequence[str]) -> None:
-    paths = arguments[1:]
-    if not paths:
-        raise ConfigError("no photograph was named: colorize --model=M FILE...")
-    outputs = _output_paths(paths, _OUTPUT_DIR.value)
+    if not _MODEL.value:
+        raise ConfigError("--model must name a SavedModel or a run's folder")
+    ending = {"png": ".png", "jpeg": ".jpg", "webp": ".webp",
+              "tiff": ".tif"}[_FORMAT.value]
+    jobs = plan.plan(arguments[1:], output_dir=_OUTPUT_DIR.value, ending=ending,
+                     samples=_SAMPLES.value, overwrite=_OVERWRITE.value)
     client = command.load("pix2pix_color.serving.client")
-    colorize = client.load(_MODEL.value)
-    if _OUTPUT_DIR.value:
-        os.makedirs(_OUTPUT_DIR.value, exist_ok=True)
+    coloring = command.load("pix2pix_color.serving.coloring")
+    model = client.Model(_MODEL.value)
+    if _SAMPLES.value and not model.has_noise:
+        raise ConfigError(
+            f"--samples={_SAMPLES.value}: the model in {model.directory} has "
+            f"no noise to draw from; leave --samples out")
+    chroma_size = model.fitting_chroma_size(_CHROMA_SIZE.value)
+    if chroma_size < _CHROMA_SIZE.value:
+        print(f"--chroma_size={_CHROMA_SIZE.value} needs more memory than "
+              f"there is; coloring at {chroma_size}", file=sys.stderr)
+    options = coloring.Options(
+        file_format=_FORMAT.value, saturation=_SATURATION.value,
+        seeds=tuple(range(_SEED.value, _SEED.value + _SAMPLES.value)),
+        side_by_side=_SIDE_BY_SIDE.value, chroma_size=chroma_size,
+        max_pixels=_MAX_PIXELS.value)
+
+    def color(job: plan.Job) -> str:
+        """Colors one file; returns what is wrong with it, or nothing."""
+        try:
+            coloring.colorize(model, job, options)
+        except OSError as error:
+            return f"{error.filename or job.path}: {error.strerror or error}"
+        except coloring.NoPhotographError as error:
+            return f"{job.path}: {error}"
+        return ""
 
     failed = []
-    for path, output in zip(tqdm.tqdm(paths, unit="photo", disable=None),
-                            outputs):
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            client.colorize_file(colorize, path, output)
-        except OSError as error:
-            failed.append(f"{error.filename}: {error.strerror}")
-        except client.NoImageError:
-            failed.append(f"{path}: no image that can be read (JPEG, PNG, "
-                          f"BMP, GIF or WebP)")
-        else:
-            tqdm.tqdm.write(output)  # above the progress bar
+            for job, problem in zip(jobs, tqdm.tqdm(
+                    pool.map(color, jobs), total=len(jobs), unit="photo",
+                    disable=True if jobs[0].path == plan.STANDARD else None)):
+                if problem:
+                    failed.append(problem)
+                elif job.path != plan.STANDARD:
+                    for output in job.outputs:
+                        tqdm.tqdm.write(output)  # above the progress bar
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     if failed:
         sys.exit("error: " + "\nerror: ".join(failed))
-
-
-def _output_paths(paths: Sequence[str], output_dir: str) -> list[str]:
-    outputs = []
-    for path in paths:
-        stem = os.path.splitext(os.path.basename(path))[0]
-        directory = output_dir or os.path.dirname(path)
-        outputs.append(os.path.join(directory, f"{stem}_colorized.png"))
-    for output in outputs:
-        if os.path.lexists(output):
-            raise ConfigError(
-                f"{output} exists and is not overwritten; remove it, or name "
-                f"another --output_dir")
-    output, count = collections.Counter(
-        map(os.path.realpath, outputs)).most_common(1)[0]
-    if count > 1:
-        raise ConfigError(
-            f"two of the photographs would be written to {output}; color "
-            f"them in two calls with different --output_dir")
-    return outputs
 
 
 if __name__ == "__main__":

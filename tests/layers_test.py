@@ -11,18 +11,20 @@ ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = (
     ("data_pipelines.errors", "data_pipelines.color", "data_pipelines.decode",
      "data_pipelines.augment", "data_pipelines.specs", "data_pipelines.sources",
-     "data_pipelines.command", "data_pipelines.image_header"),
+     "data_pipelines.command", "data_pipelines.image_header",
+     "data_pipelines.recolor"),
     ("data_pipelines.pipeline", "data_pipelines.split",
      "data_pipelines.cache", "data_pipelines.preparation",
      "data_pipelines.inspection"),
     ("data_pipelines.prepare", "data_pipelines.inspect"),
     ("pix2pix_color.config", "pix2pix_color.networks", "pix2pix_color.losses",
      "pix2pix_color.metrics", "pix2pix_color.files",
-     "pix2pix_color.hardware"),
+     "pix2pix_color.hardware", "pix2pix_color.fid"),
     ("pix2pix_color.cli", "pix2pix_color.evaluation",
-     "pix2pix_color.summaries"),
+     "pix2pix_color.evaluation_page", "pix2pix_color.summaries"),
     ("pix2pix_color.training", "pix2pix_color.serving"),
-    ("pix2pix_color.fit", "pix2pix_color.export", "pix2pix_color.colorize"),
+    ("pix2pix_color.fit", "pix2pix_color.evaluate", "pix2pix_color.export",
+     "pix2pix_color.colorize"),
 )
 COMMANDS = FLOORS[2] + FLOORS[-1]
 MODULES = sorted(

@@ -13,7 +13,7 @@ animations of all kinds, 16-bit gray. It is not for the hot path.
 
 import io
 import warnings
-from typing import BinaryIO
+from typing import BinaryIO, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -65,8 +65,8 @@ class Rejected(Exception):
         return Rejected, (self.reason, self.detail)
 
 
-def read_rgb(file: BinaryIO, *, shorter_side: int = 0,
-             min_size: int = 1) -> Image.Image:
+def read_rgb(file: BinaryIO, *, shorter_side: int = 0, min_size: int = 1,
+             max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Reads one image, upright and not larger than wanted.
 
     Args:
@@ -74,6 +74,7 @@ def read_rgb(file: BinaryIO, *, shorter_side: int = 0,
       shorter_side: what the picture is shrunk to, antialiased, in pixels; a
         smaller one stays as it is. 0 leaves all as they are.
       min_size: the least shorter side that the file's picture must have.
+      max_pixels: height times width of the largest picture that is decoded.
 
     Returns:
       A picture of mode RGB, sRGB.
@@ -83,7 +84,7 @@ def read_rgb(file: BinaryIO, *, shorter_side: int = 0,
     """
     try:
         with Image.open(file, formats=_FORMATS) as image:
-            _require_size(*image.size, min_size)
+            _require_size(*image.size, min_size, max_pixels)
             image.load()
             # Asked for now: what Pillow has turned itself it no longer tells.
             orientation = image.getexif().get(ExifTags.Base.Orientation)
@@ -98,15 +99,21 @@ def read_rgb(file: BinaryIO, *, shorter_side: int = 0,
     except Exception as error:  # damaged files raise nearly anything
         raise Rejected("unreadable",
                        f"{type(error).__name__}: {error}") from error
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
-    return rgb
+    return turn_upright(rgb, orientation)
 
 
-def _require_size(width: int, height: int, min_size: int) -> None:
-    if width * height > MAX_PIXELS:
+def turn_upright(image: Image.Image,
+                 orientation: Optional[int]) -> Image.Image:
+    """Applies EXIF's orientation, 1..8; anything else leaves it as it is."""
+    turn = _UPRIGHT.get(orientation) if orientation else None
+    return image if turn is None else image.transpose(turn)
+
+
+def _require_size(width: int, height: int, min_size: int,
+                  max_pixels: int) -> None:
+    if width * height > max_pixels:
         raise Rejected("too_large", f"{width} x {height} pixels, at most "
-                                    f"{MAX_PIXELS} are read")
+                                    f"{max_pixels} are read")
     if min(width, height) < min_size:
         raise Rejected("too_small", f"{width} x {height} pixels, the shorter "
                                     f"side must be {min_size} at least")

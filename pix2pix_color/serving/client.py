@@ -1,49 +1,142 @@
-"""Asks a SavedModel for colors, one file at a time."""
+"""Asks a SavedModel for colors: arrays in, arrays out."""
 
-from typing import Any, Callable
+import dataclasses
+from typing import Any, Optional
 
+import numpy as np
 import tensorflow as tf
 
+from data_pipelines import color
 from pix2pix_color import hardware
-from pix2pix_color.files import write_atomically
+from pix2pix_color.config import ConfigError
 from pix2pix_color.serving import saved_model
 
-Colorize = Callable[..., dict[str, tf.Tensor]]
+# What the generator's outputs take, in all, against the sum of its layers':
+# convolutions have copies of their own. Measured on a CPU.
+_OVERHEAD = 1.5
+# Memory that the rest of the machine keeps.
+_USABLE = 0.8
 
 
-class NoImageError(ValueError):
-    """The bytes are no image that the model can read."""
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A photograph's chroma: a* and b* are slope * lightness + intercept.
+
+    Attributes:
+      slope: float32 [h, w, 2]; lightness is L*/50 - 1.
+      intercept: float32 [h, w, 2].
+    """
+
+    slope: np.ndarray
+    intercept: np.ndarray
+
+    def __mul__(self, saturation: float) -> "Field":
+        return Field(self.slope * saturation, self.intercept * saturation)
+
+    def __add__(self, other: "Field") -> "Field":
+        return Field(self.slope + other.slope, self.intercept + other.intercept)
 
 
-def load(model: str) -> Any:
-    """Loads a model's `serving_default` signature.
+class Model:
+    """A SavedModel that colors photographs.
+
+    Attributes:
+      directory: where it was found.
+      card: its model_card.json.
+      module: what tf.saved_model.load gave.
+      image_size: side of the generator's square, pixels.
+      has_noise: whether a seed changes its answers.
 
     Args:
-      model: a SavedModel, a directory of its versions, or a run's folder.
+      path: a SavedModel, a directory of its versions, or a run's folder.
 
     Raises:
-      ConfigError: there is none, or it cannot be loaded.
+      ConfigError: there is none, it cannot be loaded, or is of an older kind.
     """
-    hardware.claim_devices()
-    return saved_model.load(model).signatures["serving_default"]
+
+    def __init__(self, path: str) -> None:
+        hardware.claim_devices()
+        self.directory = saved_model.find(path)
+        self.module: Any = saved_model.load(self.directory)
+        self.card = saved_model.read_card(self.directory)
+        if not hasattr(self.module, "predict_field") or not self.card:
+            raise ConfigError(
+                f"--model={path}: the SavedModel in {self.directory} was "
+                f"exported by an earlier version; export the run again")
+        self.image_size = int(self.card["image_size"])
+        self.has_noise = bool(self.card["has_noise"])
+
+    def fitting_chroma_size(self, chroma_size: int) -> int:
+        """The side of the square to color in: what is asked for, if it fits.
+
+        Args:
+          chroma_size: a multiple of the model's size; 0 for that itself.
+
+        Returns:
+          The largest multiple, up to it, that memory suffices for.
+
+        Raises:
+          ConfigError: it is no multiple.
+        """
+        size = chroma_size or self.image_size
+        if size % self.image_size:
+            raise ConfigError(
+                f"--chroma_size={chroma_size} must be a multiple of this "
+                f"model's image size, {self.image_size}, or 0")
+        room = _USABLE * hardware.memory_bytes()
+        while (size > self.image_size and room < _OVERHEAD
+               * self.card["activation_bytes"]
+               * (size / self.image_size)**2):
+            size -= self.image_size
+        return size
+
+    def predict_field(self, rgb: np.ndarray, *, chroma_size: int = 0,
+                      seed: Optional[int] = None) -> Field:
+        """Predicts a photograph's chroma.
+
+        Args:
+          rgb: uint8 [H, W, 3].
+          chroma_size: side of the square to color in, a multiple of the
+            model's; 0 for that itself.
+          seed: what noise follows from; None for none.
+        """
+        slope, intercept = self.module.predict_field(
+            tf.constant(rgb), tf.constant(chroma_size or self.image_size),
+            tf.constant(seed or 0, tf.int64), tf.constant(seed is not None))
+        return Field(slope.numpy(), intercept.numpy())
+
+    def recolor(self, rgb: np.ndarray, field: Field) -> np.ndarray:
+        """Gives a photograph a chroma; its lightness stays.
+
+        Args:
+          rgb: uint8 [H, W, 3].
+          field: of any size.
+
+        Returns:
+          uint8 [H, W, 3].
+        """
+        return self.module.recolor(
+            tf.constant(rgb), tf.constant(field.slope),
+            tf.constant(field.intercept)).numpy()
+
+    def colorize(self, rgb: np.ndarray, *, saturation: float = 1.0,
+                 chroma_size: int = 0,
+                 seed: Optional[int] = None) -> np.ndarray:
+        """Colors one photograph.
+
+        Args:
+          rgb: uint8 [H, W, 3].
+          saturation: factor of a* and b*.
+          chroma_size: as in predict_field.
+          seed: as in predict_field.
+
+        Returns:
+          uint8 [H, W, 3], with the photograph's own lightness.
+        """
+        return self.recolor(rgb, self.predict_field(
+            rgb, chroma_size=chroma_size, seed=seed) * saturation)
 
 
-def colorize_file(colorize: Colorize, path: str, output: str) -> None:
-    """Colors one photograph and writes it as PNG.
-
-    Args:
-      colorize: what load returned.
-      path: the photograph.
-      output: the file to write, whole or not at all.
-
-    Raises:
-      NoImageError: path holds no image that can be read.
-      OSError: path cannot be read or output not be written.
-    """
-    with open(path, "rb") as file:
-        image_bytes = file.read()
-    try:
-        answer = colorize(image_bytes=tf.constant([image_bytes]))
-    except tf.errors.InvalidArgumentError as error:
-        raise NoImageError(path) from error
-    write_atomically(output, answer["colorized_bytes"][0].numpy())
+def gray_of(rgb: np.ndarray) -> np.ndarray:
+    """The photograph without color, uint8 [H, W, 3], as a model sees it."""
+    return color.given_gray(tf.constant(rgb)).numpy()

@@ -103,8 +103,8 @@ def _train_and_export(config: Config, workers: Workers,
     facts |= {
         "step": state.step_number,
         "rejected": training.rejected.reasons,
-        "evaluation": _metrics(held_out),
-        "training": _metrics(some_train),
+        "evaluation": held_out.to_json(),
+        "training": some_train.to_json(),
         "best": training.journal.best,
         "seconds": training.journal.seconds,
     }
@@ -239,11 +239,6 @@ def _say_what_is_used(facts: dict[str, Any], workers: Workers) -> None:
     _say("data", f"{facts['data']['train_photographs']} photographs to train "
                  f"on, {facts['data']['evaluation_photographs']} to evaluate "
                  f"on")
-
-
-def _metrics(result: evaluation.Evaluation) -> dict[str, Any]:
-    return {"photographs": len(result), "colorized": result.means(),
-            "gray_image": result.gray_means()}
 
 
 def _say(what: str, text: str) -> None:
