@@ -43,7 +43,7 @@ GAMUT_HALVINGS = 12
 # The sRGB curve (IEC 61966-2-1) of each 8-bit value.
 LINEAR = np.arange(256) / 255.0
 LINEAR = np.where(LINEAR > 0.04045, ((LINEAR + 0.055) / 1.055)**2.4,
-                   LINEAR / 12.92).astype(np.float32)
+                  LINEAR / 12.92).astype(np.float32)
 # Linear sRGB to CIE XYZ as a share of the white point D65; rows give X, Y, Z.
 RGB_TO_XYZ = np.array([
     [0.412453, 0.357580, 0.180423],

@@ -12,10 +12,11 @@ from data_pipelines.sources import Source
 from pix2pix_color.evaluation import METRICS, Evaluation, Predict
 
 _NUM_EACH = 4
-_STYLE = ("body{font:15px sans-serif;margin:2em}table{border-collapse:collapse}"
-          "td,th{padding:.3em .8em;text-align:right}figure{display:inline-block;"
-          "margin:.5em}figcaption{font-size:12px;max-width:48em}"
-          "img{max-width:16em;image-rendering:auto}")
+_STYLE = ("body{font:15px sans-serif;margin:2em}"
+          "table{border-collapse:collapse}"
+          "td,th{padding:.3em .8em;text-align:right}"
+          "figure{display:inline-block;margin:.5em}"
+          "figcaption{font-size:12px;max-width:48em}img{max-width:48em}")
 
 
 def draw(result: Evaluation, *, source: Source, predict: Predict,
@@ -82,7 +83,7 @@ def _figures(result: Evaluation, places: Sequence[int], source: Source,
         numbers = ", ".join(f"{name} {result.generated[name][place]:.2f}"
                             for name in METRICS)
         figures.append(
-            f"<figure><img style=\"max-width:48em\" alt=\"\" src=\"data:image/"
+            f"<figure><img alt=\"\" src=\"data:image/"
             f"png;base64,{png}\"><figcaption>"
             f"{html.escape(identity)}: {numbers}</figcaption></figure>")
     return figures

@@ -173,4 +173,3 @@ def _in_tiles(ab_of, condition, size):
         return total[..., :2] / total[..., 2:]
 
     return tf.cond(tf.equal(num_tiles, 1), whole, blended)
-

@@ -1,14 +1,18 @@
 """The evaluation protocol, on the held-out eight of the sample photographs."""
 
+import base64
+import io
 import os
+import re
 
 import numpy as np
 import pytest
 import skimage.color
 import tensorflow as tf
+from PIL import Image
 
 from data_pipelines import color, errors, pipeline, sources
-from pix2pix_color import evaluation
+from pix2pix_color import evaluation, evaluation_page, fid
 
 IMAGE_SIZE = 32
 
@@ -276,3 +280,71 @@ def test_given_gray_keeps_lightness_to_an_8_bit_step():
 def test_given_gray_leaves_gray_as_it_is():
     gray = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, -1)
     np.testing.assert_array_equal(color.given_gray(gray), gray)
+
+
+def test_intervals_are_those_of_the_percentile_bootstrap():
+    rng = np.random.default_rng(3)
+    values = rng.normal(10, 2, 80).astype(np.float32)
+    result = evaluation.Evaluation(
+        generated={name: values for name in evaluation.METRICS},
+        gray={name: values + 5 for name in evaluation.METRICS},
+        real_colorfulness=values + 1)
+    low, high = result.intervals()["ab_l1"]
+    # Drawn row by row, as the textbook has it.
+    means = [rng.choice(values, len(values)).mean() for _ in range(4000)]
+    np.testing.assert_allclose(
+        [low, high], np.percentile(means, [2.5, 97.5]), atol=0.06)
+    # 1.96 standard errors, for numbers that are nearly normal.
+    assert (high - low) / 2 == pytest.approx(
+        1.96 * values.std() / np.sqrt(80), rel=0.06)
+    assert result.gray_intervals()["psnr_db"] == pytest.approx(
+        (low + 5, high + 5), abs=1e-4)
+    # A photograph's generated and real colorfulness are drawn together.
+    assert result.intervals()["colorfulness_gap"] == pytest.approx((1, 1))
+    assert result.intervals() == result.intervals()
+
+
+def test_means_and_intervals_are_told_together():
+    told = handmade().to_json()
+    assert told["photographs"] == 2
+    assert told["colorized"] == handmade().means()
+    assert told["gray_image"] == handmade().gray_means()
+    # Of two photographs, a quarter of the draws takes one twice.
+    assert told["interval_95"]["colorized"]["ab_l1"] == (8.0, 10.0)
+
+
+def test_photographs_are_known_by_their_places(of_tint):
+    np.testing.assert_array_equal(of_tint.indices, np.arange(8))
+
+
+def test_fid_is_computed_from_what_features_see(held_out, photographs):
+    def features(rgb):
+        return tf.reduce_mean(tf.cast(rgb, tf.float32), axis=[1, 2])
+
+    result = evaluation.evaluate(
+        predict_tint, held_out, color_space=color.LAB, image_size=IMAGE_SIZE,
+        batch_size=3, rejected=pipeline.RejectedExamples(), features=features)
+    gray = features(color.given_gray(photographs)).numpy()
+    assert result.gray_means()["fid"] == pytest.approx(
+        fid.distance(features(photographs).numpy(), gray), rel=1e-4)
+    assert result.means()["fid"] != result.gray_means()["fid"]
+    assert "fid" not in handmade().means()
+
+
+def test_the_page_shows_best_median_and_worst(held_out, of_tint):
+    page = evaluation_page.draw(
+        of_tint, source=held_out, predict=predict_tint, color_space=color.LAB,
+        image_size=IMAGE_SIZE, title="tint & more")
+    shown = re.findall(r"<figcaption>(\S+): ab_l1 ([\d.]+)", page)
+    order = np.argsort(of_tint.generated["delta_e"])
+    expected = [*order[:4], *order[2:6], *order[::-1][:4]]
+    assert [name for name, _ in shown] == [
+        held_out.identities[index] for index in expected]
+    assert [float(number) for _, number in shown] == pytest.approx(
+        of_tint.generated["ab_l1"][expected].tolist(), abs=0.006)
+    assert "tint &amp; more" in page
+    pictures = re.findall(r"base64,([\w+/=]+)", page)
+    strip = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[0]))))
+    assert strip.shape == (IMAGE_SIZE, 3 * IMAGE_SIZE, 3)
+    gray, generated, _ = np.split(strip.astype(int), 3, axis=1)
+    assert np.ptp(gray, axis=-1).max() == 0 < np.ptp(generated, axis=-1).max()

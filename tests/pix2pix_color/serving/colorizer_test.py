@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,27 +18,7 @@ from pix2pix_color.networks import unet
 from pix2pix_color.serving import saved_model, warmup
 from pix2pix_color.serving.colorizer import Seed
 
-MAX_PIXELS = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def export_dir(tmp_path_factory):
-    """A model with large random weights, so that its colors are vivid."""
-    keras.utils.set_random_seed(3)
-    seed = Seed()
-    generator = unet.build_unet(image_size=32, condition_channels=1,
-                                target_channels=2, base_filters=4,
-                                step=seed, sampling=True)
-    for layer in generator.layers:  # so that the innermost ones count as well
-        if layer.name.startswith(("encoder", "decoder")):
-            layer.set_weights([4 * weight for weight in layer.get_weights()])
-    last = generator.get_layer("output")
-    last.set_weights([50 * weight for weight in last.get_weights()])
-    directory = tmp_path_factory.mktemp("export")
-    path = saved_model.write(generator, str(directory), seed=seed,
-                             max_pixels=MAX_PIXELS, card={"step": 7})
-    assert path == str(directory / "1")
-    return directory
+MAX_PIXELS = 1_000_000  # of the model in conftest.py
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,93 @@
+"""Which files are colored, and where the results go."""
+
+import pytest
+
+from pix2pix_color.config import ConfigError
+from pix2pix_color.serving import plan
+
+
+def make_plan(*arguments, output_dir="", ending=".png", samples=0,
+              overwrite=False):
+    jobs = plan.plan([str(argument) for argument in arguments],
+                     output_dir=str(output_dir), ending=ending,
+                     samples=samples, overwrite=overwrite)
+    return {job.path: job.outputs for job in jobs}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("in/b.jpg", "in/deep/er/a.PNG", "in/c.mp4", "in/notes.txt",
+                 "in/.hidden/d.jpg", "in/b_colorized.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def test_results_go_beside_the_files(tmp_path):
+    assert make_plan(tmp_path / "a.b.jpg", "old.tif", ending=".jpg") == {
+        f"{tmp_path}/a.b.jpg": (f"{tmp_path}/a.b_colorized.jpg",),
+        "old.tif": ("old_colorized.jpg",)}
+
+
+def test_a_folder_keeps_its_structure(folder):
+    assert make_plan(folder / "in", output_dir=folder / "out") == {
+        f"{folder}/in/b.jpg": (f"{folder}/out/b_colorized.png",),
+        f"{folder}/in/c.mp4": (f"{folder}/out/c_colorized.mp4",),
+        f"{folder}/in/deep/er/a.PNG": (
+            f"{folder}/out/deep/er/a_colorized.png",)}
+
+
+def test_results_inside_the_folder_are_not_colored_again(folder):
+    (folder / "in" / "out").mkdir()
+    (folder / "in" / "out" / "z.jpg").touch()
+    planned = make_plan(folder / "in", output_dir=folder / "in" / "out")
+    assert f"{folder}/in/out/z.jpg" not in planned and len(planned) == 3
+
+
+def test_patterns_are_expanded(folder):
+    assert list(make_plan(f"{folder}/in/**/*.[jP]*")) == [
+        f"{folder}/in/b.jpg", f"{folder}/in/deep/er/a.PNG"]
+    with pytest.raises(ConfigError, match=r"\*\.bmp: no file has such a name"):
+        make_plan(f"{folder}/*.bmp")
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path):
+    (tmp_path / "a[1].jpg").touch()
+    assert list(make_plan(tmp_path / "a[1].jpg")) == [f"{tmp_path}/a[1].jpg"]
+
+
+def test_samples_are_numbered():
+    assert make_plan("a.jpg", samples=3, output_dir="out") == {"a.jpg": (
+        "out/a_colorized_1.png", "out/a_colorized_2.png",
+        "out/a_colorized_3.png")}
+
+
+def test_nothing_is_overwritten_but_on_request_and_an_input_never(tmp_path):
+    photo, result = tmp_path / "a.png", tmp_path / "a_colorized.png"
+    for path in (photo, result):
+        path.touch()
+    with pytest.raises(ConfigError, match="exists and is not overwritten"):
+        make_plan(photo)
+    assert make_plan(photo, overwrite=True) == {str(photo): (str(result),)}
+    with pytest.raises(ConfigError, match="is one of the files to color"):
+        make_plan(photo, result, overwrite=True)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ((), "no photograph was named"), (("-", "a.jpg"), "- stands for one"),
+    (("x/a.jpg", "x/a.png"), "two of the photographs")])
+def test_what_cannot_be_done_is_refused(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        make_plan(*arguments)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no image or video file below it"):
+        make_plan(tmp_path)
+
+
+def test_standard_input_goes_to_standard_output():
+    assert make_plan("-") == {"-": ("-",)}
+    with pytest.raises(ConfigError, match="with one result"):
+        make_plan("-", samples=2)
