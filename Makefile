@@ -4,6 +4,7 @@
 FLAGS ?= experiments/sample_photos.flags
 RUN ?= runs/sample_photos
 PHOTO ?=
+DATA ?=
 BENCH ?= runs/benchmarks
 # GPU=1 installs TensorFlow's CUDA build, TORCH=1 adds the tests that compare
 # with PyTorch.
@@ -23,8 +24,8 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
 	$$python -c '$(fits)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow bench lint tensorboard export colorize clean \
-	named-photo
+.PHONY: help train test test-slow bench lint tensorboard evaluate export \
+	colorize clean named-photo
 
 help:  ## list what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
@@ -35,6 +36,10 @@ train: $(runtime)  ## train on the embedded photographs (FLAGS=F, GPU=1)
 
 tensorboard: $(runtime)  ## show the curves and sample grids (RUN=DIR)
 	$(BIN)/python -m tensorboard.main --logdir "$(RUN)"
+
+evaluate: $(runtime)  ## measure an exported model (RUN=DIR, DATA=SPEC)
+	$(BIN)/python -m pix2pix_color.evaluate --model="$(RUN)" --data="$(DATA)" \
+		--output="$(RUN)/evaluation/metrics.json"
 
 export: $(runtime)  ## export a run's newest checkpoint (RUN=DIR)
 	$(BIN)/python -m pix2pix_color.export --run="$(RUN)"
@@ -63,6 +68,8 @@ bench: $(testing)  ## measure speed; with TORCH=1 beside PyTorch (BENCH=DIR)
 	$(BIN)/python -m experiments.benchmarks.train_step \
 		$(if $(call is_on,$(TORCH)),--against=torch) \
 		--output="$(BENCH)/train_step.json"
+	$(BIN)/python -m experiments.benchmarks.colorize --model="$(RUN)" \
+		--output="$(BENCH)/colorize.json"
 
 lint: $(testing)  ## check style, import order and types
 	$(BIN)/python -m flake8

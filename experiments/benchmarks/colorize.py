@@ -44,7 +44,7 @@ MALFORMED_EVERY = 10
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     directory = saved_model.find(_MODEL.value)
-    report = {
+    report: dict[str, Any] = {
         "hardware": f"{os.cpu_count()} cores",
         "large": _in_a_process(measure_large, directory),
         "many": _in_a_process(measure_many, directory, _PHOTOS.value),
@@ -89,7 +89,7 @@ def _load(directory: str) -> Callable[[bytes], bytes]:
 
 def _photos(size: tuple[int, int], count: int) -> list[bytes]:
     """The sample photographs, resized, as JPEG."""
-    photos = []
+    photos: list[bytes] = []
     for name in sorted(os.listdir(sample_photos.DIRECTORY)):
         if name.endswith(".jpg") and len(photos) < count:
             with Image.open(os.path.join(

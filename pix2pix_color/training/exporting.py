@@ -1,5 +1,6 @@
 """From a run's checkpoint to a SavedModel."""
 
+import os
 import pathlib
 import subprocess
 from typing import Any, Optional
@@ -7,7 +8,7 @@ from typing import Any, Optional
 from data_pipelines import color, decode
 from pix2pix_color import cli, hardware
 from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.serving import saved_model
+from pix2pix_color.serving import saved_model, tflite
 from pix2pix_color.serving.colorizer import Seed
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.run_folder import RunFolder
@@ -32,6 +33,25 @@ def export(workdir: str, *, checkpoint: str = "latest",
     folder, config, state, metrics = restore(workdir, checkpoint=checkpoint)
     path = export_state(state, config, folder, metrics=metrics,
                         max_pixels=max_pixels)
+    return state.step_number, path
+
+
+def export_tflite(workdir: str, *, checkpoint: str) -> tuple[int, str]:
+    """Exports a run's bare generator for TensorFlow Lite.
+
+    Args:
+      workdir: the run's folder.
+      checkpoint: as for export.
+
+    Returns:
+      The checkpoint's step and the file's path.
+
+    Raises:
+      ConfigError: as export.
+    """
+    folder, config, state, _ = restore(workdir, checkpoint=checkpoint)
+    path = tflite.write(state.served_generator(config),
+                        os.path.join(folder.path, "tflite"))
     return state.step_number, path
 
 

@@ -118,7 +118,7 @@ def test_a_panorama_is_covered_by_tiles_that_blend(turned):
 
 
 def test_tiles_that_disagree_change_into_each_other_slowly():
-    num_calls = []
+    num_calls: list[None] = []
 
     def predict(condition):
         num_calls.append(None)

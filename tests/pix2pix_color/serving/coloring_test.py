@@ -84,9 +84,9 @@ def test_a_gray_profile_is_applied_and_not_carried_over(model, tmp_path):
     output, = colorize(model, gray, tmp_path, icc_profile=profile)
     assert "icc_profile" not in output.info
     linear = np.asarray(gray) / 255.0
-    expected = np.where(linear <= 0.0031308, 12.92 * linear,
-                        1.055 * linear**(1 / 2.4) - 0.055) * 255
-    expected = Image.fromarray(np.round(expected).astype(np.uint8))
+    curve = np.where(linear <= 0.0031308, 12.92 * linear,
+                     1.055 * linear**(1 / 2.4) - 0.055)
+    expected = Image.fromarray(np.round(255 * curve).astype(np.uint8))
     assert np.abs(lab(output) - lab(expected))[..., 0].mean() < 1.0
 
 

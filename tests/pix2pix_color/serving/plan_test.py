@@ -46,7 +46,7 @@ def test_results_inside_the_folder_are_not_colored_again(folder):
 
 
 def test_patterns_are_expanded(folder):
-    assert list(make_plan(f"{folder}/in/**/*.[jP]*")) == [
+    assert list(make_plan(f"{folder}/in/**/*.[jP]*", output_dir="out")) == [
         f"{folder}/in/b.jpg", f"{folder}/in/deep/er/a.PNG"]
     with pytest.raises(ConfigError, match=r"\*\.bmp: no file has such a name"):
         make_plan(f"{folder}/*.bmp")

@@ -1,0 +1,70 @@
+"""A SavedModel's evaluation and the files that tell of it."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_pipelines import color, pipeline, sources
+from pix2pix_color import evaluation
+from pix2pix_color.serving import client, scoring
+
+
+@pytest.fixture(scope="module")
+def photos():
+    source = sources.open_source("sample_photos", flag="--data")
+    return source.select(range(0, 60, 6))
+
+
+@pytest.fixture(scope="module")
+def model(export_dir):
+    return client.Model(str(export_dir))
+
+
+@pytest.fixture(scope="module")
+def score(model, photos):
+    return scoring.Score(model, photos)
+
+
+def test_the_export_is_evaluated_as_fit_evaluates(score, model, photos):
+    """The same function, given the module's own generator."""
+    signature = model.module.signatures["predict_target"]
+    expected = evaluation.evaluate(
+        lambda condition: signature(condition=condition)["target"], photos,
+        color_space=color.LAB, image_size=32, batch_size=3,
+        rejected=pipeline.RejectedExamples())
+    assert score.result.means() == pytest.approx(expected.means(), abs=1e-3)
+    assert len(score.result) == 10
+
+
+def test_predict_target_is_what_the_served_answer_shows(score, model, photos):
+    """Evaluated and served, a square photograph has the same colors."""
+    [batch] = pipeline.evaluation_batches(
+        photos.select([3]), image_size=32, batch_size=1)
+    served = model.colorize(batch.photo[0].numpy())
+    error = np.abs((color.rgb_to_lab(tf.constant(served))
+                    - color.rgb_to_lab(batch.photo[0]))[..., 1:]).mean()
+    assert score.result.generated["ab_l1"][3] == pytest.approx(error, abs=0.2)
+
+
+def test_the_files_hold_every_number(score, photos, tmp_path):
+    paths = score.write(str(tmp_path / "metrics.json"))
+    assert paths == [str(tmp_path / f"metrics.{ending}")
+                     for ending in ("json", "csv", "html")]
+    told = json.loads((tmp_path / "metrics.json").read_text())
+    assert told["photographs"] == 10 and told["step"] == 7
+    assert told["colorized"] == pytest.approx(score.result.means())
+    low, high = told["interval_95"]["colorized"]["psnr_db"]
+    assert low < told["colorized"]["psnr_db"] < high
+    with open(tmp_path / "metrics.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["photograph"] for row in rows] == list(photos.identities)
+    for name in evaluation.METRICS:
+        for kind, values in (("", score.result.generated),
+                             ("gray_", score.result.gray)):
+            np.testing.assert_allclose(
+                [float(row[kind + name]) for row in rows], values[name],
+                rtol=1e-4)
+    assert (tmp_path / "metrics.html").read_text().count("<figure>") == 12
