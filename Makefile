@@ -25,7 +25,7 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help train test test-slow bench lint tensorboard evaluate export \
-	colorize clean named-photo
+	colorize demo clean named-photo
 
 help:  ## list what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' \
@@ -47,6 +47,9 @@ export: $(runtime)  ## export a run's newest checkpoint (RUN=DIR)
 colorize: export PHOTO := $(value PHOTO)
 colorize: | named-photo $(runtime)  ## color one photograph: PHOTO=some.jpg (RUN=DIR)
 	$(BIN)/python -m pix2pix_color.colorize --model="$(RUN)" "$$PHOTO"
+
+demo: $(VENV)/installed-demo  ## color photographs in a browser (RUN=DIR)
+	$(BIN)/python -m pix2pix_color.demo --model="$(RUN)"
 
 named-photo:
 	@test -n "$$PHOTO" || { \

@@ -24,7 +24,7 @@ FLOORS = (
      "pix2pix_color.evaluation_page", "pix2pix_color.summaries"),
     ("pix2pix_color.training", "pix2pix_color.serving"),
     ("pix2pix_color.fit", "pix2pix_color.evaluate", "pix2pix_color.export",
-     "pix2pix_color.colorize"),
+     "pix2pix_color.colorize", "pix2pix_color.demo"),
 )
 COMMANDS = FLOORS[2] + FLOORS[-1]
 MODULES = sorted(
@@ -72,6 +72,7 @@ def test_imports_go_down_only(path):
 @pytest.mark.parametrize("module, importer", [
     ("tensorflow_io", "data_pipelines.color"),
     ("tensorboard", "pix2pix_color.summaries"),
+    ("gradio", "pix2pix_color.serving.web"),
 ])
 def test_a_dependency_has_one_importer(module, importer):
     importers = {name_of(path) for path in MODULES for imported

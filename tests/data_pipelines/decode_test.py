@@ -477,3 +477,16 @@ def test_apply_orientation_agrees_with_pillow_to_the_bit(orientation):
         decode.apply_orientation(
             tf.constant(noise()), tf.constant(orientation)),
         np.asarray(ImageOps.exif_transpose(stored)))
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+def test_the_size_is_read_without_the_pixels(file_format):
+    image_bytes = encode(Image.fromarray(gradient(24, 40)), file_format)
+    header = image_bytes if file_format == "GIF" else image_bytes[:700]
+    size = tf.function(decode.read_size)(tf.constant(header))
+    assert size.numpy().tolist() == [24, 40]
+
+
+@pytest.mark.parametrize("image_bytes", [b"", b"text", b"\x89PNG", b"RIFF1234"])
+def test_what_has_no_size_is_of_size_0(image_bytes):
+    assert decode.read_size(tf.constant(image_bytes)).numpy().tolist() == [0, 0]

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import fcntl
+import io
 import json
 import os
 import pathlib
@@ -140,13 +141,43 @@ def test_other_flags_are_refused_by_name(trained):
     assert (workdir / "config.flags").read_bytes() == before
 
 
-def test_export_writes_the_next_version(trained):
+def test_evaluate_repeats_the_run_s_own_evaluation(trained, tmp_path):
     workdir, _, _ = trained
-    process = run("export", f"--run={workdir}")
+    output = tmp_path / "new" / "metrics.json"
+    process = run("evaluate", f"--model={workdir}/export/1",
+                  f"--output={output}")
+    assert process.returncode == 1
+    assert "--data must name photographs" in error_of(process)[-1]
+    process = run("evaluate", f"--model={workdir}", f"--output={output}")
     assert process.returncode == 0, process.stderr
-    path = process.stdout.strip().rpartition(" ")[2]
-    assert os.path.exists(os.path.join(path, "saved_model.pb"))
-    assert re.match(r"step \d+ exported to ", process.stdout)
+    told = json.loads(output.read_text())
+    card = json.loads(pathlib.Path(
+        told["model"], "assets.extra", "model_card.json").read_text())
+    assert told["step"] == card["step"] == json.loads(
+        (workdir / "run.json").read_text())["step"]
+    assert told["photographs"] == card["metrics"]["photographs"]
+    assert told["colorized"] == pytest.approx(
+        card["metrics"]["colorized"], rel=0.02)  # bfloat16 while training
+    assert "95 % intervals: ab_l1" in process.stdout
+    assert str(output.with_suffix(".html")) in process.stdout
+
+
+def test_export_writes_the_next_version_of_the_best_checkpoint(trained):
+    workdir, _, _ = trained
+    process = run("export", f"--run={workdir}", "--checkpoint=best",
+                  "--max_pixels=1000")
+    assert process.returncode == 0, process.stderr
+    best = json.loads((workdir / "run.json").read_text())["best"]["step"]
+    found = re.match(r"step (\d+) exported to (.+)\n", process.stdout)
+    assert found and int(found[1]) == best
+    card = json.loads(pathlib.Path(
+        found[2], "assets.extra", "model_card.json").read_text())
+    assert card["step"] == best and card["max_pixels"] == 1000
+    assert "--image_size=32" in card["flags"] and card["metrics"]["colorized"]
+    process = run("export", f"--run={workdir}", "--checkpoint=3")
+    assert process.returncode == 1
+    assert re.search(r"error: --checkpoint=3: .* one of the steps (\d+, )*\d+$",
+                     process.stderr.strip())
 
 
 def test_colorize_keeps_size_and_lightness_and_overwrites_nothing(
@@ -173,6 +204,18 @@ def test_colorize_keeps_size_and_lightness_and_overwrites_nothing(
     again = run("colorize", f"--model={trained[0]}", photo)
     assert again.returncode == 1
     assert "exists and is not overwritten" in error_of(again)[-1]
+
+
+def test_colorize_stands_in_a_pipe(trained):
+    photo = (PHOTOS / "skimage_coffee.jpg").read_bytes()
+    process = subprocess.run(
+        [sys.executable, "-m", "pix2pix_color.colorize",
+         f"--model={trained[0]}", "--format=jpeg", "--samples=1", "-"],
+        cwd=ROOT, input=photo, capture_output=True, timeout=200, check=False)
+    assert process.returncode == 0, process.stderr
+    colored = Image.open(io.BytesIO(process.stdout))
+    assert colored.format == "JPEG"
+    assert colored.size == Image.open(io.BytesIO(photo)).size
 
 
 def wrong_inputs(tmp_path):
@@ -211,12 +254,14 @@ def test_wrong_input_gets_one_clear_line_and_exit_code_1(tmp_path):
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-@pytest.mark.parametrize("module", ["fit", "export", "colorize"])
+@pytest.mark.parametrize("module", ["fit", "evaluate", "export", "colorize"])
 def test_help_names_every_flag(module):
     process = run(module, "--help")
     flags = {"fit": ["--image_size", "--workdir", "--[no]histograms",
                      "--[no]dry_run"],
-             "export": ["--run"], "colorize": ["--model", "--output_dir"]}
+             "evaluate": ["--model", "--data", "--inception_weights"],
+             "export": ["--run", "--checkpoint"],
+             "colorize": ["--model", "--output_dir", "--chroma_size"]}
     assert process.returncode == 0
     for flag in flags[module]:
         assert flag in process.stdout

@@ -30,6 +30,15 @@ def test_the_rate_is_dropped_and_the_rest_is_scaled(rate):
     assert output.mean() == pytest.approx(1.0, abs=0.05)
 
 
+def test_sampling_drops_at_inference_what_training_would():
+    step = tf.constant(5, tf.int64)
+    sampling = layers.Dropout(0.5, seed=3, step=lambda: step, dtype="float32",
+                              name="dropout", sampling=True)
+    in_training = noise(make_dropout(seed=3, step=5), training=True)
+    np.testing.assert_array_equal(noise(sampling, training=False), in_training)
+    np.testing.assert_array_equal(noise(make_dropout(), training=False), 1)
+
+
 def test_what_is_kept_keeps_its_place_and_sign():
     inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("f4")
     output = make_dropout()(inputs, training=True).numpy()

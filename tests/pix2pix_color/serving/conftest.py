@@ -8,8 +8,7 @@ from pix2pix_color.serving import saved_model
 from pix2pix_color.serving.colorizer import Seed
 
 
-@pytest.fixture(scope="session")
-def export_dir(tmp_path_factory):
+def write_vivid_model(directory):
     """A model with large random weights, so that its colors are vivid."""
     keras.utils.set_random_seed(3)
     seed = Seed()
@@ -21,8 +20,13 @@ def export_dir(tmp_path_factory):
             layer.set_weights([4 * weight for weight in layer.get_weights()])
     last = generator.get_layer("output")
     last.set_weights([50 * weight for weight in last.get_weights()])
-    directory = tmp_path_factory.mktemp("export")
-    path = saved_model.write(generator, str(directory), seed=seed,
+    return saved_model.write(generator, directory, seed=seed,
                              max_pixels=1_000_000, card={"step": 7})
-    assert path == str(directory / "1")
+
+
+@pytest.fixture(scope="session")
+def export_dir(tmp_path_factory):
+    """A folder that holds the vivid model as version 1."""
+    directory = tmp_path_factory.mktemp("export")
+    assert write_vivid_model(str(directory)) == str(directory / "1")
     return directory

@@ -1,0 +1,67 @@
+"""Shows a model in a browser: python -m pix2pix_color.demo --model=M.
+
+Drop a photograph, move the slider, download the result at full resolution. Only
+this machine can reach the page unless --host says otherwise. Needs Gradio, the
+extra `demo`.
+"""
+
+import importlib.util
+import os
+import tempfile
+from typing import Sequence
+
+from absl import flags
+
+from data_pipelines import command
+from pix2pix_color import cli
+from pix2pix_color.config import ConfigError
+
+_MODEL = flags.DEFINE_string(
+    "model", "",
+    "A SavedModel, a directory of its versions, or the folder of a run.")
+_HOST = flags.DEFINE_string(
+    "host", "127.0.0.1", "Address to listen on; 0.0.0.0 is every network.")
+_PORT = flags.DEFINE_integer("port", 7860, "Port to listen on.",
+                             lower_bound=1, upper_bound=65535)
+_MAX_PIXELS = flags.DEFINE_integer(
+    "max_pixels", 50_000_000, "Pixels of the largest picture that is decoded.",
+    lower_bound=1)
+_MAX_UPLOAD_MB = flags.DEFINE_integer(
+    "max_upload_mb", 50, "Megabytes of the largest file that is taken.",
+    lower_bound=1)
+
+_NUM_EXAMPLES = 8
+
+
+def main(arguments: Sequence[str]) -> None:
+    command.refuse_arguments(arguments)
+    if not _MODEL.value:
+        raise ConfigError("--model must name a SavedModel or a run's folder")
+    if importlib.util.find_spec("gradio") is None:
+        raise ConfigError("the page needs Gradio: pip install "
+                          "'pix2pix_color[demo]'")
+    with tempfile.TemporaryDirectory() as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        client = command.load("pix2pix_color.serving.client")
+        web = command.load("pix2pix_color.serving.web")
+        sample_photos = command.load("data_pipelines.sources.sample_photos")
+        names = sorted(name for name in os.listdir(sample_photos.DIRECTORY)
+                       if name.endswith(".jpg"))
+        page = web.build(
+            client.Model(_MODEL.value), max_pixels=_MAX_PIXELS.value,
+            examples=[os.path.join(sample_photos.DIRECTORY, name) for name in
+                      names[::max(1, len(names) // _NUM_EXAMPLES)]])
+        page.launch(
+            server_name=_HOST.value, server_port=_PORT.value, share=False,
+            max_file_size=f"{_MAX_UPLOAD_MB.value}mb",
+            theme=web.theme(), footer_links=[], quiet=True,
+            prevent_thread_lock=True)
+        print(f"http://{_HOST.value}:{_PORT.value}  (Ctrl-C ends it)",
+              flush=True)
+        page.block_thread()
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,179 @@
+"""The page in a real browser: upload, wait, compare, download."""
+
+import base64
+import io
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+pytest.importorskip("gradio", reason="needs the extra demo")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+
+
+class Browser:
+    """A headless Chromium, spoken to in the DevTools protocol by pipes."""
+
+    def __init__(self, folder):
+        theirs_in, self._out = os.pipe()
+        self._in, theirs_out = os.pipe()
+        self._process = subprocess.Popen(
+            ["bash", "-c", 'exec "$0" "$@" 3<&%d 4>&%d' % (
+                theirs_in, theirs_out), CHROMIUM, "--headless=new",
+             "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             "--remote-debugging-pipe", f"--user-data-dir={folder}",
+             "--window-size=1200,900", "about:blank"],
+            pass_fds=(theirs_in, theirs_out), stderr=subprocess.DEVNULL)
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._number, self._buffer, self._session = 0, b"", None
+        target = next(info for info in self.call("Target.getTargets")[
+            "targetInfos"] if info["type"] == "page")
+        self._session = self.call(
+            "Target.attachToTarget", targetId=target["targetId"],
+            flatten=True)["sessionId"]
+
+    def call(self, method, **parameters):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            while b"\0" not in self._buffer:
+                self._buffer += os.read(self._in, 2**20)
+            line, _, self._buffer = self._buffer.partition(b"\0")
+            answer = json.loads(line)
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def evaluate(self, expression):
+        return self.call("Runtime.evaluate", expression=expression,
+                         returnByValue=True)["result"].get("value")
+
+    def wait_for(self, expression, seconds=90):
+        """Returns an expression's value, once it is something."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            value = self.evaluate(expression)
+            if value:
+                return value
+            time.sleep(0.2)
+        return pytest.fail(f"{expression} never came true: "
+                           + str(self.evaluate("document.body.innerText")))
+
+    def upload(self, path):
+        """Gives a file to the page's photograph field."""
+        self.wait_for("document.querySelector('#photograph input[type=file]')"
+                      " !== null")
+        document = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=document,
+                         selector="#photograph input[type=file]")["nodeId"]
+        self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
+
+    def screenshot(self):
+        return base64.b64decode(
+            self.call("Page.captureScreenshot", format="png")["data"])
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    browser = Browser(tmp_path / "profile")
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The address of a demo, and the folder of its temporary files."""
+    from tests.pix2pix_color.serving.conftest import write_vivid_model
+    folder = tmp_path_factory.mktemp("demo")
+    model = write_vivid_model(str(folder / "model"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "tmp").mkdir()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "pix2pix_color.demo", f"--model={model}",
+         f"--port={port}", "--max_pixels=1000000"], cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(folder / "tmp")},
+        stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    line = server.stdout.readline()
+    assert f"http://127.0.0.1:{port}" in line
+    yield f"http://127.0.0.1:{port}", folder / "tmp"
+    server.terminate()
+    server.wait()
+
+
+def photograph(width, height):
+    coarse = np.random.default_rng(0).uniform(0, 255, (4, 5, 3))
+    return Image.fromarray(coarse.astype(np.uint8)).resize((width, height))
+
+
+def uploads(folder):
+    return [path.name for path in folder.rglob("old*.jpg")]
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_photograph_comes_back_in_color_at_its_size(page, browser, tmp_path):
+    address, temporary = page
+    photo = tmp_path / "old photo.jpg"
+    photograph(700, 500).convert("L").save(photo)
+    browser.call("Page.navigate", url=address)
+    browser.upload(photo)
+    href = browser.wait_for("(document.querySelector('#result a.download')"
+                            " || {}).href")
+    colored = Image.open(io.BytesIO(base64.b64decode(
+        href.partition("base64,")[2])))
+    assert colored.format == "PNG" and colored.size == (700, 500)
+    assert np.ptp(np.asarray(colored).astype(int), axis=-1).mean() > 10
+    assert browser.evaluate("document.querySelector('#result a.download')"
+                            ".download").startswith("old")
+    # The slider shows more or less of the colored picture.
+    browser.evaluate("""(() => {
+        const slider = document.querySelector('#result input[type=range]');
+        slider.value = 80; slider.dispatchEvent(new Event('input'));})()""")
+    assert "20%" in browser.evaluate(
+        "document.querySelectorAll('#result img')[1].style.clipPath")
+    assert uploads(temporary) == []
+    screenshot = os.environ.get("DEMO_SCREENSHOT")
+    if screenshot:
+        pathlib.Path(screenshot).write_bytes(browser.screenshot())
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("content, message", [
+    (b"dear diary", "This file cannot be colored: no image"),
+    (None, "1500 x 1000 pixels, at most 1000000"),
+], ids=["text", "too_large"])
+def test_what_cannot_be_colored_gets_a_message(
+        page, browser, tmp_path, content, message):
+    address, temporary = page
+    path = tmp_path / "old.jpg"
+    if content is None:
+        photograph(1500, 1000).save(path)
+    else:
+        path.write_bytes(content)
+    browser.call("Page.navigate", url=address)
+    browser.upload(path)
+    browser.wait_for(f"document.body.innerText.includes({json.dumps(message)})")
+    assert uploads(temporary) == []
