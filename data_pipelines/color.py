@@ -41,9 +41,9 @@ GAMUT_HALVINGS = 12
 
 
 # The sRGB curve (IEC 61966-2-1) of each 8-bit value.
-LINEAR = np.arange(256) / 255.0
-LINEAR = np.where(LINEAR > 0.04045, ((LINEAR + 0.055) / 1.055)**2.4,
-                  LINEAR / 12.92).astype(np.float32)
+_LINEAR = np.arange(256) / 255.0
+_LINEAR = np.where(_LINEAR > 0.04045, ((_LINEAR + 0.055) / 1.055)**2.4,
+                   _LINEAR / 12.92).astype(np.float32)
 # Linear sRGB to CIE XYZ as a share of the white point D65; rows give X, Y, Z.
 RGB_TO_XYZ = np.array([
     [0.412453, 0.357580, 0.180423],
@@ -73,7 +73,7 @@ def rgb_to_lab(rgb: tf.Tensor) -> tf.Tensor:
     Returns:
       float32 [..., H, W, 3], L* in 0..100, a* and b* in native units.
     """
-    linear = tf.gather(tf.constant(LINEAR), tf.cast(rgb, tf.int32))
+    linear = tf.gather(tf.constant(_LINEAR), tf.cast(rgb, tf.int32))
     pixels = tf.reshape(linear, [-1, 3])
     xyz = tf.matmul(pixels, tf.constant(RGB_TO_XYZ.T, tf.float32))
     f_xyz = tf.where(xyz > 0.008856, tf.exp(tf.math.log(xyz) / 3.0),

@@ -64,8 +64,7 @@ def test_a_field_is_stretched_as_tensorflow_resizes():
     field = tf.random.stateless_uniform([6, 5, 4], seed=[0, 3])
     # Inside, where the border's treatment is not seen.
     expected = tf.image.resize(field, [24, 20], method="bicubic")[8:-8, 8:-8]
-    planes = recolor._stretch(field, tf.range(24), 24, axis=0)
-    planes = recolor._stretch(tf.transpose(planes, [1, 0, 2]), tf.range(20),
-                              20, axis=0)
+    planes = recolor._stretch_rows(tf.transpose(field, [2, 0, 1]), 20)
+    rows = recolor._rows_at(planes, tf.range(8, 16), 24)
     np.testing.assert_allclose(
-        tf.transpose(planes, [1, 0, 2])[8:-8, 8:-8], expected, atol=1e-4)
+        tf.stack(rows, axis=-1)[:, 8:-8], expected, atol=1e-4)
