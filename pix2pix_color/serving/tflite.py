@@ -5,10 +5,11 @@ program's: see data_pipelines/color.py for the arithmetic.
 """
 
 import os
-import tempfile
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2)
 
 from pix2pix_color.files import write_atomically
 
@@ -24,8 +25,8 @@ def write(generator: keras.Model, output_dir: str) -> str:
       output_dir: where generator.tflite is written.
 
     Returns:
-      Its path. It takes one photograph at a time, by the signature
-      `predict_target` of every model.
+      Its path. Its one input is the condition of one photograph, its one
+      output the target.
     """
     side, _, channels = generator.input_shape[1:]
 
@@ -34,13 +35,11 @@ def write(generator: keras.Model, output_dir: str) -> str:
     def predict_target(condition):
         return {"target": generator(condition, training=False)}
 
-    module = tf.Module()
-    module.generator, module.predict_target = generator, predict_target
-    with tempfile.TemporaryDirectory() as directory:
-        tf.saved_model.save(module, directory, signatures={
-            "predict_target": predict_target.get_concrete_function()})
-        content = tf.lite.TFLiteConverter.from_saved_model(
-            directory, signature_keys=["predict_target"]).convert()
+    # Left alone, the converter makes variables that nothing initializes.
+    frozen = convert_variables_to_constants_v2(
+        predict_target.get_concrete_function())
+    content = tf.lite.TFLiteConverter.from_concrete_functions(
+        [frozen]).convert()
     os.makedirs(output_dir, exist_ok=True)
     path = os.path.join(output_dir, FILE)
     write_atomically(path, content)

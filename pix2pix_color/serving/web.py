@@ -50,6 +50,8 @@ class _Seen:
 class _Upload(gradio.Image):
     """An image component that leaves judging the file to us."""
 
+    is_template = True  # drawn in the browser as what it is made of
+
     def preprocess(self, payload: Any) -> Optional[str]:
         return None if payload is None else payload.path
 

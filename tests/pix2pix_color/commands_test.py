@@ -192,7 +192,7 @@ def test_colorize_keeps_size_and_lightness_and_overwrites_nothing(
     assert process.stdout == f"{output}\n"
     assert error_of(process)[-2:] == [
         f"error: {tmp_path}/broken.png: no image that can be read (JPEG, PNG, "
-        f"BMP, GIF or WebP)",
+        f"BMP, GIF, WebP, TIFF)",
         f"error: {tmp_path}/missing.jpg: No such file or directory"]
     gray = np.asarray(Image.open(photo).convert("RGB"))
     colored = np.asarray(Image.open(output))

@@ -1,0 +1,171 @@
+"""A web page that colors photographs, on Gradio.
+
+A photograph lives in the memory of its visitor's session and nowhere else: the
+upload is removed as soon as it is read, and what is shown and downloaded goes
+to the browser inside the page.
+"""
+
+import base64
+import dataclasses
+import io
+import os
+from typing import Any, Optional, Sequence
+
+import gradio
+import numpy as np
+from PIL import Image
+
+from pix2pix_color.serving import photo_file
+from pix2pix_color.serving.client import Field, Model, gray_of
+
+# The pictures of the slider are no larger; the download is of full size.
+_SHOWN_SIDE = 1600
+# A session that is left alone gives its photograph's memory back, seconds.
+_FORGOTTEN_AFTER = 900
+_MAX_ALTERNATIVE = 20
+_DROP = "Drop, paste or choose a photograph."
+
+_SLIDER = """
+<div class="compare" style="position:relative;line-height:0">
+<img alt="without color" src="{gray}" style="width:100%">
+<img alt="with color" src="{color}" style="width:100%;position:absolute;left:0;
+top:0;clip-path:inset(0 50% 0 0)"><input type="range" min="0" max="100"
+value="50" aria-label="how much is shown in color" style="width:100%;
+position:absolute;left:0;bottom:8px" oninput="this.previousElementSibling
+.style.clipPath='inset(0 '+(100-this.value)+'% 0 0)'"></div>
+<p><a class="download" download="{name}" href="{full}">Download, {width} x
+{height} pixels</a></p>"""
+
+
+@dataclasses.dataclass
+class _Seen:
+    """What a session remembers of its photograph."""
+
+    photograph: photo_file.Photograph
+    name: str
+    field: Field
+    alternative: int
+
+from gradio.events import Dependency
+
+class _Upload(gradio.Image):
+    """An image component that leaves judging the file to us."""
+
+    is_template = True  # drawn in the browser as what it is made of
+
+    def preprocess(self, payload: Any) -> Optional[str]:
+        return None if payload is None else payload.path
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def build(model: Model, *, max_pixels: int,
+          examples: Sequence[str] = ()) -> gradio.Blocks:
+    """Builds the page.
+
+    Args:
+      model: what colors.
+      max_pixels: height times width of the largest image that is decoded.
+      examples: paths of photographs to try.
+    """
+    kept = {os.path.basename(path) for path in examples}
+
+    def color(path: Optional[str], saturation: float, alternative: int,
+              seen: Optional[_Seen]) -> tuple[Optional[_Seen], str]:
+        if path is not None:
+            photograph = _read(path, max_pixels, kept)
+            stem = os.path.splitext(os.path.basename(path))[0]
+            seen = _Seen(photograph, f"{stem}_colorized.png",
+                         _field(model, photograph.rgb, int(alternative)),
+                         int(alternative))
+        if seen is None:
+            raise gradio.Error(_DROP)
+        if seen.alternative != alternative:
+            seen = dataclasses.replace(
+                seen, alternative=int(alternative), field=_field(
+                    model, seen.photograph.rgb, int(alternative)))
+        return seen, _show(model, seen, saturation)
+
+    with gradio.Blocks(title="pix2pix_color", analytics_enabled=False,
+                       delete_cache=(60, _FORGOTTEN_AFTER)) as page:
+        gradio.Markdown("# Give a photograph its colors back\n" + _DROP)
+        seen = gradio.State(None, time_to_live=_FORGOTTEN_AFTER)
+        with gradio.Row():
+            with gradio.Column(scale=1):
+                upload = _Upload(
+                    type="filepath", sources=["upload", "clipboard"],
+                    label="Photograph", elem_id="photograph")
+                saturation = gradio.Slider(
+                    0.0, 2.0, value=1.0, step=0.05, label="Saturation")
+                alternative = gradio.Slider(
+                    0, _MAX_ALTERNATIVE, value=0, step=1, label="Alternative",
+                    info="0 is the answer without noise",
+                    visible=model.has_noise)
+                if examples:
+                    gradio.Examples([[path] for path in examples], upload)
+            with gradio.Column(scale=2):
+                result = gradio.HTML(elem_id="result")
+        settings = [saturation, alternative, seen]
+        nothing = gradio.State(None)
+        upload.change(
+            lambda path, *rest: (rest[-1], "") if path is None
+            else color(path, *rest), [upload, *settings], [seen, result],
+            api_visibility="private")
+        for slider in (saturation, alternative):
+            slider.release(color, [nothing, *settings], [seen, result],
+                           api_visibility="private")
+    return page
+
+
+def theme() -> gradio.themes.Base:
+    """Fonts that are there: nothing is fetched from elsewhere."""
+    return gradio.themes.Default(font=["system-ui", "sans-serif"],
+                                 font_mono=["monospace"])
+
+
+def _read(path: str, max_pixels: int, kept: set[str]) -> photo_file.Photograph:
+    with open(path, "rb") as file:
+        image_bytes = file.read()
+    if os.path.basename(path) not in kept:
+        os.remove(path)
+    try:
+        return photo_file.read(image_bytes, max_pixels=max_pixels)
+    except photo_file.NoPhotographError as error:
+        raise gradio.Error(f"This file cannot be colored: {error}") from error
+
+
+def _field(model: Model, rgb: np.ndarray, alternative: int) -> Field:
+    return model.predict_field(rgb, seed=alternative or None)
+
+
+def _show(model: Model, seen: _Seen, saturation: float) -> str:
+    rgb = seen.photograph.rgb
+    colored = model.recolor(rgb, seen.field * saturation)
+    full = photo_file.write(dataclasses.replace(seen.photograph, rgb=colored),
+                            file_format="png")
+    height, width = rgb.shape[:2]
+    small = np.asarray(_reduced(rgb))
+    return _SLIDER.format(
+        gray=_jpeg(Image.fromarray(gray_of(small))),
+        color=_jpeg(_reduced(colored)), full=_data_uri("png", full),
+        name=seen.name.replace('"', "_").replace("<", "_"), width=width,
+        height=height)
+
+
+def _reduced(rgb: np.ndarray) -> Image.Image:
+    picture = Image.fromarray(rgb)
+    picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
+    return picture
+
+
+def _jpeg(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return _data_uri("jpeg", buffer.getvalue())
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
