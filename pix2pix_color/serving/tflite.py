@@ -8,8 +8,8 @@ import os
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2)
+from tensorflow.python.framework.convert_to_constants import \
+    convert_variables_to_constants_v2
 
 from pix2pix_color.files import write_atomically
 

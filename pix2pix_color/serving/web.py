@@ -9,7 +9,7 @@ import base64
 import dataclasses
 import io
 import os
-from typing import Any, Optional, Sequence
+from typing import Optional, Sequence
 
 import gradio
 import numpy as np
@@ -47,15 +47,6 @@ class _Seen:
     alternative: int
 
 
-class _Upload(gradio.Image):
-    """An image component that leaves judging the file to us."""
-
-    is_template = True  # drawn in the browser as what it is made of
-
-    def preprocess(self, payload: Any) -> Optional[str]:
-        return None if payload is None else payload.path
-
-
 def build(model: Model, *, max_pixels: int,
           examples: Sequence[str] = ()) -> gradio.Blocks:
     """Builds the page.
@@ -89,9 +80,12 @@ def build(model: Model, *, max_pixels: int,
         seen = gradio.State(None, time_to_live=_FORGOTTEN_AFTER)
         with gradio.Row():
             with gradio.Column(scale=1):
-                upload = _Upload(
+                upload = gradio.Image(
                     type="filepath", sources=["upload", "clipboard"],
                     label="Photograph", elem_id="photograph")
+                # Left alone, it would judge the file before we do.
+                upload.preprocess = (
+                    lambda payload: payload and payload.path)
                 saturation = gradio.Slider(
                     0.0, 2.0, value=1.0, step=0.05, label="Saturation")
                 alternative = gradio.Slider(

@@ -30,7 +30,7 @@ class Browser:
         self._in, theirs_out = os.pipe()
         self._process = subprocess.Popen(
             ["bash", "-c", 'exec "$0" "$@" 3<&%d 4>&%d' % (
-                theirs_in, theirs_out), CHROMIUM, "--headless=new",
+                theirs_in, theirs_out), str(CHROMIUM), "--headless=new",
              "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              "--remote-debugging-pipe", f"--user-data-dir={folder}",
              "--window-size=1200,900", "about:blank"],
