@@ -254,13 +254,15 @@ def test_wrong_input_gets_one_clear_line_and_exit_code_1(tmp_path):
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-@pytest.mark.parametrize("module", ["fit", "evaluate", "export", "colorize"])
+@pytest.mark.parametrize(
+    "module", ["fit", "evaluate", "export", "colorize", "demo"])
 def test_help_names_every_flag(module):
     process = run(module, "--help")
     flags = {"fit": ["--image_size", "--workdir", "--[no]histograms",
                      "--[no]dry_run"],
              "evaluate": ["--model", "--data", "--inception_weights"],
              "export": ["--run", "--checkpoint"],
+             "demo": ["--model", "--host", "--port"],
              "colorize": ["--model", "--output_dir", "--chroma_size"]}
     assert process.returncode == 0
     for flag in flags[module]:
