@@ -61,6 +61,10 @@ def main(arguments: Sequence[str]) -> None:
               "tiff": ".tif"}[_FORMAT.value]
     jobs = plan.plan(arguments[1:], output_dir=_OUTPUT_DIR.value, ending=ending,
                      samples=_SAMPLES.value, overwrite=_OVERWRITE.value)
+    if (_SAMPLES.value or _SIDE_BY_SIDE.value) and any(
+            job.is_video for job in jobs):
+        raise ConfigError("videos take neither --samples nor --side_by_side; "
+                          "color photographs and videos in two calls")
     client = command.load("pix2pix_color.serving.client")
     coloring = command.load("pix2pix_color.serving.coloring")
     model = client.Model(_MODEL.value)
@@ -86,6 +90,8 @@ def main(arguments: Sequence[str]) -> None:
             return f"{error.filename or job.path}: {error.strerror or error}"
         except coloring.NoPhotographError as error:
             return f"{job.path}: {error}"
+        except ConfigError as error:  # it is a video and PyAV is missing
+            return str(error)
         return ""
 
     failed = []

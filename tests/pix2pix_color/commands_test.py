@@ -206,6 +206,14 @@ def test_colorize_keeps_size_and_lightness_and_overwrites_nothing(
     assert "exists and is not overwritten" in error_of(again)[-1]
 
 
+def test_what_videos_do_not_take_is_refused_before_tensorflow_is_loaded():
+    process = run("colorize", "--model=M", "--samples=2", "film.mp4")
+    assert process.returncode == 1
+    assert error_of(process) == [
+        "error: videos take neither --samples nor --side_by_side; color "
+        "photographs and videos in two calls"]
+
+
 def test_colorize_stands_in_a_pipe(trained):
     photo = (PHOTOS / "skimage_coffee.jpg").read_bytes()
     process = subprocess.run(
