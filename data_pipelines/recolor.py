@@ -47,6 +47,8 @@ def recolor(rgb: tf.Tensor, field: ChromaField) -> tf.Tensor:
     """
     height, width = tf.unstack(tf.shape(rgb)[:2])
     rows = tf.clip_by_value(_STRIP_PIXELS // width, 1, height)
+    num_strips = (height + rows - 1) // rows
+    rows = (height + num_strips - 1) // num_strips  # all of about a height
     planes = tf.transpose(tf.concat(field, axis=-1), [2, 0, 1])  # [4, h, w]
     planes = _stretch_rows(planes, width)
 
