@@ -84,8 +84,8 @@ def build(model: Model, *, max_pixels: int,
                     type="filepath", sources=["upload", "clipboard"],
                     label="Photograph", elem_id="photograph")
                 # Left alone, it would judge the file before we do.
-                upload.preprocess = (
-                    lambda payload: payload and payload.path)
+                setattr(upload, "preprocess",
+                        lambda payload: payload and payload.path)
                 saturation = gradio.Slider(
                     0.0, 2.0, value=1.0, step=0.05, label="Saturation")
                 alternative = gradio.Slider(
