@@ -27,7 +27,7 @@ class Convolution(keras.layers.Conv2D):
     """keras.layers.Conv2D, 4x4, strides 2, `same`, even input sides."""
 
     def convolution_op(self, inputs, kernel):
-        if _has_gpu():
+        if _has_gpu() or None in inputs.shape[1:3]:
             return super().convolution_op(inputs, kernel)
         return _convolve(inputs, tf.convert_to_tensor(kernel))
 
@@ -36,7 +36,8 @@ class TransposedConvolution(keras.layers.Conv2DTranspose):
     """keras.layers.Conv2DTranspose, 4x4, strides 2, `same`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        if _has_gpu():
+        # A served model takes squares of sizes that it is told when it runs.
+        if _has_gpu() or None in inputs.shape[1:3]:
             return super().call(inputs)
         outputs = _convolve_transposed(
             inputs, tf.convert_to_tensor(self.kernel))
