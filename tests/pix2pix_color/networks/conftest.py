@@ -29,10 +29,11 @@ def randomize_weights() -> Callable[[keras.Model], None]:
                 layer.kernel.assign(rng.normal(0.0, deviation, shape))
                 if layer.use_bias:
                     layer.bias.assign(rng.normal(0.0, 0.2, layer.bias.shape))
-            elif isinstance(layer, keras.layers.BatchNormalization):
+            elif hasattr(layer, "gamma"):
                 shape = layer.gamma.shape
                 layer.gamma.assign(rng.uniform(0.8, 1.5, shape))
                 layer.beta.assign(rng.normal(0.0, 0.2, shape))
+            if isinstance(layer, keras.layers.BatchNormalization):
                 layer.moving_mean.assign(rng.normal(0.0, 0.2, shape))
                 layer.moving_variance.assign(rng.uniform(0.3, 1.0, shape))
 
