@@ -8,7 +8,6 @@ of no use here and are passed over.
 import hashlib
 import http.client
 import os
-import pickle
 import urllib.request
 from typing import Any, NamedTuple
 
@@ -59,13 +58,12 @@ def load(generator: keras.Model, weights: str) -> None:
 
     Args:
       generator: one with an encoder of networks/resnet18.py.
-      weights: a path, or `imagenet` for the public file, downloaded once.
+      weights: as find takes it.
 
     Raises:
       ConfigError: the file is not there, cannot be read, or does not fit.
     """
-    path = (download(IMAGENET) if weights == "imagenet"
-            else os.path.expanduser(weights))
+    path = find(weights)
     tensors = {name: tensor for name, tensor in read(path).items()
                if not name.startswith("fc.")
                and not name.endswith(".num_batches_tracked")}
@@ -79,14 +77,29 @@ def load(generator: keras.Model, weights: str) -> None:
         variable.assign(_to_keras(tensors[name]))
 
 
+def find(weights: str) -> str:
+    """Finds the file that a flag names.
+
+    Args:
+      weights: a path, or `imagenet` for the public file, downloaded once.
+
+    Raises:
+      ConfigError: it is not there, or cannot be downloaded.
+    """
+    if weights == "imagenet":
+        return download(IMAGENET)
+    path = os.path.expanduser(weights)
+    if not os.path.isfile(path):
+        raise ConfigError(f"{_FLAG}={path}: there is no such file")
+    return path
+
+
 def read(path: str) -> dict[str, np.ndarray]:
     """Reads a file of named tensors: safetensors, or PyTorch's if that is here.
 
     Raises:
-      ConfigError: the file is not there or cannot be read.
+      ConfigError: it cannot be read.
     """
-    if not os.path.isfile(path):
-        raise ConfigError(f"{_FLAG}={path}: there is no such file")
     ending = os.path.splitext(path)[1]
     if ending == ".safetensors":
         try:
@@ -109,8 +122,7 @@ def _read_with_torch(path: str) -> dict[str, np.ndarray]:
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.numpy() for name, tensor in tensors.items()}
-    except (AttributeError, EOFError, OSError, RuntimeError, TypeError,
-            ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # foreign bytes lead the unpickler anywhere
         raise _unreadable(path, error) from error
 
 

@@ -17,7 +17,7 @@ from data_pipelines import cache, pipeline, split
 from data_pipelines.sources import Source
 from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.networks import patchgan
+from pix2pix_color.networks import encoder_weights, patchgan
 from pix2pix_color.serving import saved_model
 from pix2pix_color.summaries import Summaries
 from pix2pix_color.training import loop, memory
@@ -138,15 +138,18 @@ def _prepare(config: Config, workers: Workers, interruption: Interruption
     workers.require_equal(train_source.identities,
                           flag=f"--data={config.data.data}")
     folder = RunFolder(config.reporting.workdir)
+    # Before the folder is this run's, which another --encoder_weights is not.
+    begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
+    if begins and config.networks.encoder_weights:
+        encoder_weights.find(config.networks.encoder_weights)
     folder.claim(config)
     facts = _facts(config, precision, train_source, eval_source)
     _say_what_is_used(facts, workers)
 
-    is_new = not steps_in(folder.checkpoints_dir)
     with workers.strategy.scope(), memory.explained(config):
         state = TrainState.create(config, precision=precision,
                                   num_workers=workers.count,
-                                  pretrained=is_new and workers.is_chief)
+                                  pretrained=begins)
     _say("judges", _judged(config, state))
     share = config.data.batch_size // workers.strategy.num_replicas_in_sync
     if memory.estimate(state, batch_size=share) > hardware.memory_bytes():

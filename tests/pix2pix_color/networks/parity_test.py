@@ -65,7 +65,7 @@ class UnetTwin(Module):
 
 
 class PatchganTwin(Module):
-    """C64-C128-C256-..., stride 2, then one more and one channel at stride 1."""
+    """C64-C128-C256-..., stride 2; one more and one channel at stride 1."""
 
     def __init__(self, *, base_filters, num_layers=3):
         super().__init__()

@@ -83,10 +83,10 @@ def test_all_but_first_and_last_have_norm_and_no_bias():
 
 def gradients_of_a_logit(model, place, image_size):
     """Where one logit's gradient by condition and by target is not zero."""
-    inputs = random_inputs(1, image_size)
+    inputs, index = random_inputs(1, image_size), (0, *place, 0)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        logit = model(inputs)[(0, *place, 0)]
+        logit = model(inputs)[index]
     return [np.any(gradient[0] != 0, axis=-1)
             for gradient in tape.gradient(logit, inputs)]
 
