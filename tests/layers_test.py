@@ -70,6 +70,7 @@ def test_imports_go_down_only(path):
 @pytest.mark.parametrize("module, importer", [
     ("tensorflow_io", "data_pipelines.color"),
     ("tensorboard", "pix2pix_color.summaries"),
+    ("safetensors", "pix2pix_color.networks.encoder_weights"),
 ])
 def test_a_dependency_has_one_importer(module, importer):
     importers = {name_of(path) for path in MODULES for imported

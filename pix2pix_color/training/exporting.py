@@ -23,7 +23,7 @@ def export_newest(workdir: str) -> tuple[int, str]:
     hardware.claim_devices()
     folder = RunFolder(workdir)
     config = folder.config()
-    state = TrainState.create(config, precision="float32")
+    state = TrainState.create(config, precision="float32", pretrained=False)
     checkpoints = Checkpoints(state, config=config,
                               directory=folder.checkpoints_dir)
     if checkpoints.restore_latest() is None:

@@ -73,6 +73,7 @@ def test_fit_fills_the_folder_of_the_run(trained):
         "step-0000010.png", "step-0000020.png", "training-0000020.png"]
     assert "device      " in process.stdout
     assert re.search(r"precision   (float32|mixed_bfloat16)\n", process.stdout)
+    assert "judges      patches of 70 x 70 px\n" in process.stdout
     assert "TensorFlow 2." in process.stdout
     assert f"SavedModel  {workdir}/export/1" in process.stdout
     assert f"tensorboard --logdir {workdir}" in process.stdout
