@@ -80,8 +80,8 @@ class Networks:
     """The shape of generator and discriminator."""
 
     color_space: str = option(
-        "lab", "What is predicted from what: lab is a*b* from L*.",
-        choices=("lab",))
+        "lab", "What is predicted from what: lab is a*b* from L*, rgb is R, G "
+        "and B from gray.", choices=("lab", "rgb"))
     generator: str = option(
         "unet", "The generator: unet is pix2pix's.", choices=("unet",))
     discriminator: str = option(
