@@ -288,7 +288,7 @@ def test_the_condition_of_rgb_is_the_gray_of_the_same_lightness():
 @pytest.mark.parametrize("rgb, gray", [
     ([255, 0, 0], 127), ([0, 255, 0], 220), ([0, 0, 255], 76)])
 def test_the_gray_of_a_primary_is_that_of_its_luminance(rgb, gray):
-    """The sRGB curve of 0.2127, 0.7152 and 0.0722; luma would be 29 for blue."""
+    """The sRGB curve of 0.2127, 0.7152 and 0.0722; the luma of blue is 29."""
     np.testing.assert_array_equal(
         color.given_gray(one_pixel(rgb))[0, 0], [gray] * 3)
 
