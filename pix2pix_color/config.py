@@ -218,6 +218,11 @@ class Config:
             for field in dataclasses.fields(values):
                 yield field, getattr(values, field.name)
 
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every option that is part of what the run is: name -> value."""
+        return {field.name: value for field, value in self.options()
+                if not field.metadata["resumable"]}
+
 
 GROUPS = tuple(field.name for field in dataclasses.fields(Config))
 

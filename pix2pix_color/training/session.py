@@ -168,7 +168,8 @@ def _prepare(config: Config, workers: Workers, interruption: Interruption
                                          known=journal.rejected)
     reporter = Reporter(
         config=config, state=state, eval_source=eval_source, folder=folder,
-        summaries=Summaries(folder.path, step=state.step_number),
+        summaries=Summaries(folder.path, step=state.step_number,
+                            hyperparameters=config.hyperparameters()),
         rejected=rejected)
     return loop.Training(
         config=config, state=state, journal=journal, workers=workers,
