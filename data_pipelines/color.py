@@ -158,6 +158,20 @@ def opencv_lab_to_rgb(lab: tf.Tensor) -> tf.Tensor:
     return lab_to_rgb((tf.cast(lab, tf.float32) - [0.0, 128.0, 128.0]) * scale)
 
 
+def rgb_to_opencv_lab(rgb: tf.Tensor) -> tf.Tensor:
+    """The way back, up to rounding.
+
+    Args:
+      rgb: uint8 [..., H, W, 3], sRGB.
+
+    Returns:
+      uint8 [..., H, W, 3]: L* x 255/100, a* + 128, b* + 128.
+    """
+    scale = tf.constant([255.0 / 100.0, 1.0, 1.0])
+    return tf.cast(tf.round(rgb_to_lab(rgb) * scale + [0.0, 128.0, 128.0]),
+                   tf.uint8)
+
+
 def luma(rgb: tf.Tensor) -> tf.Tensor:
     """The gray value of a picture (ITU-R BT.601, as Pillow and JPEG have it).
 

@@ -193,7 +193,8 @@ def read_curves(folder: str) -> dict[str, dict[int, Point]]:
         for _, event in _read_events(os.path.join(folder, name)):
             for value in event.summary.value:
                 tensor = value.tensor
-                if tensor.dtype == tf.float32.as_datatype_enum:
+                if (tensor.dtype == tf.float32.as_datatype_enum
+                        and not tensor.tensor_shape.dim):
                     point = Point(tf.make_ndarray(tensor).item(),
                                   event.wall_time)
                     known = curves.setdefault(value.tag, {}).get(event.step)
