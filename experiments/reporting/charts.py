@@ -115,8 +115,9 @@ def draw_panel(lines: Sequence[Line], common: Span, *, x_name: str,
     axes.tick_params(axis="y", labelsize=8, color=PALE, labelcolor=PALE)
     axes.spines[:].set_color(PALE)
     if top_scale is not None:
+        scale = np.float64(top_scale)
         above = axes.secondary_xaxis("top", functions=(
-            lambda x: x * top_scale, lambda x: x / top_scale))
+            lambda x: np.multiply(x, scale), lambda x: np.divide(x, scale)))
         above.spines[:].set_color(PALE)
         _style(above.xaxis, top_name)
     file = io.BytesIO()

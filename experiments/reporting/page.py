@@ -125,9 +125,9 @@ def _summary(compared: Sequence[Run]) -> Iterator[str]:
             else f"{run.images_per_second():.1f}" for run in compared),
         "time of the updates": (
             seconds(run.training_seconds()) for run in compared),
-        **{f"time of {activity}": (
+        **{f"time of {activity}": [
             seconds(run.facts["seconds"][activity]) if run.is_finished else ""
-            for run in compared)
+            for run in compared]
             for activity in ("evaluation", "summaries", "checkpoints")
             if any(run.is_finished for run in compared)},
         "device": (run.facts["hardware"] for run in compared),

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ class Reader(html.parser.HTMLParser):
     def __init__(self, content):
         super().__init__()
         self.rows, self.pictures, self._heading = [], {}, ""
-        self._cell, self.best = None, []
+        self._cell: Optional[str] = None
+        self.best: list[tuple[str, str]] = []
         self.feed(content)
 
     def handle_starttag(self, tag, attrs):
@@ -50,7 +52,7 @@ class Reader(html.parser.HTMLParser):
                 self.best.append((self.rows[-1][0], self._cell))
             self._cell = None
         elif tag == "h2":
-            self._heading, self._cell = self._cell, None
+            self._heading, self._cell = self._cell or "", None
 
     def row(self, name):
         found = [row[1:] for row in self.rows if row and row[0] == name]
@@ -167,7 +169,7 @@ def test_photographs_of_other_sizes_are_the_same_photographs():
 
 def test_a_border_is_a_vertical_line_at_its_place():
     line = charts.Line({0.0: 1.0, 10.0: 1.0}, "black")
-    common = charts.span([[line]])
+    common = charts.Span(10.0, (0.9, 1.1))
 
     def draw(*borders):
         return np.asarray(Image.open(io.BytesIO(charts.draw_panel(
@@ -187,9 +189,10 @@ def test_a_border_is_a_vertical_line_at_its_place():
 def test_a_logarithmic_axis_is_for_positive_values_far_apart(values, is_log):
     lines = [charts.Line(dict(enumerate(values)), "black")]
     common = charts.span([lines], may_be_log=True)
-    assert common.is_log == is_log and common.x == 1
+    assert common and common.is_log == is_log and common.x == 1
     assert common.y[0] < values[0] and common.y[1] > values[1]
-    assert not charts.span([lines]).is_log
+    linear = charts.span([lines])
+    assert linear and not linear.is_log
     assert charts.span([[charts.Line({}, "black")]]) is None
 
 
