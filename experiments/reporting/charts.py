@@ -51,13 +51,14 @@ class Span:
     is_log: bool = False
 
 
-def span(panels: Sequence[Sequence[Line]], *, may_be_log: bool = False
-         ) -> Optional[Span]:
+def span(panels: Sequence[Sequence[Line]], *, may_be_log: bool = False,
+         from_zero: bool = False) -> Optional[Span]:
     """The span of all lines of all panels; None where there is no point.
 
     Args:
       panels: of each panel its lines.
-      may_be_log: whether values over two decades get a logarithmic axis.
+      may_be_log: whether values far apart get a logarithmic axis.
+      from_zero: whether the axis begins at zero.
     """
     points = [point for lines in panels for line in lines
               for point in line.points.items() if np.isfinite(point[1])]
@@ -65,6 +66,8 @@ def span(panels: Sequence[Sequence[Line]], *, may_be_log: bool = False
         return None
     x, y = zip(*points)
     low, high = min(y), max(y)
+    if from_zero:
+        return Span(max(x), (0.0, 1.08 * high or 1.0))
     is_log = may_be_log and low > 0 and high > 30 * low
     if is_log:
         margin = (high / low)**0.05
@@ -107,6 +110,7 @@ def draw_panel(lines: Sequence[Line], common: Span, *, x_name: str,
         axes.yaxis.set_major_formatter("{x:g}")
     else:
         axes.yaxis.set_major_locator(ticker.MaxNLocator(6))
+        axes.yaxis.set_major_formatter("{x:g}")
     axes.set(xlim=(0, common.x * 1.02 or 1), ylim=common.y)
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
     axes.set_axisbelow(True)

@@ -174,15 +174,21 @@ def _final(compared: Sequence[Run]) -> Iterator[str]:
                 gray[run.name] = measured["gray_image"]
         if rows:
             yield f"<h3>{title}</h3>"
-            yield from _metrics_table(rows, _of_distinct(gray))
+            yield from _metrics_table(rows, _of_distinct(compared, gray))
 
 
-def _of_distinct(gray: Mapping[str, Mapping[str, float]]
+def _of_distinct(compared: Sequence[Run],
+                 gray: Mapping[str, Mapping[str, float]]
                  ) -> dict[str, Mapping[str, float]]:
-    """Names the gray image once where all runs have the same photographs."""
+    """Names the gray image once where it is the same one for all runs."""
     values = list(gray.values())
-    if all(value == values[0] for value in values):
-        return {"gray image": values[0]} if values else {}
+    # A run that is going has no numbers of it yet, but may have its pictures.
+    pictures = {(run.config.data.image_size, run.config.data.data,
+                 run.config.data.eval_data, run.config.data.eval_fraction,
+                 run.config.data.eval_examples) for run in compared}
+    if (values and all(value == values[0] for value in values)
+            and (len(pictures) == 1 or len(values) == len(compared))):
+        return {"gray image": values[0]}
     return {f"gray image of {name}": value for name, value in gray.items()}
 
 
@@ -266,7 +272,7 @@ def _picture_row(name: str, pictures: Sequence[Any]) -> Iterator[str]:
 def _metric_curves(compared: Sequence[Run]) -> Iterator[str]:
     tags = {f"metric/{name}": title + _BETTER[rises]
             for name, (title, rises) in _METRICS.items()}
-    gray: dict[str, Mapping[str, float]] = _of_distinct({
+    gray: dict[str, Mapping[str, float]] = _of_distinct(compared, {
         run.name: run.facts["evaluation"]["gray_image"] for run in compared
         if "evaluation" in run.facts})
     levels = ({f"metric/{name}": value
@@ -324,15 +330,15 @@ def _panel_of_all(compared: Sequence[Run], tag: str, title: str, *,
             {step / unit: value for step, value in run.values(tag).items()
              # Nothing was measured since the last point.
              if value or tag != "images_per_second"},
-            # Runs that agree lie on each other: the first stays visible.
+            # Rates that agree lie on each other: the first stays visible.
             color, marked=marked,
             width=1.3 + 1.2 * (len(compared) - 1 - place)
-            if not marked else 1.5))
+            if tag.startswith("learning_rate/") else 1.4))
     end = max(x for line in lines for x in line.points or [0])
     if level is not None:
         lines.insert(0, Line({0: level, end * 1.02: level}, charts.PALE,
                              dashed=True))
-    common = charts.span([lines])
+    common = charts.span([lines], from_zero=tag in _SPEEDS)
     if common is None:
         return
     borders = {run.pretrained_until / (run.steps_per_epoch if over_epochs

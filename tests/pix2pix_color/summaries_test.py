@@ -121,7 +121,7 @@ def test_curves_are_read_while_they_are_written_and_after_a_resume(tmp_path):
 def test_flags_are_written_once_and_stay_on_a_resume(tmp_path):
     flags: dict[str, summaries.Flag] = {
         "base_filters": 4, "generator": "unet", "deterministic": True,
-             "l1_weight": 0.5, "data": "folder:\udcff"}
+        "l1_weight": 0.5, "data": "folder:\udcff"}
     for step in (0, 0, 7):
         summaries.Summaries(str(tmp_path), step=step,
                             hyperparameters=flags).close()

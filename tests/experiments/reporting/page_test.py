@@ -49,7 +49,7 @@ class Reader(html.parser.HTMLParser):
         if tag in ("td", "th"):
             self.rows[-1].append(self._cell)
             if self._is_best:
-                self.best.append((self.rows[-1][0], self._cell))
+                self.best.append((self.rows[-1][0], self._cell or ""))
             self._cell = None
         elif tag == "h2":
             self._heading, self._cell = self._cell or "", None
@@ -128,6 +128,19 @@ def test_a_run_that_is_going_shows_its_newest_evaluation(make_run):
     assert not any("gray image" in row for row in going.rows)
 
 
+@pytest.mark.parametrize("fraction, names", [
+    (0.1, ["gray image"]), (0.2, ["gray image of done"])])
+def test_a_gray_image_is_all_runs_only_where_they_see_the_same(
+        make_run, fraction, names):
+    going = make_run("going", is_finished=False)
+    flags = (going / "config.flags").read_text()
+    (going / "config.flags").write_text(flags.replace(
+        "--eval_fraction=0.1", f"--eval_fraction={fraction}"))
+    rows = Reader("".join(page._final(runs.load_runs(
+        [str(make_run("done")), str(going)])))).rows
+    assert [row[0] for row in rows if row[0].startswith("gray")][:1] == names
+
+
 @pytest.mark.parametrize("batch_size, expected", [(4, 1), (8, 2)])
 def test_epochs_of_other_lengths_are_drawn_over_updates_too(
         make_run, batch_size, expected):
@@ -193,6 +206,8 @@ def test_a_logarithmic_axis_is_for_positive_values_far_apart(values, is_log):
     assert common.y[0] < values[0] and common.y[1] > values[1]
     linear = charts.span([lines])
     assert linear and not linear.is_log
+    whole = charts.span([lines], from_zero=True)
+    assert whole and whole.y[0] == 0 and whole.y[1] > values[1]
     assert charts.span([[charts.Line({}, "black")]]) is None
 
 
