@@ -81,8 +81,8 @@ class Networks:
     """The shape of generator and discriminator."""
 
     color_space: str = option(
-        "lab", "What is predicted from what: lab is a*b* from L*.",
-        choices=("lab",))
+        "lab", "What is predicted from what: lab is a*b* from L*, rgb is R, G "
+        "and B from gray.", choices=("lab", "rgb"))
     generator: str = option(
         "unet", "The generator: unet is pix2pix's; resnet18_unet has a "
         "ResNet-18 for an encoder.", choices=("unet", "resnet18_unet"))
@@ -270,6 +270,11 @@ class Config:
             values = getattr(self, group)
             for field in dataclasses.fields(values):
                 yield field, getattr(values, field.name)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every option that is part of what the run is: name -> value."""
+        return {field.name: value for field, value in self.options()
+                if not field.metadata["resumable"]}
 
 
 GROUPS = tuple(field.name for field in dataclasses.fields(Config))

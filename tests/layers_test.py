@@ -18,7 +18,7 @@ FLOORS = (
     ("data_pipelines.prepare", "data_pipelines.inspect"),
     ("pix2pix_color.config", "pix2pix_color.networks", "pix2pix_color.losses",
      "pix2pix_color.metrics", "pix2pix_color.files",
-     "pix2pix_color.hardware"),
+     "pix2pix_color.hardware", "pix2pix_color.sample_grid"),
     ("pix2pix_color.cli", "pix2pix_color.evaluation",
      "pix2pix_color.summaries"),
     ("pix2pix_color.training", "pix2pix_color.serving"),

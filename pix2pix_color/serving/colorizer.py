@@ -7,7 +7,8 @@ on what else was asked:
     -> L* at full resolution, which is kept to the end
     -> resized so that the longer side is S, mirrored at the borders to S x S,
        encoded as in training
-    -> the generator's a*b* [S, S, 2], borders cut off, brought up to H x W
+    -> the generator's target, of which a*b* [S, S, 2] are taken, borders cut
+       off, brought up to H x W
     -> joined with the full-resolution L*; out of gamut, chroma gives way
 
 Everything is TensorFlow ops: the SavedModel needs TensorFlow alone.
@@ -26,13 +27,16 @@ class Colorizer(tf.Module):
       named_signatures: signature -> concrete function, what is served.
 
     Args:
-      generator: condition float32 [N, S, S, 1] -> target float32
-        [N, S, S, 2], the lab color space.
+      generator: condition float32 [N, S, S, C] -> target float32
+        [N, S, S, D].
+      color_space: how pictures became condition and target in training.
     """
 
-    def __init__(self, generator: keras.Model) -> None:
+    def __init__(self, generator: keras.Model, *,
+                 color_space: color.ColorSpace) -> None:
         super().__init__(name="colorizer")
         self._generator = generator
+        self._color_space = color_space
         self._image_size, _, channels = generator.input_shape[1:]
         self.named_signatures = {
             "serving_default": tf.function(
@@ -70,9 +74,10 @@ class Colorizer(tf.Module):
         """uint8 [H, W, 3] -> uint8 [H, W, 3]."""
         lightness = color.rgb_to_lab(rgb)[..., :1]
         square, (height, width) = fit_square(rgb, self._image_size)
-        condition, _ = color.LAB.encode(square)
+        condition, _ = self._color_space.encode(square)
         target = self._generator(condition[tf.newaxis], training=False)[0]
-        ab = tf.image.resize(target[:height, :width] * color.AB_SCALE,
+        ab = self._color_space.ab_of(target[:height, :width])
+        ab = tf.image.resize(ab * color.AB_SCALE,
                              tf.shape(rgb)[:2], method="bicubic")
         return color.lab_to_rgb(tf.concat([lightness, ab], axis=-1))
 

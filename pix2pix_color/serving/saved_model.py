@@ -7,19 +7,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from data_pipelines import color
 from pix2pix_color.config import ConfigError
 from pix2pix_color.serving.colorizer import Colorizer
 
 
-def write(generator: keras.Model, export_dir: str) -> str:
+def write(generator: keras.Model, export_dir: str, *,
+          color_space: color.ColorSpace) -> str:
     """Writes the next version of a model.
 
     The directory appears under its number only when it is complete; servers
     that watch export_dir never see half of it.
 
     Args:
-      generator: a trained generator of the lab color space.
+      generator: a trained generator.
       export_dir: the model's directory; versions are numbered below it.
+      color_space: what the generator was trained in.
 
     Returns:
       The version's path.
@@ -29,7 +32,7 @@ def write(generator: keras.Model, export_dir: str) -> str:
     path = os.path.join(export_dir, str(max(taken, default=0) + 1))
     partial = f"{path}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    module = Colorizer(generator)
+    module = Colorizer(generator, color_space=color_space)
     tf.saved_model.save(module, partial, signatures=module.named_signatures)
     os.rename(partial, path)
     return path

@@ -1,5 +1,6 @@
 """From a run's newest checkpoint to a SavedModel."""
 
+from data_pipelines import color
 from pix2pix_color import hardware
 from pix2pix_color.config import ConfigError
 from pix2pix_color.serving import saved_model
@@ -28,5 +29,7 @@ def export_newest(workdir: str) -> tuple[int, str]:
                               directory=folder.checkpoints_dir)
     if checkpoints.restore_latest() is None:
         raise ConfigError(f"--run={workdir} holds no checkpoint yet")
-    path = saved_model.write(state.served_generator(config), folder.export_dir)
+    path = saved_model.write(
+        state.served_generator(config), folder.export_dir,
+        color_space=color.COLOR_SPACES[config.networks.color_space])
     return state.step_number, path

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from data_pipelines import cache, pipeline, split
+from data_pipelines import cache, color, pipeline, split
 from data_pipelines.sources import Source
 from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
@@ -175,7 +175,8 @@ def _prepare(config: Config, workers: Workers, interruption: Interruption
                                          known=journal.rejected)
     reporter = Reporter(
         config=config, state=state, eval_source=eval_source, folder=folder,
-        summaries=Summaries(folder.path, step=state.step_number),
+        summaries=Summaries(folder.path, step=state.step_number,
+                            hyperparameters=config.hyperparameters()),
         rejected=rejected)
     return loop.Training(
         config=config, state=state, journal=journal, workers=workers,
@@ -215,8 +216,9 @@ def _export(config: Config, state: TrainState, folder: RunFolder,
     """Exports the state, unless that was done before; returns the path."""
     path = before.get("export", "")
     if before.get("step") != facts["step"] or not os.path.isdir(path):
-        path = saved_model.write(state.served_generator(config),
-                                 folder.export_dir)
+        path = saved_model.write(
+            state.served_generator(config), folder.export_dir,
+            color_space=color.COLOR_SPACES[config.networks.color_space])
     folder.write_run_json({**facts, "export": path})
     return path
 

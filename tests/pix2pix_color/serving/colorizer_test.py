@@ -18,17 +18,22 @@ from pix2pix_color.networks import unet
 from pix2pix_color.serving import colorizer, saved_model
 
 
-@pytest.fixture(scope="module")
-def export_dir(tmp_path_factory):
+def export(directory, color_space):
     """A model with a large random last layer, so that its colors are vivid."""
     keras.utils.set_random_seed(3)
-    generator = unet.build_unet(image_size=32, condition_channels=1,
-                                target_channels=2, base_filters=4)
+    generator = unet.build_unet(
+        image_size=32, condition_channels=1, base_filters=4,
+        target_channels=color_space.target_channels)
     last = generator.get_layer("output")
     last.set_weights([1000 * weight for weight in last.get_weights()])
+    return saved_model.write(generator, str(directory),
+                             color_space=color_space)
+
+
+@pytest.fixture(scope="module")
+def export_dir(tmp_path_factory):
     directory = tmp_path_factory.mktemp("export")
-    path = saved_model.write(generator, str(directory))
-    assert path == str(directory / "1")
+    assert export(directory, color.LAB) == str(directory / "1")
     return directory
 
 
@@ -154,6 +159,29 @@ def test_color_is_what_training_and_evaluation_would_make_of_it(signatures):
     expected = color.LAB.decode(condition, target).numpy().astype(int)
     served = signatures["colorize"](rgb=photo)["rgb"].numpy()
     assert np.abs(served - expected).max() <= 1
+
+
+def test_an_rgb_generator_is_asked_as_in_training_and_gives_its_chroma(
+        tmp_path):
+    """A second definition of the gray or of a*b* turns this red."""
+    rgb_signatures = tf.saved_model.load(
+        export(tmp_path, color.RGB)).signatures
+    photo = photograph(32, 32)
+    condition, _ = color.RGB.encode(photo)
+    target = rgb_signatures["predict_target"](
+        condition=condition[tf.newaxis])["target"][0]
+    assert target.shape == (32, 32, 3)
+    predicted = skimage_color.rgb2lab((target.numpy() + 1) / 2)
+    assert np.abs(predicted[..., 0] - lightness(photo)).mean() > 5
+    expected = color.lab_to_rgb(np.concatenate(
+        [lightness(photo)[..., np.newaxis], predicted[..., 1:]],
+        axis=-1).astype(np.float32)).numpy().astype(int)
+    served = rgb_signatures["colorize"](
+        rgb=photo[np.newaxis])["rgb"][0].numpy()
+    # The predicted colors are rounded to 8 bits on the way.
+    difference = np.abs(served - expected)
+    assert difference.mean() < 1 and np.quantile(difference, 0.99) <= 3
+    assert np.abs(lightness(served) - lightness(photo)).max() < 2.0
 
 
 def test_the_network_sees_what_it_was_trained_on_at_any_size(signatures):
