@@ -7,6 +7,7 @@ Conventions, the same in training, evaluation and serving:
                                        units: L* 0..100, a* and b* about +-110
     lightness  float32 [..., H, W, 1]  L*/50 - 1, in -1..1
     ab         float32 [..., H, W, 2]  (a*, b*)/110, in -1..1
+    gray       uint8   [..., H, W, 1]  the sRGB gray of the same L*
 
 The sRGB gamut spans a* -86.2..98.2 and b* -107.9..94.5, so dividing by 110
 never clips a photograph's color and dividing by 100 would.
@@ -31,6 +32,7 @@ with warnings.catch_warnings():
 
 LIGHTNESS_SCALE = 50.0
 AB_SCALE = 110.0
+BYTE_SCALE = 127.5
 
 # A pixel whose linear RGB leaves 0..1 by less than this rounds to the same
 # 8-bit value as one on the border; 0.05 of a step at the curve's steep end.
@@ -157,6 +159,20 @@ def opencv_lab_to_rgb(lab: tf.Tensor) -> tf.Tensor:
     return lab_to_rgb((tf.cast(lab, tf.float32) - [0.0, 128.0, 128.0]) * scale)
 
 
+def rgb_to_opencv_lab(rgb: tf.Tensor) -> tf.Tensor:
+    """The way back, up to rounding.
+
+    Args:
+      rgb: uint8 [..., H, W, 3], sRGB.
+
+    Returns:
+      uint8 [..., H, W, 3]: L* x 255/100, a* + 128, b* + 128.
+    """
+    scale = tf.constant([255.0 / 100.0, 1.0, 1.0])
+    return tf.cast(tf.round(rgb_to_lab(rgb) * scale + [0.0, 128.0, 128.0]),
+                   tf.uint8)
+
+
 def luma(rgb: tf.Tensor) -> tf.Tensor:
     """The gray value of a picture (ITU-R BT.601, as Pillow and JPEG have it).
 
@@ -182,18 +198,35 @@ def given_gray(photo: tf.Tensor) -> tf.Tensor:
       uint8 [..., H, W, 3], equal channels: the gray photograph that was given,
       or else the RGB one's L*.
     """
-    if photo.shape[-1] == 4:
-        return tf.repeat(photo[..., 3:], 3, axis=-1)
-    lightness = rgb_to_lab(photo)[..., :1]
-    gray = lab_to_rgb(tf.concat([lightness, tf.zeros_like(lightness),
-                                 tf.zeros_like(lightness)], axis=-1))
-    # The channels may differ by a rounding; a gray photograph has just one.
-    return tf.repeat(gray[..., 1:2], 3, axis=-1)
+    gray = photo[..., 3:] if photo.shape[-1] == 4 else _gray(photo)
+    return tf.repeat(gray, 3, axis=-1)
+
+
+def _gray(rgb: tf.Tensor) -> tf.Tensor:
+    """The gray of a picture's L*, which is a function of the luminance alone.
+
+    Args:
+      rgb: uint8 [..., H, W, 3]; a gray picture keeps its values.
+
+    Returns:
+      uint8 [..., H, W, 1].
+    """
+    linear = tf.gather(tf.constant(_LINEAR), tf.cast(rgb, tf.int32))
+    luminance = tf.tensordot(
+        linear, tf.constant(RGB_TO_XYZ[1, :, np.newaxis], tf.float32), axes=1)
+    gray = tf.where(luminance > 0.0031308,
+                    1.055 * luminance**(1 / 2.4) - 0.055, 12.92 * luminance)
+    return tf.cast(tf.round(gray * 255.0), tf.uint8)
 
 
 def scale_lightness(lightness: tf.Tensor) -> tf.Tensor:
     """Brings L* (float32, 0..100) to -1..1."""
     return lightness / LIGHTNESS_SCALE - 1.0
+
+
+def _scale_bytes(values: tf.Tensor) -> tf.Tensor:
+    """Brings uint8 to float32 in -1..1."""
+    return tf.cast(values, tf.float32) / BYTE_SCALE - 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,6 +241,8 @@ class ColorSpace:
         is the condition -> (condition float32 [..., H, W, condition_channels],
         target float32 [..., H, W, target_channels]), both in -1..1.
       decode: (condition, target) -> rgb uint8 [..., H, W, 3].
+      ab_of: target -> ab float32 [..., H, W, 2], what a photograph that keeps
+        its own lightness takes from it.
     """
 
     name: str
@@ -215,6 +250,7 @@ class ColorSpace:
     target_channels: int
     encode: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
     decode: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    ab_of: Callable[[tf.Tensor], tf.Tensor]
 
 
 def _encode_lab(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -229,7 +265,27 @@ def _decode_lab(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     return lab_to_rgb(tf.concat([lightness, target * AB_SCALE], axis=-1))
 
 
-LAB = ColorSpace(name="lab", condition_channels=1, target_channels=2,
-                 encode=_encode_lab, decode=_decode_lab)
+def _encode_rgb(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return (_scale_bytes(given_gray(photo)[..., :1]),
+            _scale_bytes(photo[..., :3]))
 
-COLOR_SPACES = {space.name: space for space in (LAB,)}
+
+def _target_to_rgb(target: tf.Tensor) -> tf.Tensor:
+    rgb = tf.round((target + 1.0) * BYTE_SCALE)
+    return tf.cast(tf.clip_by_value(rgb, 0.0, 255.0), tf.uint8)
+
+
+def _ab_of_rgb(target: tf.Tensor) -> tf.Tensor:
+    return rgb_to_lab(_target_to_rgb(target))[..., 1:] / AB_SCALE
+
+
+LAB = ColorSpace(name="lab", condition_channels=1, target_channels=2,
+                 encode=_encode_lab, decode=_decode_lab,
+                 ab_of=lambda target: target)
+
+RGB = ColorSpace(name="rgb", condition_channels=1, target_channels=3,
+                 encode=_encode_rgb, ab_of=_ab_of_rgb,
+                 # The target has a lightness of its own.
+                 decode=lambda condition, target: _target_to_rgb(target))
+
+COLOR_SPACES = {space.name: space for space in (LAB, RGB)}

@@ -65,8 +65,9 @@ class Data:
     eval_examples: int = option(
         0, "Photographs to evaluate on at most; 0 for all.", minimum=0)
     image_size: int = option(
-        256, "Side of the networks' square in pixels, a power of two from 32 "
-        "to 512.")
+        256, "Side of the networks' square in pixels: a power of two from 32 "
+        "to 512 for --generator=unet, a multiple of 32 from 64 on for "
+        "resnet18_unet.")
     resize_size: int = option(
         0,
         "What a photograph's shorter side is resized to before the random "
@@ -80,18 +81,40 @@ class Networks:
     """The shape of generator and discriminator."""
 
     color_space: str = option(
-        "lab", "What is predicted from what: lab is a*b* from L*.",
-        choices=("lab",))
+        "lab", "What is predicted from what: lab is a*b* from L*, rgb is R, G "
+        "and B from gray.", choices=("lab", "rgb"))
     generator: str = option(
-        "unet", "The generator: unet is pix2pix's.", choices=("unet",))
+        "unet", "The generator: unet is pix2pix's; resnet18_unet has a "
+        "ResNet-18 for an encoder.", choices=("unet", "resnet18_unet"))
+    encoder_weights: str = option(
+        "", "What the encoder of resnet18_unet begins with: a .safetensors or "
+        ".pth file of torchvision's or timm's ResNet-18, or imagenet, which "
+        "downloads one once; empty for random weights.")
+    upsampling: str = option(
+        "auto", "How the generator's decoder doubles height and width: a "
+        "transposed convolution, resize (nearest neighbor) and convolution, or "
+        "convolution and pixel_shuffle; auto is transposed for unet and "
+        "pixel_shuffle for resnet18_unet.",
+        choices=("auto", "transposed", "resize", "pixel_shuffle"))
     discriminator: str = option(
-        "patchgan", "The discriminator: patchgan is the 70 x 70 PatchGAN.",
-        choices=("patchgan",))
+        "patchgan", "The discriminator: patchgan judges patches, pixel single "
+        "pixels, dcgan the whole image.",
+        choices=("patchgan", "pixel", "dcgan"))
+    discriminator_layers: int = option(
+        3, "Convolutions that halve in patchgan: 1 to 5 make patches of 16, "
+        "34, 70, 142 and 286 px.", minimum=1)
     base_filters: int = option(
         64, "Filters of both networks' first convolution.", minimum=1)
+    norm: str = option(
+        "batch", "What normalizes both networks' layers; the encoder of "
+        "resnet18_unet always has batch.",
+        choices=("batch", "instance", "none"))
     dropout: float = option(
-        0.5, "Dropout rate of the generator's innermost decoder layers.",
-        minimum=0.0, maximum=0.95)
+        0.5, "Dropout rate of the generator's innermost decoder layers: up to "
+        "three in unet, two in resnet18_unet.", minimum=0.0, maximum=0.95)
+    noise_channels: int = option(
+        0, "Channels of normal noise that the generator is given beside the "
+        "condition in training; they are zero afterwards.", minimum=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,10 +204,7 @@ class Config:
         size = self.data.image_size
         for field, value in self.options():
             _check_bounds(field, value)
-        if size not in (32, 64, 128, 256, 512):
-            raise ConfigError(
-                f"--image_size={size} must be a power of two from 32 to 512: "
-                f"the U-Net halves it down to one pixel")
+        self._check_networks()
         if 0 < self.data.resize_size < size:
             raise ConfigError(
                 f"--resize_size={self.data.resize_size} must be at least "
@@ -198,6 +218,39 @@ class Config:
                     f"and the last to record, such as 10,20")
         if not self.reporting.workdir:
             raise ConfigError("--workdir must name a folder")
+
+    def _check_networks(self) -> None:
+        size, networks = self.data.image_size, self.networks
+        if networks.generator == "unet" and size not in (32, 64, 128, 256, 512):
+            raise ConfigError(
+                f"--image_size={size} must be a power of two from 32 to 512: "
+                f"the U-Net halves it down to one pixel")
+        if networks.generator == "resnet18_unet" and (size % 32 or size < 64):
+            raise ConfigError(
+                f"--image_size={size} must be a multiple of 32 from 64 on: "
+                f"--generator=resnet18_unet halves it five times")
+        if networks.generator != "resnet18_unet" and networks.encoder_weights:
+            raise ConfigError(
+                f"--encoder_weights={networks.encoder_weights} needs "
+                f"--generator=resnet18_unet, not {networks.generator}")
+        if (networks.encoder_weights == "imagenet"
+                and networks.base_filters != 64):
+            raise ConfigError(
+                f"--encoder_weights=imagenet needs --base_filters=64, not "
+                f"{networks.base_filters}")
+        num_layers = networks.discriminator_layers
+        step = 2**num_layers
+        if networks.discriminator == "patchgan":
+            if size % step or size < 3 * step:
+                raise ConfigError(
+                    f"--discriminator_layers={num_layers} needs an "
+                    f"--image_size that is a multiple of {step} from "
+                    f"{3 * step} on, not {size}")
+        elif num_layers != 3:
+            raise ConfigError(
+                f"--discriminator_layers={num_layers} is of "
+                f"--discriminator=patchgan alone, not of "
+                f"{networks.discriminator}")
 
     def total_steps(self, num_train_examples: int) -> int:
         """Updates of the whole run."""
@@ -217,6 +270,11 @@ class Config:
             values = getattr(self, group)
             for field in dataclasses.fields(values):
                 yield field, getattr(values, field.name)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every option that is part of what the run is: name -> value."""
+        return {field.name: value for field, value in self.options()
+                if not field.metadata["resumable"]}
 
 
 GROUPS = tuple(field.name for field in dataclasses.fields(Config))

@@ -1,17 +1,15 @@
-"""Every TensorBoard tag and every sample grid; the only user of tf.summary."""
+"""Every TensorBoard tag, written and read; the only user of tf.summary."""
 
 import contextlib
 import os
-from typing import Mapping
+from typing import Iterator, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 import tensorflow as tf
-from matplotlib import figure
-from matplotlib import layout_engine as layout
-from matplotlib.backends import backend_agg
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
+from tensorboard.plugins.hparams import summary as hparams
 
 from pix2pix_color.config import ConfigError
 from pix2pix_color.files import disk_error
@@ -26,15 +24,28 @@ _CHARTS = {
         ("loss/generator", "loss/discriminator"),
 }
 
-# The layout is the first thing that a run writes.
-_LAYOUT_TAG, _LAYOUT_WITHIN = b"custom_scalars__config__", 4096
+# The layout is the first thing that a run writes in train/, and its flags are
+# the first in eval/, where the numbers are that they are compared by.
+_LAYOUT_TAG = b"custom_scalars__config__"
+_FLAGS_TAG = b"_hparams_/session_start_info"
+_FIRST_BYTES = 4096
 _REWRITTEN = ".rewritten"
 # Length and two checksums around each record of a TFRecord file.
 _RECORD_OVERHEAD = 16
 
-_ROWS = ("gray", "generated", "real")
-_CELL_INCHES = 1.6
-_GRID_DPI = 100
+Flag = Union[bool, int, float, str]
+
+
+class Point(NamedTuple):
+    """One point of a curve.
+
+    Attributes:
+      value: the scalar.
+      wall_time: when it was written, seconds since 1970.
+    """
+
+    value: float
+    wall_time: float
 
 
 class Summaries:
@@ -46,17 +57,23 @@ class Summaries:
       workdir: the run's folder.
       step: where the run stands. What an earlier part of it wrote beyond that,
         before it was killed, will come again and is removed.
+      hyperparameters: flag -> value, for TensorBoard's page that compares
+        runs by them; they stay what they were when the run was begun.
     """
 
-    def __init__(self, workdir: str, *, step: int = 0) -> None:
+    def __init__(self, workdir: str, *, step: int = 0,
+                 hyperparameters: Optional[Mapping[str, Flag]] = None) -> None:
         self._workdir = workdir
         folders = [os.path.join(workdir, name) for name in ("train", "eval")]
         for folder in folders:
             remove_events_after(step, folder)
-        has_layout = _has_layout(folders[0])
+        has_layout = _has_tag(folders[0], _LAYOUT_TAG)
+        has_flags = _has_tag(folders[1], _FLAGS_TAG)
         self._train, self._eval = map(tf.summary.create_file_writer, folders)
         if not has_layout:
             self._write_layout()
+        if hyperparameters and not has_flags:
+            self._write_flags(hyperparameters)
 
     def _write_layout(self) -> None:
         """Writes the custom-scalars page: each of _CHARTS in one picture."""
@@ -70,6 +87,17 @@ class Summaries:
         with self._train.as_default():
             tf.summary.experimental.write_raw_pb(
                 custom_scalar.pb(layout).SerializeToString(), step=0)
+
+    def _write_flags(self, hyperparameters: Mapping[str, Flag]) -> None:
+        """Writes what the HParams page compares runs by."""
+        summary = hparams.session_start_pb({
+            # A file's name may hold bytes that are no text.
+            name: (value.encode(errors="backslashreplace").decode()
+                   if isinstance(value, str) else value)
+            for name, value in hyperparameters.items()})
+        with self._eval.as_default():
+            tf.summary.experimental.write_raw_pb(
+                summary.SerializeToString(), step=0)
 
     def write_losses(self, losses: Mapping[str, float], *, step: int,
                      learning_rates: Mapping[str, float],
@@ -104,7 +132,7 @@ class Summaries:
                 tf.summary.scalar(f"metric/{name}", value)
 
     def write_grid(self, grid: np.ndarray, *, step: int) -> None:
-        """Writes a picture from draw_grid."""
+        """Writes a picture from sample_grid.draw_grid."""
         with self._eval.as_default(step):
             tf.summary.image("samples", grid[np.newaxis])
 
@@ -136,15 +164,51 @@ class Summaries:
         self._eval.close()
 
 
-def _has_layout(folder: str) -> bool:
-    """Whether a process before this one has brought its layout to disk."""
+def _has_tag(folder: str, tag: bytes) -> bool:
+    """Whether a process before this one has brought a first tag to disk."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     paths = [os.path.join(folder, name) for name in names]
     for path in filter(os.path.isfile, paths):
         with open(path, "rb") as file:
-            if _LAYOUT_TAG in file.read(_LAYOUT_WITHIN):
+            if tag in file.read(_FIRST_BYTES):
                 return True
     return False
+
+
+def read_curves(folder: str) -> dict[str, dict[int, Point]]:
+    """Reads the curves of a folder of event files, whole or still written to.
+
+    Args:
+      folder: `train/` or `eval/` of a run; it need not exist.
+
+    Returns:
+      tag -> step -> point, steps ascending; of two points at a step, the one
+      that was written last.
+    """
+    curves: dict[str, dict[int, Point]] = {}
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    for name in sorted(names):
+        if "tfevents" not in name or name.endswith(_REWRITTEN):
+            continue
+        for _, event in _read_events(os.path.join(folder, name)):
+            for value in event.summary.value:
+                tensor = value.tensor
+                if (tensor.dtype == tf.float32.as_datatype_enum
+                        and not tensor.tensor_shape.dim):
+                    point = Point(tf.make_ndarray(tensor).item(),
+                                  event.wall_time)
+                    known = curves.setdefault(value.tag, {}).get(event.step)
+                    if known is None or known.wall_time <= point.wall_time:
+                        curves[value.tag][event.step] = point
+    return {tag: dict(sorted(points.items()))
+            for tag, points in curves.items()}
+
+
+def _read_events(path: str) -> Iterator[tuple[bytes, event_pb2.Event]]:
+    """Each record of an event file, up to an unfinished end."""
+    with contextlib.suppress(tf.errors.DataLossError):
+        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+            yield record, event_pb2.Event.FromString(record)
 
 
 def remove_events_after(step: int, folder: str) -> None:
@@ -167,46 +231,14 @@ def remove_events_after(step: int, folder: str) -> None:
 
 
 def _rewrite_events(path: str, last_step: int) -> None:
-    records = tf.data.TFRecordDataset(path).as_numpy_iterator()
     kept, kept_bytes = [], 0
-    with contextlib.suppress(tf.errors.DataLossError):  # an unfinished end
-        for record in records:
-            if event_pb2.Event.FromString(record).step <= last_step:
-                kept.append(record)
-                kept_bytes += len(record) + _RECORD_OVERHEAD
+    for record, event in _read_events(path):
+        if event.step <= last_step:
+            kept.append(record)
+            kept_bytes += len(record) + _RECORD_OVERHEAD
     if kept_bytes == os.path.getsize(path):
         return
     with tf.io.TFRecordWriter(path + _REWRITTEN) as file:
         for record in kept:
             file.write(record)
     os.replace(path + _REWRITTEN, path)
-
-
-def draw_grid(gray: np.ndarray, generated: np.ndarray,
-              real: np.ndarray) -> np.ndarray:
-    """Draws the rows gray, generated, real.
-
-    Args:
-      gray: uint8 [N, S, S, 3].
-      generated: uint8 [N, S, S, 3].
-      real: uint8 [N, S, S, 3].
-
-    Returns:
-      uint8 [H, W, 3].
-    """
-    rows = (gray, generated, real)
-    layout_engine = layout.ConstrainedLayoutEngine(
-        w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
-    drawing = figure.Figure(figsize=(_CELL_INCHES * len(gray) + 0.3,
-                                     _CELL_INCHES * len(rows)),
-                            dpi=_GRID_DPI, layout=layout_engine)
-    axes = drawing.subplots(len(rows), len(gray), squeeze=False)
-    for name, row, row_axes in zip(_ROWS, rows, axes):
-        for picture, cell in zip(row, row_axes):
-            cell.imshow(picture, interpolation="antialiased")
-            cell.set(xticks=[], yticks=[])
-            cell.spines[:].set_visible(False)
-        row_axes[0].set_ylabel(name)
-    canvas = backend_agg.FigureCanvasAgg(drawing)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

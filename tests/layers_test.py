@@ -19,7 +19,8 @@ FLOORS = (
     ("data_pipelines.prepare", "data_pipelines.inspect"),
     ("pix2pix_color.config", "pix2pix_color.networks", "pix2pix_color.losses",
      "pix2pix_color.metrics", "pix2pix_color.files",
-     "pix2pix_color.hardware", "pix2pix_color.fid"),
+     "pix2pix_color.hardware", "pix2pix_color.fid",
+     "pix2pix_color.sample_grid"),
     ("pix2pix_color.cli", "pix2pix_color.evaluation",
      "pix2pix_color.evaluation_page", "pix2pix_color.summaries"),
     ("pix2pix_color.training", "pix2pix_color.serving"),
@@ -73,6 +74,7 @@ def test_imports_go_down_only(path):
     ("tensorflow_io", "data_pipelines.color"),
     ("tensorboard", "pix2pix_color.summaries"),
     ("gradio", "pix2pix_color.serving.web"),
+    ("safetensors", "pix2pix_color.networks.encoder_weights"),
 ])
 def test_a_dependency_has_one_importer(module, importer):
     importers = {name_of(path) for path in MODULES for imported

@@ -9,21 +9,15 @@ that loads the SavedModel with TensorFlow alone. Prints a table and writes JSON.
 """
 
 import concurrent.futures
-import io
 import json
 import multiprocessing
 import os
-import resource
-import time
 from typing import Any, Callable, Sequence
 
-import numpy as np
-import tensorflow as tf
 from absl import flags
-from PIL import Image
 
-from data_pipelines import color, command
-from data_pipelines.sources import sample_photos
+from data_pipelines import command
+from experiments.benchmarks import answering
 from pix2pix_color.serving import saved_model
 
 _MODEL = flags.DEFINE_string("model", "runs/sample_photos",
@@ -34,21 +28,16 @@ _PHOTOS = flags.DEFINE_integer("photos", 1000, "Photographs of 640 x 480.",
 _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests of each thread.",
                                  lower_bound=10)
 
-THREADS = 8
-LARGE = (4000, 3000)
-SMALL = (640, 480)
-MIXED = ((64, 48), (320, 240), (200, 500), (640, 480), (1, 1), (900, 100))
-MALFORMED_EVERY = 10
-
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     directory = saved_model.find(_MODEL.value)
     report: dict[str, Any] = {
         "hardware": f"{os.cpu_count()} cores",
-        "large": _in_a_process(measure_large, directory),
-        "many": _in_a_process(measure_many, directory, _PHOTOS.value),
-        "load": _in_a_process(measure_load, directory, _REQUESTS.value),
+        "large": _in_a_process(answering.measure_large, directory),
+        "many": _in_a_process(answering.measure_many, directory, _PHOTOS.value),
+        "load": _in_a_process(answering.measure_load, directory,
+                              _REQUESTS.value),
     }
     large, many, load = report["large"], report["many"], report["load"]
     print(f"12 megapixels: {large['seconds']:.2f} s, first "
@@ -57,8 +46,8 @@ def main(arguments: Sequence[str]) -> None:
           f"photographs/s, peak {many['peak_mib_after_a_tenth']:.0f} MiB after "
           f"a tenth, {many['peak_mib']:.0f} MiB at the end; mean |L* in - L* "
           f"out| {many['lightness_error']:.3f}")
-    print(f"{THREADS} threads: {load['requests_per_second']:.1f} requests/s, "
-          f"p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms, "
+    print(f"{answering.THREADS} threads: "
+          f"{load['requests_per_second']:.1f} requests/s, p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms, "
           f"{load['wrong']} wrong of {load['requests']}, "
           f"{load['refused']} malformed refused, memory "
           f"{load['mib_after_half']:.0f} MiB halfway, {load['mib']:.0f} MiB at "
@@ -74,120 +63,6 @@ def _in_a_process(measure: Callable[..., dict[str, Any]],
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=spawning) as pool:
         return pool.submit(measure, *arguments).result()
-
-
-def _load(directory: str) -> Callable[[bytes], bytes]:
-    """Returns a function from image bytes to colored image bytes."""
-    signature = tf.saved_model.load(directory).signatures["serving_default"]
-
-    def colorize(image_bytes: bytes) -> bytes:
-        answer = signature(image_bytes=tf.constant([image_bytes]))
-        return answer["colorized_bytes"].numpy()[0]
-
-    return colorize
-
-
-def _photos(size: tuple[int, int], count: int) -> list[bytes]:
-    """The sample photographs, resized, as JPEG."""
-    photos: list[bytes] = []
-    for name in sorted(os.listdir(sample_photos.DIRECTORY)):
-        if name.endswith(".jpg") and len(photos) < count:
-            with Image.open(os.path.join(
-                    sample_photos.DIRECTORY, name)) as image:
-                buffer = io.BytesIO()
-                image.convert("RGB").resize(
-                    size, Image.Resampling.BICUBIC).save(
-                        buffer, "JPEG", quality=92)
-                photos.append(buffer.getvalue())
-    return photos
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _mib() -> float:
-    """Memory of this process now."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def measure_large(directory: str, rounds: int = 5) -> dict[str, Any]:
-    """A photograph of 12 megapixels; seconds are the median of the rounds."""
-    photo, = _photos(LARGE, 1)
-    colorize = _load(directory)
-    seconds = []
-    for _ in range(rounds + 1):
-        started = time.monotonic()
-        colorize(photo)
-        seconds.append(time.monotonic() - started)
-    return {"first_seconds": seconds[0],
-            "seconds": float(np.median(seconds[1:])), "rounds": seconds[1:],
-            "peak_mib": _peak_mib()}
-
-
-def measure_many(directory: str, count: int) -> dict[str, Any]:
-    """Photographs one after the other: rate, peak memory, lightness kept."""
-    photos = _photos(SMALL, 64)
-    colorize = _load(directory)
-    colorize(photos[0])
-    errors, early, spent = [], 0.0, 0.0
-    for number in range(count):
-        photo = photos[number % len(photos)]
-        started = time.monotonic()
-        answer = colorize(photo)
-        spent += time.monotonic() - started
-        if number < len(photos):
-            before, after = (
-                color.rgb_to_lab(tf.io.decode_image(encoded))[..., 0]
-                for encoded in (photo, answer))
-            errors.append(float(tf.reduce_mean(tf.abs(before - after))))
-        if number == max(count // 10, len(photos)):
-            early = _peak_mib()
-    return {"photos_per_second": count / spent, "peak_mib": _peak_mib(),
-            "peak_mib_after_a_tenth": early,
-            "lightness_error": float(np.max(errors))}
-
-
-def measure_load(directory: str, requests: int) -> dict[str, Any]:
-    """Threads that ask at the same time, each answer compared to the byte."""
-    colorize = _load(directory)
-    good = [photo for size in MIXED for photo in _photos(size, 1)]
-    expected = [colorize(photo) for photo in good]
-    bad = good[3][:len(good[3]) // 2]
-
-    def ask(thread: int, numbers: range) -> list[tuple[float, str]]:
-        answers = []
-        for number in numbers:
-            is_bad = (number + thread) % MALFORMED_EVERY == 0
-            which = (number * 7 + thread) % len(good)
-            started = time.monotonic()
-            try:
-                answer = colorize(bad if is_bad else good[which])
-                right = not is_bad and answer == expected[which]
-                outcome = "right" if right else "wrong"
-            except tf.errors.InvalidArgumentError as error:
-                named = "image_bytes[0]: " in str(error)
-                outcome = "refused" if is_bad and named else "wrong"
-            answers.append((time.monotonic() - started, outcome))
-        return answers
-
-    memory, answers = [], []
-    started = time.monotonic()
-    half = requests // 2
-    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        for numbers in (range(half), range(half, requests)):
-            for part in pool.map(ask, range(THREADS), [numbers] * THREADS):
-                answers += part
-            memory.append(_mib())
-    seconds = time.monotonic() - started
-    outcomes = [outcome for _, outcome in answers]
-    p50, p99 = np.percentile([took * 1000 for took, _ in answers], [50, 99])
-    return {"requests": len(answers), "wrong": outcomes.count("wrong"),
-            "refused": outcomes.count("refused"),
-            "requests_per_second": len(answers) / seconds,
-            "p50_ms": float(p50), "p99_ms": float(p99),
-            "mib_after_half": memory[0], "mib": memory[1]}
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def _measure(shape: tuple[int, int, int],
                  BEST[0]: (prepare_torch, (*shape, True, False)),
                  BEST[1]: (prepare_torch, (*shape, True, True))}
     results = turns.take_turns(ways, rounds=_ROUNDS.value)
-    gflop = gflop_an_image(image_size, filters)
+    gflop = gflop_an_image(_config(*shape))
     print(f"\n{image_size} px, {filters} filters, batch {batch_size}: "
           f"{gflop:.1f} GFLOP an image\n"
           f"{'':32}images/s  (min to max)     of matmul  first step  memory")
@@ -127,11 +127,15 @@ def _print_ratios(results: dict[str, list[dict[str, Any]]]) -> None:
               f"({ratio['min']:.2f} to {ratio['max']:.2f})")
 
 
+def _config(image_size: int, filters: int, batch_size: int) -> Config:
+    return Config(data=Data(image_size=image_size, batch_size=batch_size),
+                  networks=Networks(base_filters=filters))
+
+
 def prepare_step(image_size: int, filters: int, batch_size: int,
                  precision: str) -> Callable[[], dict[str, float]]:
     """Returns what measures this project's step."""
-    config = Config(data=Data(image_size=image_size, batch_size=batch_size),
-                    networks=Networks(base_filters=filters))
+    config = _config(image_size, filters, batch_size)
     state = TrainState.create(config, precision=precision)
     step = make_train_step(state, gan_weight=1.0, l1_weight=100.0)
     noise = tf.random.stateless_uniform(
@@ -192,16 +196,14 @@ def prepare_matmul(dtype: str) -> Callable[[], float]:
     return measure
 
 
-def gflop_an_image(image_size: int, filters: int) -> float:
+def gflop_an_image(config: Config) -> float:
     """Work of one update a picture: multiplications and additions in 1e9.
 
     A network's backward pass is twice its forward pass. The generator goes
     forward and back once; the discriminator forward and back on the real and
     on the fake picture, and forward and back to its input for the generator.
     """
-    state = TrainState.create(
-        Config(data=Data(image_size=image_size),
-               networks=Networks(base_filters=filters)), precision="float32")
+    state = TrainState.create(config, precision="float32", pretrained=False)
     generator, discriminator = (
         sum(map(_gflop, network.layers))
         for network in (state.generator, state.discriminator))

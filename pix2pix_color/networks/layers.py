@@ -5,59 +5,113 @@ function takes the dtype policy that its layer computes in, `float32` or
 `mixed_bfloat16`; variables are float32 in either.
 """
 
-from typing import Callable
+from typing import Any, Callable, Optional
 
 import keras
 import tensorflow as tf
 
 from pix2pix_color.networks.fused_batch_norm import FusedBatchNormalization
+from pix2pix_color.networks.instance_norm import InstanceNormalization
 from pix2pix_color.networks.matmul_convolution import (Convolution,
-                                                       LogitsConvolution,
-                                                       TransposedConvolution)
+                                                       LogitsConvolution)
 
 KERNEL_SIZE = 4
 LEAKY_SLOPE = 0.2
+EPSILON = 1e-5
+# Layers of one network draw their noise from so many seeds; the last of them
+# is that of the noise channels.
+SEEDS_A_NETWORK = 9
+NOISE_CHANNELS_SEED = 8
 
 
-def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
+def normal(mean: float = 0.0) -> keras.initializers.Initializer:
+    """The original's initialization: deviation 0.02."""
     return keras.initializers.RandomNormal(mean=mean, stddev=0.02)
 
 
+def no_step() -> tf.Tensor:
+    """The number of updates of a network that is not trained: int64 [], 0."""
+    return tf.zeros([], tf.int64)
+
+
 def convolution(filters: int, *, strides: int, use_bias: bool, dtype: str,
-                name: str) -> keras.layers.Layer:
-    """4x4 convolution that halves (strides 2) a picture of even size.
+                name: str, kernel_size: int = KERNEL_SIZE
+                ) -> keras.layers.Layer:
+    """Convolution, 4x4, that halves (strides 2) a picture of even size.
 
     With strides 1 the caller pads by one pixel a side, as the original does,
     and the picture shrinks by one pixel: Keras's `same` would keep its size.
     """
-    kind = (Convolution if strides == 2 else
-            LogitsConvolution if filters == 1 else keras.layers.Conv2D)
+    kind = keras.layers.Conv2D
+    if kernel_size == KERNEL_SIZE:
+        kind = (Convolution if strides == 2 else
+                LogitsConvolution if filters == 1 else kind)
     return kind(
-        filters, KERNEL_SIZE, strides=strides,
+        filters, kernel_size, strides=strides,
         padding="same" if strides == 2 else "valid", use_bias=use_bias,
-        kernel_initializer=_normal(), dtype=dtype, name=name)
+        kernel_initializer=normal(), dtype=dtype, name=name)
 
 
-def upsampling(filters: int, *, use_bias: bool, dtype: str,
-               name: str) -> keras.layers.Layer:
-    """4x4 transposed convolution, strides 2: doubles height and width."""
-    return TransposedConvolution(
-        filters, KERNEL_SIZE, strides=2, padding="same", use_bias=use_bias,
-        kernel_initializer=_normal(), dtype=dtype, name=name)
+def refinement(filters: int, *, use_bias: bool, dtype: str, name: str,
+               initializer: Optional[keras.initializers.Initializer] = None
+               ) -> keras.layers.Layer:
+    """3x3 convolution that keeps a picture's size."""
+    return keras.layers.Conv2D(
+        filters, 3, padding="same", use_bias=use_bias,
+        kernel_initializer=initializer or normal(), dtype=dtype, name=name)
 
 
-def batch_norm(*, synchronized: bool, dtype: str,
-               name: str) -> keras.layers.Layer:
+def batch_norm(*, synchronized: bool, dtype: str, name: str,
+               gamma_initializer: Any = None) -> keras.layers.Layer:
     """Batch normalization with the original's epsilon and momentum.
 
     Synchronized, it normalizes by the statistics of the whole batch; otherwise
     each replica of a distributed step by those of its own examples.
     """
-    options = dict(momentum=0.9, epsilon=1e-5,
-                   gamma_initializer=_normal(mean=1.0), dtype=dtype, name=name)
+    options = dict(momentum=0.9, epsilon=EPSILON,
+                   gamma_initializer=gamma_initializer or normal(mean=1.0),
+                   dtype=dtype, name=name)
     if synchronized and tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return keras.layers.BatchNormalization(synchronized=True, **options)
     return FusedBatchNormalization(**options)
+
+
+def instance_norm(*, synchronized: bool, dtype: str,
+                  name: str) -> keras.layers.Layer:
+    """Instance normalization: there is nothing that replicas could share."""
+    del synchronized
+    return InstanceNormalization(epsilon=EPSILON, gamma_initializer=normal(1.0),
+                                 dtype=dtype, name=name)
+
+
+# What stands between a layer and its activation.
+NORMS = {
+    "batch": batch_norm,
+    "instance": instance_norm,
+    "none": None,
+}
+
+
+def normalized(x: Any, *, norm: str, synchronized: bool, dtype: str,
+               name: str) -> Any:
+    """Brings a layer's output through the norm of this kind, if any.
+
+    A layer under a norm has no bias, under instance norm neither: the norm
+    would subtract it again and its own offset stands in for it. (The Torch
+    code of pix2pix has biases there, which likewise cancel, and neither scale
+    nor offset.) Without a norm it has one.
+
+    Args:
+      x: symbolic [N, H, W, C]; more than one pixel under instance norm.
+      norm: a key of NORMS.
+      synchronized: whether batch norm is that of all replicas.
+      dtype: the layer's policy.
+      name: the layer's name.
+    """
+    make = NORMS[norm]
+    if make is None:
+        return x
+    return make(synchronized=synchronized, dtype=dtype, name=name)(x)
 
 
 def leaky_relu(*, dtype: str, name: str) -> keras.layers.Layer:
@@ -93,16 +147,62 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not (training or self.sampling):
             return inputs
-        replica = tf.distribute.get_replica_context()
-        shape = tf.shape(inputs)
-        whole = tf.concat(
-            [shape[:1] * replica.num_replicas_in_sync, shape[1:]], axis=0)
-        noise = tf.random.stateless_uniform(
-            whole, tf.stack([tf.constant(self._seed, tf.int64), self._step()]))
-        first = replica.replica_id_in_sync_group * shape[0]
-        kept = noise[first:first + shape[0]] >= self.rate
+        noise = _own_rows(tf.random.stateless_uniform, tf.shape(inputs),
+                          seed=self._seed, step=self._step())
+        kept = noise >= self.rate
         return inputs * tf.cast(kept, inputs.dtype) / (1 - self.rate)
 
     def compute_output_shape(
             self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return input_shape
+
+
+class NoiseChannels(keras.layers.Layer):
+    """Appends channels of noise: the z of a conditional GAN, made explicit.
+
+    In training they are drawn from N(0, 1) as Dropout draws, from seed and
+    step alone. At inference they are zero, so that it is deterministic, unless
+    the layer was made for sampling.
+
+    Args:
+      num_channels: how many are appended.
+      seed: tells this layer's noise from another's.
+      step: returns int64 [], the number of completed updates.
+      dtype: the layer's policy.
+      name: the layer's name.
+      sampling: whether there is noise at inference too, where step stands for
+        a seed.
+    """
+
+    def __init__(self, num_channels: int, *, seed: int,
+                 step: Callable[[], tf.Tensor], dtype: str, name: str,
+                 sampling: bool = False) -> None:
+        super().__init__(dtype=dtype, name=name)
+        self._num_channels, self.sampling = num_channels, sampling
+        self._seed, self._step = seed, step
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        shape = tf.concat(
+            [tf.shape(inputs)[:-1], [self._num_channels]], axis=0)
+        if training or self.sampling:
+            noise = _own_rows(tf.random.stateless_normal, shape,
+                              seed=self._seed, step=self._step())
+        else:
+            noise = tf.zeros(shape)
+        outputs = tf.concat([inputs, tf.cast(noise, inputs.dtype)], axis=-1)
+        return tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
+
+    def compute_output_shape(
+            self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*input_shape[:-1], input_shape[-1] + self._num_channels)
+
+
+def _own_rows(draw: Callable[..., tf.Tensor], shape: tf.Tensor, *, seed: int,
+              step: tf.Tensor) -> tf.Tensor:
+    """This replica's rows of the noise that is drawn for the whole batch."""
+    replica = tf.distribute.get_replica_context()
+    whole = tf.concat(
+        [shape[:1] * replica.num_replicas_in_sync, shape[1:]], axis=0)
+    noise = draw(whole, tf.stack([tf.constant(seed, tf.int64), step]))
+    first = replica.replica_id_in_sync_group * shape[0]
+    return noise[first:first + shape[0]]

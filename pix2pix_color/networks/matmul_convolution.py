@@ -24,48 +24,59 @@ _MAX_SIDE_OF_SHIFTS = 32
 
 
 class Convolution(keras.layers.Conv2D):
-    """keras.layers.Conv2D, 4x4, strides 2, `same`, even input sides."""
+    """keras.layers.Conv2D, 4x4, strides 2, `same`."""
 
-    def convolution_op(self, inputs, kernel):
-        if _has_gpu() or None in inputs.shape[1:3]:
-            return super().convolution_op(inputs, kernel)
-        return _convolve(inputs, tf.convert_to_tensor(kernel))
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if _keras_is_better(inputs) or any(
+                side % 2 for side in inputs.shape[1:3]):
+            return super().call(inputs)
+        return _activated(self, _convolve(inputs, _tensor(self.kernel)))
 
 
 class TransposedConvolution(keras.layers.Conv2DTranspose):
     """keras.layers.Conv2DTranspose, 4x4, strides 2, `same`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        # A served model takes squares of sizes that it is told when it runs.
-        if _has_gpu() or None in inputs.shape[1:3]:
+        if _keras_is_better(inputs):
             return super().call(inputs)
-        outputs = _convolve_transposed(
-            inputs, tf.convert_to_tensor(self.kernel))
-        if self.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
-        return self.activation(outputs)
+        return _activated(
+            self, _convolve_transposed(inputs, _tensor(self.kernel)))
 
 
 class LogitsConvolution(keras.layers.Conv2D):
     """keras.layers.Conv2D of one filter, 4x4, strides 1, `valid`."""
 
-    def convolution_op(self, inputs, kernel):
-        if _has_gpu():
-            return super().convolution_op(inputs, kernel)
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if _keras_is_better(inputs):
+            return super().call(inputs)
         height, width = (side - _SIZE + 1 for side in inputs.shape[1:3])
         # What each pixel adds to the 4x4 logits that see it.
         addends = tf.reshape(
-            tf.matmul(_pixels(inputs), tf.reshape(kernel, [_SIZE**2, -1]),
+            tf.matmul(_pixels(inputs), tf.reshape(self.kernel, [_SIZE**2, -1]),
                       transpose_b=True),
             [-1, *inputs.shape[1:3], _SIZE**2])
-        return tf.add_n([
+        return _activated(self, tf.add_n([
             addends[:, row:row + height, column:column + width,
                     _SIZE * row + column, tf.newaxis]
-            for row in range(_SIZE) for column in range(_SIZE)])
+            for row in range(_SIZE) for column in range(_SIZE)]))
 
 
-def _has_gpu() -> bool:
-    return bool(tf.config.list_logical_devices("GPU"))
+def _activated(layer: keras.layers.Layer, outputs: tf.Tensor) -> tf.Tensor:
+    if layer.use_bias:
+        # Not tf.nn.bias_add, whose gradient is added up in bfloat16.
+        outputs += _tensor(layer.bias)
+    return layer.activation(outputs)
+
+
+def _tensor(variable: keras.Variable) -> tf.Tensor:
+    """A layer's variable in the type that the layer computes in."""
+    return tf.convert_to_tensor(variable)
+
+
+def _keras_is_better(inputs: tf.Tensor) -> bool:
+    # A served model takes squares of sizes that it is told when it runs.
+    return (None in inputs.shape[1:3]
+            or bool(tf.config.list_logical_devices("GPU")))
 
 
 # With strides 2 a convolution takes a large map [N, 2h, 2w, C] to a small one
@@ -103,7 +114,8 @@ def _to_small(large: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _to_large(small: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    height, width, channels = *small.shape[1:3], kernel.shape[2]
+    height, width = small.shape[1:3]
+    channels = kernel.shape[2]
     if max(height, width) > _MAX_SIDE and channels > _MAX_CHANNELS:
         return tf.nn.conv2d_transpose(
             small, kernel, strides=2, padding="SAME",

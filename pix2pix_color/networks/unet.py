@@ -17,7 +17,9 @@ parameters); C is convolution, D transposed convolution, all 4x4 with stride 2:
 A LeakyReLU stands before each convolution but the first, a ReLU before each
 transposed one. The decoder's output at a level is joined with the encoder's at
 the same level. The innermost layer has no norm: normalized over a single pixel
-it would put out zero. Layers under a norm have no bias.
+it would put out zero. Layers under a norm have no bias. Other ways of
+upsampling take the transposed convolutions' places (networks/upsampling.py),
+other norms those of batch norm.
 
 The depth follows the size, log2(size) levels, so that the innermost layer
 always sees one pixel; 512 px adds a level of 512 filters inside, smaller sizes
@@ -34,23 +36,19 @@ import keras
 import tensorflow as tf
 
 from pix2pix_color.networks import layers
+from pix2pix_color.networks.upsampling import UPSAMPLINGS
 
 NUM_DROPOUT_LAYERS = 3
 MAX_WIDENING = 8
-MAX_DEPTH = 9
-
-
-def no_step() -> tf.Tensor:
-    """The number of updates of a network that is not trained: int64 [], 0."""
-    return tf.zeros([], tf.int64)
 
 
 def build_unet(*, image_size: int, condition_channels: int,
                target_channels: int, base_filters: int = 64,
-               dropout: float = 0.5, dropout_seed: int = 0,
-               step: Callable[[], tf.Tensor] = no_step,
-               sampling: bool = False,
-               synchronized_norm: bool = False,
+               norm: str = "batch", upsampling: str = "transposed",
+               noise_channels: int = 0, dropout: float = 0.5,
+               dropout_seed: int = 0,
+               step: Callable[[], tf.Tensor] = layers.no_step,
+               sampling: bool = False, synchronized_norm: bool = False,
                dtype: str = "float32") -> keras.Model:
     """Builds the generator.
 
@@ -59,13 +57,15 @@ def build_unet(*, image_size: int, condition_channels: int,
       condition_channels: channels of the condition.
       target_channels: channels of the target.
       base_filters: width of the first convolution.
+      norm: `batch`, `instance` or `none`.
+      upsampling: a key of UPSAMPLINGS.
+      noise_channels: channels of noise appended to the condition.
       dropout: rate of the innermost decoder layers; 0 leaves them out.
-      dropout_seed: together with step determines what is dropped.
+      dropout_seed: together with step determines all noise.
       step: returns int64 [], the number of completed updates.
-      sampling: whether dropout stays on at inference, as noise that follows
-        from step.
-      synchronized_norm: whether a distributed step normalizes over all of its
-        replicas.
+      sampling: whether there is noise at inference too.
+      synchronized_norm: whether a distributed step batch-normalizes over all
+        of its replicas.
       dtype: policy of all layers but the last, which is float32.
 
     Returns:
@@ -84,18 +84,24 @@ def build_unet(*, image_size: int, condition_channels: int,
 
     condition = keras.Input((image_size, image_size, condition_channels),
                             name="condition")
+    upsample = UPSAMPLINGS[upsampling]
     x = condition
+    if noise_channels:
+        x = layers.NoiseChannels(
+            noise_channels, step=step, sampling=sampling, dtype=dtype,
+            seed=(dropout_seed * layers.SEEDS_A_NETWORK
+                  + layers.NOISE_CHANNELS_SEED), name="noise")(x)
     skips = []
     for level in range(depth):
         name = f"encoder{level}"
-        has_norm = 0 < level < depth - 1
+        has_norm = norm != "none" and 0 < level < depth - 1
         if level > 0:
             x = layers.leaky_relu(dtype=dtype, name=f"{name}_relu")(x)
         x = layers.convolution(filters[level], strides=2, use_bias=not has_norm,
                                dtype=dtype, name=name)(x)
         if has_norm:
-            x = layers.batch_norm(synchronized=synchronized_norm, dtype=dtype,
-                                  name=f"{name}_norm")(x)
+            x = layers.normalized(x, norm=norm, synchronized=synchronized_norm,
+                                  dtype=dtype, name=f"{name}_norm")
         skips.append(x)
 
     for level in reversed(range(depth - 1)):
@@ -103,19 +109,20 @@ def build_unet(*, image_size: int, condition_channels: int,
         is_innermost = level > depth - 2 - NUM_DROPOUT_LAYERS
         is_full_width = filters[level] == base_filters * MAX_WIDENING
         x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
-        x = layers.upsampling(filters[level], use_bias=False, dtype=dtype,
-                              name=name)(x)
-        x = layers.batch_norm(synchronized=synchronized_norm, dtype=dtype,
-                              name=f"{name}_norm")(x)
+        x = upsample(x, filters[level], use_bias=norm == "none", dtype=dtype,
+                     name=name)
+        x = layers.normalized(x, norm=norm, synchronized=synchronized_norm,
+                              dtype=dtype, name=f"{name}_norm")
         if dropout and is_innermost and is_full_width:
             x = layers.Dropout(
-                dropout, seed=dropout_seed * MAX_DEPTH + level, step=step,
-                sampling=sampling, dtype=dtype, name=f"{name}_dropout")(x)
+                dropout, seed=dropout_seed * layers.SEEDS_A_NETWORK + level,
+                step=step, sampling=sampling, dtype=dtype,
+                name=f"{name}_dropout")(x)
         x = keras.layers.Concatenate(dtype=dtype, name=f"{name}_join")(
             [x, skips[level]])
 
     x = keras.layers.ReLU(dtype=dtype, name="output_relu")(x)
-    x = layers.upsampling(target_channels, use_bias=True, dtype="float32",
-                          name="output")(x)
+    x = upsample(x, target_channels, use_bias=True, dtype="float32",
+                 name="output")
     target = keras.layers.Activation("tanh", dtype="float32", name="target")(x)
     return keras.Model(condition, target, name="unet")

@@ -4,8 +4,8 @@
     -> reduced so that the longer side is S; of a panorama, longer than twice
        its height, so that the shorter side is S/2
     -> mirrored at the borders to S x S, a panorama to S x its length
-    -> the generator's a*b*, of a panorama in tiles that overlap by half or
-       more and are blended
+    -> the generator's target and its a*b*, of a panorama in tiles that overlap
+       by half or more and are blended
     -> borders cut off; a*b* as a function of lightness around each pixel
 
 The last makes colors end where things do: at full resolution a*b* follows the
@@ -56,9 +56,7 @@ def predict_field(rgb: tf.Tensor, *, predict: Callable[[tf.Tensor], tf.Tensor],
 
     def ab_of(tile):
         target = predict(tile[tf.newaxis])[0]
-        if color_space is color.LAB:
-            return target * color.AB_SCALE
-        return color.rgb_to_lab(color_space.decode(tile, target))[..., 1:]
+        return color_space.ab_of(target) * color.AB_SCALE
 
     ab = _in_tiles(ab_of, condition, size)[:height, :width]
     lightness = color.scale_lightness(color.rgb_to_lab(reduced)[..., :1])

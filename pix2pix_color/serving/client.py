@@ -12,7 +12,7 @@ from pix2pix_color.config import ConfigError
 from pix2pix_color.serving import saved_model
 
 # What the generator's outputs take, in all, against the sum of its layers':
-# convolutions have copies of their own. Measured on a CPU.
+# convolutions have copies of their own. A cautious guess, not measured.
 _OVERHEAD = 1.5
 # Memory that the rest of the machine keeps.
 _USABLE = 0.8

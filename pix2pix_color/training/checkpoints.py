@@ -46,13 +46,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps that there are good checkpoints of, in order."""
-        found = map(_FOLDER.fullmatch, self._names())
-        return sorted({int(match.group(1)) for match in found if match}
-                      - self._damaged)
-
-    def _names(self) -> list[str]:
-        return (os.listdir(self._directory)
-                if os.path.isdir(self._directory) else [])
+        return sorted(steps_in(self._directory) - self._damaged)
 
     def path(self, step: int) -> str:
         """The folder of a step's checkpoint."""
@@ -150,7 +144,7 @@ class Checkpoints:
         for step in [*good[:-self._keep], *self._damaged]:
             if step != journal.best.get("step") and step < good[-1]:
                 shutil.rmtree(self.path(step), ignore_errors=True)
-        for name in self._names():
+        for name in _names_in(self._directory):
             if name.endswith(_UNFINISHED):  # by a process that was killed
                 shutil.rmtree(os.path.join(self._directory, name))
 
@@ -208,6 +202,16 @@ class Checkpoints:
                               f"{reason}") from error
         self._on_disk = step
         return journal
+
+
+def steps_in(directory: str) -> set[int]:
+    """The steps that a directory holds checkpoints of, good or damaged."""
+    found = map(_FOLDER.fullmatch, _names_in(directory))
+    return {int(match.group(1)) for match in found if match}
+
+
+def _names_in(directory: str) -> list[str]:
+    return os.listdir(directory) if os.path.isdir(directory) else []
 
 
 def _to_bytes(journal: Journal) -> bytes:

@@ -73,7 +73,7 @@ def restore(workdir: str, *, checkpoint: str) -> tuple[
     hardware.claim_devices()
     folder = RunFolder(workdir)
     config = folder.config()
-    state = TrainState.create(config, precision="float32")
+    state = TrainState.create(config, precision="float32", pretrained=False)
     checkpoints = Checkpoints(state, config=config,
                               directory=folder.checkpoints_dir)
     journal = checkpoints.restore_latest()

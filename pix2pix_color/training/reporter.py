@@ -10,7 +10,8 @@ from data_pipelines.sources import Source
 from pix2pix_color import evaluation
 from pix2pix_color.config import Config
 from pix2pix_color.files import write_atomically
-from pix2pix_color.summaries import Summaries, draw_grid
+from pix2pix_color.sample_grid import draw_grid
+from pix2pix_color.summaries import Summaries
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 

@@ -17,9 +17,10 @@ from data_pipelines import cache, pipeline, split
 from data_pipelines.sources import Source
 from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
+from pix2pix_color.networks import encoder_weights, patchgan
 from pix2pix_color.summaries import Summaries
 from pix2pix_color.training import exporting, loop, memory
-from pix2pix_color.training.checkpoints import Checkpoints
+from pix2pix_color.training.checkpoints import Checkpoints, steps_in
 from pix2pix_color.training.distribution import Workers, rejoining
 from pix2pix_color.training.interruption import Interruption
 from pix2pix_color.training.journal import Journal
@@ -136,13 +137,19 @@ def _prepare(config: Config, workers: Workers, interruption: Interruption
     workers.require_equal(train_source.identities,
                           flag=f"--data={config.data.data}")
     folder = RunFolder(config.reporting.workdir)
+    # Before the folder is this run's, which another --encoder_weights is not.
+    begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
+    if begins and config.networks.encoder_weights:
+        encoder_weights.find(config.networks.encoder_weights)
     folder.claim(config)
     facts = _facts(config, precision, train_source, eval_source)
     _say_what_is_used(facts, workers)
 
     with workers.strategy.scope(), memory.explained(config):
         state = TrainState.create(config, precision=precision,
-                                  num_workers=workers.count)
+                                  num_workers=workers.count,
+                                  pretrained=begins)
+    _say("judges", _judged(config, state))
     share = config.data.batch_size // workers.strategy.num_replicas_in_sync
     if memory.estimate(state, batch_size=share) > hardware.memory_bytes():
         # The kernel ends a process that takes too much without a word.
@@ -167,7 +174,8 @@ def _prepare(config: Config, workers: Workers, interruption: Interruption
                                          known=journal.rejected)
     reporter = Reporter(
         config=config, state=state, eval_source=eval_source, folder=folder,
-        summaries=Summaries(folder.path, step=state.step_number),
+        summaries=Summaries(folder.path, step=state.step_number,
+                            hyperparameters=config.hyperparameters()),
         rejected=rejected)
     return loop.Training(
         config=config, state=state, journal=journal, workers=workers,
@@ -239,6 +247,14 @@ def _say_what_is_used(facts: dict[str, Any], workers: Workers) -> None:
     _say("data", f"{facts['data']['train_photographs']} photographs to train "
                  f"on, {facts['data']['evaluation_photographs']} to evaluate "
                  f"on")
+
+
+def _judged(config: Config, state: TrainState) -> str:
+    """What one of the discriminator's logits is about."""
+    if config.networks.discriminator == "dcgan":
+        return "the whole image"
+    side = patchgan.receptive_field(state.discriminator)
+    return f"patches of {side} x {side} px"
 
 
 def _say(what: str, text: str) -> None:

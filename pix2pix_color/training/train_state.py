@@ -7,11 +7,19 @@ import tensorflow as tf
 
 from data_pipelines import color
 from pix2pix_color.config import Config
-from pix2pix_color.networks import patchgan, unet
+from pix2pix_color.networks import (dcgan, encoder_weights, layers, patchgan,
+                                    resnet_unet, unet)
 from pix2pix_color.training.fused_adam import FusedAdam
 
-GENERATORS = {"unet": unet.build_unet}
-DISCRIMINATORS = {"patchgan": patchgan.build_patchgan}
+GENERATORS: dict[str, Callable[..., keras.Model]] = {
+    "unet": unet.build_unet,
+    "resnet18_unet": resnet_unet.build_resnet18_unet,
+}
+DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
+    "patchgan": patchgan.build_patchgan,
+    "pixel": patchgan.build_pixelgan,
+    "dcgan": dcgan.build_dcgan,
+}
 
 
 class TrainState(tf.Module):
@@ -91,30 +99,37 @@ class TrainState(tf.Module):
             None leaves it without.
         """
         generator = _build_generator(
-            config, precision="float32", step=seed or unet.no_step,
+            config, precision="float32", step=seed or layers.no_step,
             sampling=seed is not None)
         generator.set_weights(self.generator.get_weights())
         return generator
 
     @classmethod
-    def create(cls, config: Config, *, precision: str,
-               num_workers: int = 1) -> "TrainState":
+    def create(cls, config: Config, *, precision: str, num_workers: int = 1,
+               pretrained: bool = True) -> "TrainState":
         """Makes the state that a run begins with, in the current strategy.
 
         Args:
           config: the run's; its seed determines the initial weights.
           precision: `float32` or `mixed_bfloat16`.
           num_workers: how many processes share the training stream.
+          pretrained: whether the encoder begins with --encoder_weights; what a
+            checkpoint will be restored into does not need the file.
+
+        Raises:
+          ConfigError: --encoder_weights cannot be used.
         """
         keras.utils.set_random_seed(config.training.seed)
         step = tf.Variable(
             0, dtype=tf.int64, name="step", trainable=False,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+        generator = _build_generator(config, precision=precision,
+                                     step=step.value)
+        if pretrained and config.networks.encoder_weights:
+            encoder_weights.load(generator, config.networks.encoder_weights)
         return cls(
-            generator=_build_generator(config, precision=precision,
-                                       step=step.value),
-            discriminator=DISCRIMINATORS[config.networks.discriminator](
-                **_shape(config, precision)),
+            generator=generator,
+            discriminator=_build_discriminator(config, precision=precision),
             generator_optimizer=make_adam(config.training.learning_rate),
             discriminator_optimizer=make_adam(
                 config.training.discriminator_learning_rate),
@@ -124,9 +139,23 @@ class TrainState(tf.Module):
 def _build_generator(
         config: Config, *, precision: str, step: Callable[[], tf.Tensor],
         sampling: bool = False) -> keras.Model:
-    return GENERATORS[config.networks.generator](
-        dropout=config.networks.dropout, dropout_seed=config.training.seed,
-        step=step, sampling=sampling, **_shape(config, precision))
+    networks = config.networks
+    options: dict[str, Any] = {}
+    if networks.upsampling != "auto":  # otherwise the generator's own
+        options["upsampling"] = networks.upsampling
+    return GENERATORS[networks.generator](
+        dropout=networks.dropout, dropout_seed=config.training.seed,
+        noise_channels=networks.noise_channels, step=step, sampling=sampling,
+        **options, **_shape(config, precision))
+
+
+def _build_discriminator(config: Config, *, precision: str) -> keras.Model:
+    networks = config.networks
+    options: dict[str, Any] = {}
+    if networks.discriminator == "patchgan":
+        options["num_layers"] = networks.discriminator_layers
+    return DISCRIMINATORS[networks.discriminator](
+        **options, **_shape(config, precision))
 
 
 def _shape(config: Config, precision: str) -> dict[str, Any]:
@@ -135,6 +164,7 @@ def _shape(config: Config, precision: str) -> dict[str, Any]:
                 condition_channels=space.condition_channels,
                 target_channels=space.target_channels,
                 base_filters=config.networks.base_filters,
+                norm=config.networks.norm,
                 synchronized_norm=config.training.sync_batch_norm,
                 dtype=precision)
 

@@ -243,7 +243,58 @@ def test_decode_is_the_same_in_dataset_map(space):
     np.testing.assert_array_equal(mapped, space.decode(condition, target))
 
 
+@EVERY_SPACE
+def test_a_given_gray_replaces_the_condition_and_leaves_the_target(space):
+    rgb, gray = random_rgb(9, 7), random_rgb(9, 7, seed=1)[..., :1]
+    condition, target = space.encode(np.concatenate([rgb, gray], axis=-1))
+    np.testing.assert_allclose(
+        condition, space.encode(np.repeat(gray, 3, axis=-1))[0], atol=1e-6)
+    np.testing.assert_allclose(target, space.encode(rgb)[1], atol=1e-6)
+
+
+@EVERY_SPACE
+def test_ab_of_a_target_is_that_of_its_picture(space):
+    rgb = rgb_cube()
+    np.testing.assert_allclose(
+        space.ab_of(space.encode(rgb)[1]),
+        skimage.color.rgb2lab(rgb)[..., 1:] / 110.0, rtol=0, atol=1e-5)
+
+
+def test_rgb_encodes_every_byte_by_127_and_a_half():
+    gray = np.tile(np.arange(256, dtype=np.uint8)[:, None, None], (1, 1, 3))
+    for tensor in color.RGB.encode(gray):
+        np.testing.assert_allclose(
+            tensor[:, 0, 0], np.arange(256) / 127.5 - 1.0, rtol=0, atol=1e-6)
+
+
+def test_rgb_decodes_the_target_alone_and_clips_it():
+    target = tf.constant([[[-1.2, 0.0, 1.2]]])
+    for condition in (-1.0, 1.0):
+        np.testing.assert_array_equal(
+            color.RGB.decode(tf.fill([1, 1, 1], condition), target),
+            [[[0, 128, 255]]])
+
+
+def test_the_condition_of_rgb_is_the_gray_of_the_same_lightness():
+    rgb = rgb_cube()
+    lab = skimage.color.rgb2lab(rgb) * [1.0, 0.0, 0.0]
+    expected = np.round(skimage.color.lab2rgb(lab)[..., 1:2] * 255.0)
+    gray = np.round((color.RGB.encode(rgb)[0] + 1.0) * 127.5)
+    # A value that lies within float32's error of .5 may round either way.
+    assert np.abs(gray - expected).max() <= 1
+    assert (gray == expected).mean() > 0.999
+
+
+@pytest.mark.parametrize("rgb, gray", [
+    ([255, 0, 0], 127), ([0, 255, 0], 220), ([0, 0, 255], 76)])
+def test_the_gray_of_a_primary_is_that_of_its_luminance(rgb, gray):
+    """The sRGB curve of 0.2127, 0.7152 and 0.0722; the luma of blue is 29."""
+    np.testing.assert_array_equal(
+        color.given_gray(one_pixel(rgb))[0, 0], [gray] * 3)
+
+
 def test_each_space_is_filed_under_its_name():
     assert color.COLOR_SPACES["lab"] is color.LAB
+    assert color.COLOR_SPACES["rgb"] is color.RGB
     assert all(name == space.name
                for name, space in color.COLOR_SPACES.items())

@@ -18,7 +18,8 @@ from data_pipelines.sources import Source, open_source
 BYTES = color.ColorSpace(
     name="bytes", condition_channels=1, target_channels=2,
     encode=lambda rgb: tuple(tf.split(tf.cast(rgb, tf.float32), [1, 2], -1)),
-    decode=lambda *channels: tf.cast(tf.concat(channels, -1), tf.uint8))
+    decode=lambda *channels: tf.cast(tf.concat(channels, -1), tf.uint8),
+    ab_of=lambda target: target)
 
 
 def noise(index):

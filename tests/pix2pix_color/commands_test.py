@@ -74,6 +74,7 @@ def test_fit_fills_the_folder_of_the_run(trained):
         "step-0000010.png", "step-0000020.png", "training-0000020.png"]
     assert "device      " in process.stdout
     assert re.search(r"precision   (float32|mixed_bfloat16)\n", process.stdout)
+    assert "judges      patches of 70 x 70 px\n" in process.stdout
     assert "TensorFlow 2." in process.stdout
     assert f"SavedModel  {workdir}/export/1" in process.stdout
     assert f"tensorboard --logdir {workdir}" in process.stdout
@@ -141,6 +142,7 @@ def test_other_flags_are_refused_by_name(trained):
     assert (workdir / "config.flags").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_evaluate_repeats_the_run_s_own_evaluation(trained, tmp_path):
     workdir, _, _ = trained
     output = tmp_path / "new" / "metrics.json"
@@ -174,7 +176,11 @@ def test_export_writes_the_next_version_of_the_best_checkpoint(trained):
         found[2], "assets.extra", "model_card.json").read_text())
     assert card["step"] == best and card["max_pixels"] == 1000
     assert "--image_size=32" in card["flags"] and card["metrics"]["colorized"]
-    process = run("export", f"--run={workdir}", "--checkpoint=3")
+
+
+@pytest.mark.slow
+def test_export_names_the_checkpoints_that_there_are(trained):
+    process = run("export", f"--run={trained[0]}", "--checkpoint=3")
     assert process.returncode == 1
     assert re.search(r"error: --checkpoint=3: .* one of the steps (\d+, )*\d+$",
                      process.stderr.strip())
@@ -214,6 +220,7 @@ def test_what_videos_do_not_take_is_refused_before_tensorflow_is_loaded():
         "photographs and videos in two calls"]
 
 
+@pytest.mark.slow
 def test_colorize_stands_in_a_pipe(trained):
     photo = (PHOTOS / "skimage_coffee.jpg").read_bytes()
     process = subprocess.run(

@@ -13,6 +13,13 @@ def test_powers_of_two_are_sizes(size):
     assert Config(data=Data(image_size=size)).data.image_size == size
 
 
+@pytest.mark.parametrize("size", [64, 96, 224, 256, 320])
+def test_multiples_of_32_are_sizes_of_the_resnet(size):
+    config = Config(data=Data(image_size=size),
+                    networks=Networks(generator="resnet18_unet"))
+    assert config.data.image_size == size
+
+
 @pytest.mark.parametrize("build, message", [
     (lambda: Config(data=Data(image_size=250)),
      r"--image_size=250 must be a power of two from 32 to 512: the U-Net"),
@@ -29,7 +36,35 @@ def test_powers_of_two_are_sizes(size):
     (lambda: Config(networks=Networks(dropout=1.0)),
      r"--dropout=1.0 must be from 0.0 to 0.95"),
     (lambda: Config(networks=Networks(generator="resnet")),
-     r"--generator=resnet must be one of unet"),
+     r"--generator=resnet must be one of unet, resnet18_unet"),
+    (lambda: Config(data=Data(image_size=48),
+                    networks=Networks(generator="resnet18_unet")),
+     r"--image_size=48 must be a multiple of 32 from 64 on: --generator=resne"),
+    (lambda: Config(data=Data(image_size=32),
+                    networks=Networks(generator="resnet18_unet")),
+     r"--image_size=32 must be a multiple of 32 from 64 on"),
+    (lambda: Config(networks=Networks(encoder_weights="a.pth")),
+     r"--encoder_weights=a.pth needs --generator=resnet18_unet, not unet"),
+    (lambda: Config(networks=Networks(
+        generator="resnet18_unet", encoder_weights="imagenet",
+        base_filters=32)),
+     r"--encoder_weights=imagenet needs --base_filters=64, not 32"),
+    (lambda: Config(data=Data(image_size=32),
+                    networks=Networks(discriminator_layers=4)),
+     r"--discriminator_layers=4 needs an --image_size that is a multiple of 16 "
+     r"from 48 on, not 32"),
+    (lambda: Config(data=Data(image_size=224), networks=Networks(
+        generator="resnet18_unet", discriminator_layers=6)),
+     r"--discriminator_layers=6 needs an --image_size that is a multiple of 64 "
+     r"from 192 on, not 224"),
+    (lambda: Config(networks=Networks(discriminator="dcgan",
+                                      discriminator_layers=4)),
+     r"--discriminator_layers=4 is of --discriminator=patchgan alone, not of "
+     r"dcgan"),
+    (lambda: Config(networks=Networks(norm="layer")),
+     r"--norm=layer must be one of batch, instance, none"),
+    (lambda: Config(networks=Networks(noise_channels=-1)),
+     r"--noise_channels=-1 must be at least 0"),
     (lambda: Config(training=Training(learning_rate=float("nan"))),
      r"--learning_rate=nan must be at least 0.0"),
     (lambda: Config(training=Training(precision="float16")),

@@ -1,6 +1,7 @@
 """Event files are read back by TensorBoard's own reader."""
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from pix2pix_color import summaries
 from pix2pix_color.training.train_step import StepLosses
@@ -29,12 +31,13 @@ def scalars(events, tag):
 
 @pytest.fixture
 def written(tmp_path):
-    writer = summaries.Summaries(str(tmp_path))
+    writer = summaries.Summaries(str(tmp_path), hyperparameters={"seed": 3})
     for step in (10, 20):
         writer.write_losses(
             {**LOSSES, "generator": float(step)}, step=step,
             learning_rates={"generator": 2e-4, "discriminator": 1e-4},
             images_per_second=37.5, rejected=2)
+    writer.write_histograms({"unet/kernel": tf.Variable([1.0, 2.0])}, step=20)
     writer.write_metrics({"ab_l1": 9.5}, step=20)
     writer.write_grid(np.full((4, 6, 3), 7, np.uint8), step=20)
     writer.close()
@@ -77,25 +80,64 @@ def test_every_line_of_the_charts_is_a_curve_that_is_written(written):
     assert {tag for tags in charts.values() for tag in tags} <= written_tags
 
 
-def test_histograms_are_written_when_asked_for(tmp_path):
-    writer = summaries.Summaries(str(tmp_path))
-    writer.write_histograms({"unet/kernel": tf.Variable([1.0, 2.0])}, step=3)
-    writer.close()
-    assert "unet/kernel" in read(tmp_path / "train").Tags()["tensors"]
+def test_histograms_are_written_when_asked_for(written):
+    assert "unet/kernel" in read(written / "train").Tags()["tensors"]
 
 
-def test_the_grid_shows_gray_generated_and_real_in_this_order():
-    def flat(*color):
-        return np.tile(np.array(color, np.uint8), (2, 16, 16, 1))
+# What the report and the HParams page read.
 
-    grid = summaries.draw_grid(
-        flat(90, 90, 90), flat(0, 200, 0), flat(200, 0, 0))
-    assert grid.dtype == np.uint8 and grid.shape[2] == 3
-    middle = grid[:, grid.shape[1] * 3 // 4]
-    order = [tuple(color) for color in middle
-             if tuple(color) in ((90, 90, 90), (0, 200, 0), (200, 0, 0))]
-    assert list(dict.fromkeys(order)) == [
-        (90, 90, 90), (0, 200, 0), (200, 0, 0)]
+
+def test_curves_are_read_as_they_were_written(written):
+    train = summaries.read_curves(str(written / "train"))
+    assert {step: point.value for step, point
+            in train["loss/generator"].items()} == {10: 10.0, 20: 20.0}
+    assert not {"custom_scalars__config__", "unet/kernel"} & train.keys()
+    assert abs(train["loss/generator"][20].wall_time - time.time()) < 600
+    assert summaries.read_curves(str(written / "eval")).keys() == {
+        "metric/ab_l1"}
+    assert summaries.read_curves(str(written / "nowhere")) == {}
+
+
+def test_curves_are_read_while_they_are_written_and_after_a_resume(tmp_path):
+    folder = tmp_path / "train"
+    killed = summaries.Summaries(str(tmp_path))
+    for step in (10, 20):
+        write_point(killed, step, 1.0)
+    killed.flush()  # it goes on, unaware of the other
+    resumed = summaries.Summaries(str(tmp_path), step=20)
+    for step in (20, 30):
+        write_point(resumed, step, 2.0)
+    resumed.close()
+    newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:-5])
+    (folder / f"{newest.name}.rewritten").write_bytes(b"half of it")
+    points = summaries.read_curves(str(folder))["loss/generator"]
+    assert [(step, point.value) for step, point in points.items()] == [
+        (10, 1.0), (20, 2.0), (30, 2.0)]
+    assert list(summaries.read_curves(str(folder))["rejected_photographs"]
+                ) == [10, 20]  # the point of 30 is not whole
+
+
+def test_flags_are_written_once_and_stay_on_a_resume(tmp_path):
+    flags: dict[str, summaries.Flag] = {
+        "base_filters": 4, "generator": "unet", "deterministic": True,
+        "l1_weight": 0.5, "data": "folder:\udcff"}
+    for step in (0, 0, 7):
+        summaries.Summaries(str(tmp_path), step=step,
+                            hyperparameters=flags).close()
+    values = [
+        value for path in (tmp_path / "eval").iterdir() for record in
+        tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        for value in event_pb2.Event.FromString(record).summary.value]
+    assert [value.tag for value in values] == ["_hparams_/session_start_info"]
+    data = plugin_data_pb2.HParamsPluginData.FromString(
+        values[0].metadata.plugin_data.content)
+    written = data.session_start_info.hparams
+    assert written["base_filters"].number_value == 4
+    assert written["generator"].string_value == "unet"
+    assert written["deterministic"].bool_value is True
+    assert written["l1_weight"].number_value == 0.5
+    assert written["data"].string_value == "folder:\\udcff"
 
 
 # What a run that was killed leaves to the one that goes on.

@@ -15,22 +15,29 @@ from PIL import Image
 from pix2pix_color import summaries
 from pix2pix_color.training.train_step import StepLosses
 
+# Flags of the two runs that are served, beside those that they share.
+RUNS = {"plain": 1.5, "other": 3.0}
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    """The address of a TensorBoard that shows two points of every curve."""
-    workdir = tmp_path_factory.mktemp("run")
-    writer = summaries.Summaries(str(workdir))
-    for step in (10, 20):
-        writer.write_losses(
-            dict.fromkeys(StepLosses._fields, step / 10), step=step,
-            learning_rates={"generator": 2e-4}, images_per_second=30.0,
-            rejected=0)
-        writer.write_metrics({"ab_l1": 9.0}, step=step)
-        writer.write_grid(np.full((5, 7, 3), step, np.uint8), step=step)
-    writer.close()
+    """The address of a TensorBoard that shows two runs below a folder."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, l1_weight in RUNS.items():
+        for step in (10, 20):  # a run and its resumption
+            writer = summaries.Summaries(
+                str(folder / name), step=step - 10, hyperparameters={
+                    "l1_weight": l1_weight, "generator": "unet",
+                    "deterministic": False})
+            writer.write_losses(
+                dict.fromkeys(StepLosses._fields, step / 10), step=step,
+                learning_rates={"generator": 2e-4}, images_per_second=30.0,
+                rejected=0)
+            writer.write_metrics({"ab_l1": step * l1_weight}, step=step)
+            writer.write_grid(np.full((5, 7, 3), step, np.uint8), step=step)
+            writer.close()
     server = subprocess.Popen(
-        [sys.executable, "-m", "tensorboard.main", "--logdir", workdir,
+        [sys.executable, "-m", "tensorboard.main", "--logdir", folder,
          "--port", "0", "--load_fast=false"],
         stderr=subprocess.PIPE, text=True)
     assert server.stderr
@@ -47,8 +54,10 @@ def url(tmp_path_factory):
         server.wait()
 
 
-def get(address):
-    with urllib.request.urlopen(address, timeout=60) as answer:
+def get(address, data=None):
+    request = urllib.request.Request(
+        address, data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return answer.read()
 
 
@@ -63,14 +72,14 @@ def get_until(address, key):
 
 
 def test_curves_are_served_point_by_point(url):
-    get_until(f"{url}/data/plugin/scalars/tags", "train")
-    points = json.loads(get(
-        f"{url}/data/plugin/scalars/scalars?run=train&tag=loss/generator"))
+    get_until(f"{url}/data/plugin/scalars/tags", "plain/train")
+    points = json.loads(get(f"{url}/data/plugin/scalars/scalars"
+                            "?run=plain/train&tag=loss/generator"))
     assert [(step, value) for _, step, value in points] == [(10, 1), (20, 2)]
 
 
 def test_the_three_charts_are_laid_out(url):
-    get_until(f"{url}/data/plugin/scalars/tags", "train")
+    get_until(f"{url}/data/plugin/scalars/tags", "plain/train")
     layout = json.loads(get(f"{url}/data/plugin/custom_scalars/layout"))
     titles = [chart["title"] for chart in layout["category"][0]["chart"]]
     assert titles == ["discriminator: real against fake",
@@ -79,11 +88,37 @@ def test_the_three_charts_are_laid_out(url):
 
 
 def test_grids_are_served_as_pictures(url):
-    get_until(f"{url}/data/plugin/images/tags", "eval")
+    get_until(f"{url}/data/plugin/images/tags", "plain/eval")
     listed = json.loads(get(f"{url}/data/plugin/images/images"
-                            "?run=eval&tag=samples&sample=0"))
+                            "?run=plain/eval&tag=samples&sample=0"))
     assert [picture["step"] for picture in listed] == [10, 20]
     png = get(f"{url}/data/plugin/images/individualImage?{listed[1]['query']}")
     np.testing.assert_array_equal(
         np.asarray(Image.open(io.BytesIO(png))),
         np.full((5, 7, 3), 20, np.uint8))
+
+
+def test_the_hparams_page_compares_runs_by_their_flags(url):
+    for name in RUNS:
+        get_until(f"{url}/data/plugin/scalars/tags", f"{name}/eval")
+    experiment = json.loads(get(
+        f"{url}/data/plugin/hparams/experiment", b"{}"))
+    assert {flag["name"] for flag in experiment["hparamInfos"]} == {
+        "l1_weight", "generator", "deterministic"}
+    columns = [metric["name"] for metric in experiment["metricInfos"]]
+    assert [column["tag"] for column in columns] == ["metric/ab_l1"]
+    groups = json.loads(get(
+        f"{url}/data/plugin/hparams/session_groups", json.dumps({
+            "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_RUNNING",
+                                "STATUS_SUCCESS", "STATUS_FAILURE"],
+            "colParams": [{"metric": column} for column in columns],
+            "startIndex": 0, "sliceSize": 10}).encode()))["sessionGroups"]
+    compared = {group["sessions"][0]["name"]: group for group in groups}
+    assert {name: (group["hparams"],
+                   [(value["trainingStep"], value["value"])
+                    for value in group["metricValues"]])
+            for name, group in compared.items()} == {
+        f"{name}/eval": (
+            {"l1_weight": l1_weight, "generator": "unet",
+             "deterministic": False}, [(20, 20 * l1_weight)])
+        for name, l1_weight in RUNS.items()}

@@ -6,10 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-# The decoder's strided transposed convolution gives each output pixel 2x2 of
-# the 4x4 kernel's taps; elsewhere all 16 count.
-_TAPS = {"Conv2D": (16, 2), "Conv2DTranspose": (4, 3)}
-
 
 @pytest.fixture(scope="session")
 def randomize_weights() -> Callable[[keras.Model], None]:
@@ -22,17 +18,22 @@ def randomize_weights() -> Callable[[keras.Model], None]:
     def randomize(model):
         rng = np.random.default_rng(0)
         for layer in model.layers:
-            if type(layer).__name__ in _TAPS:
-                taps, inputs_axis = _TAPS[type(layer).__name__]
+            if isinstance(layer, (keras.layers.Conv2D,
+                                  keras.layers.Conv2DTranspose)):
+                # Of a strided transposed convolution's 4x4 taps each output
+                # pixel is given 2x2; elsewhere all count.
+                transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+                taps, inputs_axis = (4, 3) if transposed else (16, 2)
                 shape = layer.kernel.shape
                 deviation = (taps * shape[inputs_axis])**-0.5
                 layer.kernel.assign(rng.normal(0.0, deviation, shape))
                 if layer.use_bias:
                     layer.bias.assign(rng.normal(0.0, 0.2, layer.bias.shape))
-            elif isinstance(layer, keras.layers.BatchNormalization):
+            elif hasattr(layer, "gamma"):
                 shape = layer.gamma.shape
                 layer.gamma.assign(rng.uniform(0.8, 1.5, shape))
                 layer.beta.assign(rng.normal(0.0, 0.2, shape))
+            if isinstance(layer, keras.layers.BatchNormalization):
                 layer.moving_mean.assign(rng.normal(0.0, 0.2, shape))
                 layer.moving_variance.assign(rng.uniform(0.3, 1.0, shape))
 

@@ -1,4 +1,4 @@
-"""Dropout: its rate, and noise that follows from seed and step alone."""
+"""Dropout and noise channels: noise that follows from seed and step alone."""
 
 import json
 
@@ -75,6 +75,63 @@ def test_a_compiled_step_draws_new_noise_each_time():
         step.assign_add(1)
 
 
+def test_sampling_drops_at_inference_too():
+    step = tf.constant(5, tf.int64)
+    dropout = layers.Dropout(0.5, seed=3, step=lambda: step, dtype="float32",
+                             name="dropout", sampling=True)
+    np.testing.assert_array_equal(
+        noise(dropout), noise(make_dropout(), training=True))
+
+
+def make_noise_channels(*, seed=3, step=5, **options):
+    step = tf.constant(step, tf.int64)
+    return layers.NoiseChannels(
+        2, seed=seed, step=lambda: step, name="noise",
+        **(dict(dtype="float32") | options))
+
+
+def drawn(layer, shape=(4, 32, 32, 1), training=True):
+    """The channels that are appended to zeros."""
+    output = layer(tf.zeros(shape, layer.compute_dtype), training=training)
+    assert not np.any(output[..., :shape[-1]])
+    return output[..., shape[-1]:].numpy()
+
+
+def test_noise_channels_are_independent_and_normal():
+    both = drawn(make_noise_channels())
+    assert both.shape == (4, 32, 32, 2)
+    assert both.mean() == pytest.approx(0.0, abs=4 / both.size**0.5)
+    assert both.std() == pytest.approx(1.0, abs=4 / (2 * both.size)**0.5)
+    assert np.mean(np.abs(both) > 2) == pytest.approx(0.0455, abs=0.01)
+    for axis in (0, 1, 2, 3):
+        one, other = (np.take(both, index, axis).ravel() for index in (0, 1))
+        assert abs(np.corrcoef(one, other)[0, 1]) < 4 / one.size**0.5
+
+
+def test_noise_channels_follow_from_seed_and_step():
+    first = drawn(make_noise_channels())
+    np.testing.assert_array_equal(first, drawn(make_noise_channels()))
+    for other in (make_noise_channels(seed=4), make_noise_channels(step=6)):
+        correlation = np.corrcoef(first.ravel(), drawn(other).ravel())[0, 1]
+        assert abs(correlation) < 0.05
+
+
+def test_noise_channels_are_zero_at_inference_unless_sampling():
+    assert not np.any(drawn(make_noise_channels(), training=False))
+    np.testing.assert_array_equal(
+        drawn(make_noise_channels(sampling=True), training=False),
+        drawn(make_noise_channels()))
+
+
+def test_noise_channels_leave_the_inputs_and_their_precision_as_they_are():
+    layer = make_noise_channels(dtype="mixed_bfloat16")
+    inputs = tf.cast(tf.random.stateless_normal([2, 4, 4, 3], [0, 0]),
+                     tf.bfloat16)
+    output = layer(inputs, training=True)
+    assert output.dtype == tf.bfloat16 and layer.variables == []
+    np.testing.assert_array_equal(output[..., :3], inputs)
+
+
 @pytest.mark.parametrize("options", [{}, {"training": False}])
 def test_inference_passes_through(options):
     inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("f4")
@@ -104,15 +161,20 @@ step = lambda: tf.constant(5, tf.int64)
 with strategy.scope():
     dropout = layers.Dropout(0.5, seed=3, step=step, dtype="float32",
                              name="dropout")
+    channels = layers.NoiseChannels(2, seed=3, step=step, dtype="float32",
+                                    name="noise")
 
 @tf.function
 def run():
-    return strategy.run(lambda: dropout(tf.ones([3, 8, 8, 4]), training=True))
+    return strategy.run(lambda: channels(
+        dropout(tf.ones([3, 8, 8, 4]), training=True), training=True))
 
 rows = strategy.experimental_local_results(run())
 print(json.dumps([row.numpy().tolist() for row in rows]))
 """))
     assert len(rows) == 2
+    both = np.concatenate(rows)
     np.testing.assert_array_equal(
-        np.concatenate(rows), noise(make_dropout(), (6, 8, 8, 4),
-                                    training=True))
+        both[..., :4], noise(make_dropout(), (6, 8, 8, 4), training=True))
+    np.testing.assert_array_equal(
+        both[..., 4:], drawn(make_noise_channels(), (6, 8, 8, 1)))

@@ -27,8 +27,9 @@ MOMENTUM = 0.1  # PyTorch's: the share of the new value
 class UnetTwin(Module):
     """Encoder C64-C128-C256-C512-..., decoder ...-D256-D128-D64, skips."""
 
-    def __init__(self, *, image_size, base_filters):
+    def __init__(self, *, image_size, base_filters, norm=None):
         super().__init__()
+        make_norm = norm or _batch_norm
         depth = int(np.log2(image_size))
         widths = [base_filters * w for w in [1, 2, 4, 8, 8, 8, 8, 8][:depth]]
         self.depth = depth
@@ -38,12 +39,12 @@ class UnetTwin(Module):
             self.parts[f"encoder{level}"] = nn.Conv2d(
                 given, made, 4, 2, 1, bias=not normed)
             if normed:
-                self.parts[f"encoder{level}_norm"] = _batch_norm(made)
+                self.parts[f"encoder{level}_norm"] = make_norm(made)
         given = widths[-1]
         for level in range(depth - 2, -1, -1):
             self.parts[f"decoder{level}"] = nn.ConvTranspose2d(
                 given, widths[level], 4, 2, 1, bias=False)
-            self.parts[f"decoder{level}_norm"] = _batch_norm(widths[level])
+            self.parts[f"decoder{level}_norm"] = make_norm(widths[level])
             given = 2 * widths[level]  # the skip from the encoder
         self.parts["output"] = nn.ConvTranspose2d(given, 2, 4, 2, 1)
 
@@ -64,30 +65,33 @@ class UnetTwin(Module):
 
 
 class PatchganTwin(Module):
-    """C64-C128-C256, all stride 2, then C512 and one channel at stride 1."""
+    """C64-C128-C256-..., stride 2; one more and one channel at stride 1."""
 
-    def __init__(self, *, base_filters):
+    def __init__(self, *, base_filters, num_layers=3):
         super().__init__()
-        f = base_filters
-        self.parts = nn.ModuleDict({
-            "patch0": nn.Conv2d(3, f, 4, 2, 1),
-            "patch1": nn.Conv2d(f, 2 * f, 4, 2, 1, bias=False),
-            "patch1_norm": _batch_norm(2 * f),
-            "patch2": nn.Conv2d(2 * f, 4 * f, 4, 2, 1, bias=False),
-            "patch2_norm": _batch_norm(4 * f),
-            "patch3": nn.Conv2d(4 * f, 8 * f, 4, 1, 1, bias=False),
-            "patch3_norm": _batch_norm(8 * f),
-            "logits": nn.Conv2d(8 * f, 1, 4, 1, 1),
-        })
+        widths = [base_filters * w for w in [1, 2, 4, 8, 8, 8][:num_layers + 1]]
+        self.parts = nn.ModuleDict(
+            {"patch0": nn.Conv2d(3, widths[0], 4, 2, 1)})
+        for level in range(1, num_layers + 1):
+            self.parts[f"patch{level}"] = nn.Conv2d(
+                widths[level - 1], widths[level], 4,
+                1 if level == num_layers else 2, 1, bias=False)
+            self.parts[f"patch{level}_norm"] = _batch_norm(widths[level])
+        self.parts["logits"] = nn.Conv2d(widths[-1], 1, 4, 1, 1)
+        self.num_layers = num_layers
 
     def forward(self, condition, target):
         x = torch.cat([condition, target], dim=1)
-        for level in range(4):
+        for level in range(self.num_layers + 1):
             x = self.parts[f"patch{level}"](x)
             if level > 0:
                 x = self.parts[f"patch{level}_norm"](x)
             x = nn.functional.leaky_relu(x, 0.2)
         return self.parts["logits"](x)
+
+
+def _instance_norm(channels):
+    return nn.InstanceNorm2d(channels, eps=1e-5, affine=True)
 
 
 def _batch_norm(channels):
@@ -124,6 +128,9 @@ def copy_weights(model, twin):
                 copied = {key: torch.tensor(value.numpy())
                           for key, value in copied.items()}
                 copied["num_batches_tracked"] = torch.tensor(0)
+            elif isinstance(part, nn.InstanceNorm2d):
+                copied = {"weight": torch.tensor(layer.gamma.numpy()),
+                          "bias": torch.tensor(layer.beta.numpy())}
             else:
                 copied = {"weight": kernel_to_torch(layer.kernel)}
                 if layer.bias is not None:
@@ -136,6 +143,21 @@ def build_unet_and_twin(*, image_size, base_filters):
         image_size=image_size, condition_channels=1, target_channels=2,
         base_filters=base_filters, dropout=0.0)
     return model, UnetTwin(image_size=image_size, base_filters=base_filters)
+
+
+def build_instance_unet_and_twin(*, image_size, base_filters):
+    model = unet.build_unet(
+        image_size=image_size, condition_channels=1, target_channels=2,
+        base_filters=base_filters, norm="instance", dropout=0.0)
+    return model, UnetTwin(image_size=image_size, base_filters=base_filters,
+                           norm=_instance_norm)
+
+
+def build_deep_patchgan_and_twin(*, image_size, base_filters):
+    model = patchgan.build_patchgan(
+        image_size=image_size, condition_channels=1, target_channels=2,
+        base_filters=base_filters, num_layers=5)
+    return model, PatchganTwin(base_filters=base_filters, num_layers=5)
 
 
 def build_patchgan_and_twin(*, image_size, base_filters):
@@ -168,8 +190,11 @@ class Comparison(NamedTuple):
     params=[(build_unet_and_twin, 32, 8), (build_unet_and_twin, 64, 8),
             (build_unet_and_twin, 128, 4), (build_unet_and_twin, 256, 4),
             (build_patchgan_and_twin, 32, 8),
-            (build_patchgan_and_twin, 256, 8)],
-    ids=lambda param: f"{param[0].__name__.split('_')[1]}-{param[1]}")
+            (build_patchgan_and_twin, 256, 8),
+            (build_instance_unet_and_twin, 32, 8),
+            (build_deep_patchgan_and_twin, 256, 4)],
+    ids=lambda param: (param[0].__name__.removeprefix("build_").removesuffix(
+        "_and_twin") + f"-{param[1]}"))
 def model_and_twin(request, randomize_weights):
     build, image_size, base_filters = request.param
     model, twin = build(image_size=image_size, base_filters=base_filters)

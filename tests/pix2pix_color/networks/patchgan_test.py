@@ -1,11 +1,15 @@
-"""The PatchGAN's layers, patches and types; its arithmetic is parity_test's."""
+"""The discriminators' layers, patches and types.
+
+The PatchGAN's arithmetic is parity_test's.
+"""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.networks import patchgan
+from pix2pix_color.networks import dcgan, patchgan
+from pix2pix_color.networks.instance_norm import InstanceNormalization
 
 # The paper's table at 256 px, 64 base filters: layer -> its output [H, W, C].
 PAPER_OUTPUTS = {
@@ -77,21 +81,133 @@ def test_all_but_first_and_last_have_norm_and_no_bias():
         "patch1_norm", "patch2_norm", "patch3_norm"]
 
 
-@pytest.mark.parametrize("row, column", [(15, 15), (12, 17)])
-def test_a_logit_sees_exactly_70_by_70_pixels(row, column, randomize_weights):
-    model = build(256, 4)
-    randomize_weights(model)
-    inputs = random_inputs(1, 256)
+def gradients_of_a_logit(model, place, image_size):
+    """Where one logit's gradient by condition and by target is not zero."""
+    inputs, index = random_inputs(1, image_size), (0, *place, 0)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        logit = model(inputs)[0, row, column, 0]
-    window = np.zeros((256, 256), bool)
-    # Patches are 8 px apart; the first begins 23 px outside of the picture.
-    top, left = 8 * row - 23, 8 * column - 23
-    window[top:top + 70, left:left + 70] = True
-    for gradient in tape.gradient(logit, inputs):  # by condition and target
-        seen = np.any(gradient[0] != 0, axis=-1)
-        np.testing.assert_array_equal(seen, window)
+        logit = model(inputs)[index]
+    return [np.any(gradient[0] != 0, axis=-1)
+            for gradient in tape.gradient(logit, inputs)]
+
+
+@pytest.mark.parametrize("num_layers, image_size, field, places", [
+    (1, 64, 16, [(15, 8)]), (2, 64, 34, [(5, 7)]),
+    (3, 256, 70, [(15, 15), (12, 17)]), (4, 192, 142, [(5, 4)]),
+    (5, 320, 286, [(3, 3)])])
+def test_a_logit_sees_exactly_its_patch(
+        num_layers, image_size, field, places, randomize_weights):
+    model = build(image_size, 2, num_layers=num_layers, norm="none")
+    randomize_weights(model)
+    assert patchgan.receptive_field(model) == field
+    spacing = 2**num_layers
+    for place in places:
+        # The first patch begins outside of the picture.
+        top, left = (spacing * index - (3 * spacing - 1) for index in place)
+        assert min(top, left) >= 0 and max(top, left) + field <= image_size
+        window = np.zeros((image_size, image_size), bool)
+        window[top:top + field, left:left + field] = True
+        for seen in gradients_of_a_logit(model, place, image_size):
+            np.testing.assert_array_equal(seen, window)
+
+
+def test_a_norm_of_inference_sees_no_more_than_the_patch(randomize_weights):
+    model = build(256, 2)
+    randomize_weights(model)
+    for seen in gradients_of_a_logit(model, (15, 15), 256):
+        assert seen.sum() == 70**2
+
+
+@pytest.mark.parametrize("num_layers, widths", [
+    (1, [64, 128, 1]), (2, [64, 128, 256, 1]),
+    (5, [64, 128, 256, 512, 512, 512, 1])])
+def test_more_layers_widen_to_eight_times_at_most(num_layers, widths):
+    model = build(96, 64, num_layers=num_layers)
+    assert [layer.filters for layer in convolutions(model)] == widths
+    side = 96 // 2**num_layers - 2
+    assert model.output.shape == (None, side, side, 1)
+
+
+@pytest.mark.parametrize("norm, kind, num_with_bias", [
+    ("batch", keras.layers.BatchNormalization, 2),
+    ("instance", InstanceNormalization, 2), ("none", (), 5)])
+def test_the_norm_is_the_one_that_was_asked_for(norm, kind, num_with_bias):
+    model = build(norm=norm)
+    made = [layer for layer in model.layers if "norm" in layer.name]
+    assert len(made) == (3 if kind else 0)
+    assert all(isinstance(layer, kind) for layer in made)
+    assert sum(layer.use_bias for layer in convolutions(model)) == num_with_bias
+
+
+@pytest.mark.parametrize("make, image_size", [
+    (patchgan.build_pixelgan, 32), (dcgan.build_dcgan, 32),
+    (dcgan.build_dcgan, 96)])
+@pytest.mark.parametrize("norm, num_norms", [
+    ("batch", None), ("instance", None), ("none", 0)])
+def test_other_discriminators_have_a_norm_but_on_the_first_and_last_layer(
+        make, image_size, norm, num_norms):
+    model = make(image_size=image_size, condition_channels=1,
+                 target_channels=2, base_filters=2, norm=norm)
+    made = [layer for layer in model.layers if "norm" in layer.name]
+    expected = len(convolutions(model)) - 1 - (make is patchgan.build_pixelgan)
+    assert len(made) == (expected if num_norms is None else num_norms)
+    assert all(isinstance(layer, InstanceNormalization) == (norm == "instance")
+               and layer.output.shape[1] > 1 for layer in made)
+    first, *others = [layer for layer in convolutions(model)
+                      if layer.name != "logits"]
+    assert first.use_bias
+    assert all(layer.use_bias == (norm == "none") for layer in others)
+
+
+def test_a_pixel_s_logit_sees_that_pixel_alone(randomize_weights):
+    model = patchgan.build_pixelgan(
+        image_size=32, condition_channels=1, target_channels=2,
+        base_filters=4, norm="none")
+    randomize_weights(model)
+    assert patchgan.receptive_field(model) == 1
+    assert model.output.shape == (None, 32, 32, 1)
+    for seen in gradients_of_a_logit(model, (5, 7), 32):
+        assert seen[5, 7] and seen.sum() == 1
+
+
+def test_the_pixelgan_has_the_paper_s_widths():
+    model = patchgan.build_pixelgan(
+        image_size=256, condition_channels=1, target_channels=2)
+    assert [(layer.filters, layer.kernel_size, layer.strides)
+            for layer in convolutions(model)] == [
+                (64, (1, 1), (1, 1)), (128, (1, 1), (1, 1)),
+                (1, (1, 1), (1, 1))]
+
+
+@pytest.mark.parametrize("image_size, flattened", [
+    (32, 4), (64, 4), (96, 6), (100, 7), (224, 7), (256, 4)])
+def test_the_dcgan_judges_the_whole_image_with_one_logit(
+        image_size, flattened, randomize_weights):
+    model = dcgan.build_dcgan(
+        image_size=image_size, condition_channels=1, target_channels=2,
+        base_filters=2, norm="none",  # in bfloat16 gradients may cancel out
+        dtype="float32" if image_size == 64 else "mixed_bfloat16")
+    randomize_weights(model)
+    last = [layer for layer in convolutions(model)][-1]
+    assert last.output.shape[1:3] == (flattened, flattened)
+    assert patchgan.receptive_field(model) == image_size
+    logits = model(random_inputs(2, image_size))
+    assert logits.shape == (2, 1) and logits.dtype == tf.float32
+    if image_size == 64:
+        for seen in gradients_of_a_logit(model, (), image_size):
+            assert seen.all()
+
+
+def test_the_dcgan_s_layers_are_those_of_its_table():
+    model = dcgan.build_dcgan(
+        image_size=256, condition_channels=1, target_channels=2)
+    assert [tuple(layer.output.shape[1:]) for layer in convolutions(model)] == [
+        (128, 128, 64), (64, 64, 128), (32, 32, 256), (16, 16, 512),
+        (8, 8, 512), (4, 4, 512)]
+    kernels = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512
+                    + 2 * 512 * 512) + 4 * 4 * 512
+    norms = 4 * (128 + 256 + 3 * 512)
+    assert model.count_params() == kernels + norms + 64 + 1 == 11_160_129
 
 
 @pytest.mark.parametrize("changed", [0, 1], ids=["condition", "target"])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.networks import layers, unet
+from pix2pix_color.networks import layers, unet, upsampling
+from pix2pix_color.networks.instance_norm import InstanceNormalization
 
 EVERY_SIZE = pytest.mark.parametrize("image_size", [32, 64, 128, 256, 512])
 
@@ -284,15 +285,102 @@ def test_norms_are_synchronized_where_there_is_something_to_synchronize(
 
 def test_every_norm_of_the_network_is_asked_for_in_the_same_way(monkeypatch):
     asked = []
-    batch_norm = layers.batch_norm
 
     def noted(**options):
         asked.append(options["synchronized"])
-        return batch_norm(**options)
+        return layers.batch_norm(**options)
 
-    monkeypatch.setattr(layers, "batch_norm", noted)
+    monkeypatch.setitem(layers.NORMS, "batch", noted)
     build(64, 1, synchronized_norm=True)
     assert asked == [True] * 9
+
+
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_instance_norm_takes_the_place_of_batch_norm(image_size):
+    model = build(image_size, 1, norm="instance")
+    batch = build(image_size, 1)
+    norms = layers_of(model, InstanceNormalization)
+    assert names(norms) == names(
+        layers_of(batch, keras.layers.BatchNormalization))
+    assert not layers_of(model, keras.layers.BatchNormalization)
+    # Down to 2 x 2 on both ways, never the single pixel.
+    assert min(norm.output.shape[1] for norm in norms) == 2
+    assert model.get_layer("decoder1_norm").epsilon == 1e-5
+    assert ({layer.name for layer in convolutions(model) if layer.use_bias}
+            == {layer.name for layer in convolutions(batch) if layer.use_bias})
+
+
+def test_scales_of_instance_norm_begin_around_one_with_deviation_0_02():
+    keras.utils.set_random_seed(0)
+    norms = layers_of(build(64, 16, norm="instance"), InstanceNormalization)
+    scales = np.concatenate([layer.gamma.numpy() for layer in norms])
+    assert scales.mean() == pytest.approx(1.0, abs=0.004)
+    assert scales.std() == pytest.approx(0.02, abs=0.003)
+    assert not any(np.any(layer.beta) for layer in norms)
+
+
+def test_with_instance_norm_training_does_not_depend_on_the_batch():
+    """Nor does inference differ from it: there are no averages."""
+    model = build(32, 2, norm="instance", dropout=0.0)
+    conditions = random_condition(3)
+    together = model(conditions, training=True)
+    assert np.std(together) > 1e-3
+    np.testing.assert_allclose(model(conditions), together, atol=1e-6)
+    np.testing.assert_allclose(
+        model(conditions[1:2], training=True)[0], together[1], atol=1e-5)
+
+
+def test_without_norm_every_layer_has_a_bias():
+    model = build(32, 1, norm="none")
+    assert not layers_of(model, keras.layers.BatchNormalization,
+                         InstanceNormalization)
+    assert all(layer.use_bias for layer in convolutions(model))
+
+
+def test_each_upsampling_reaches_every_layer_of_the_decoder():
+    decoder = {"decoder0", "decoder1", "decoder2", "decoder3", "output"}
+    ways = {
+        "transposed": (keras.layers.Conv2DTranspose, ""),
+        "resize": (keras.layers.UpSampling2D, "_resize"),
+        "pixel_shuffle": (upsampling.PixelShuffle, "_shuffle")}
+    for way, (kind, ending) in ways.items():
+        model = build(32, 1, upsampling=way)
+        assert names(layers_of(model, kind)) == {
+            f"{name}{ending}" for name in decoder}
+        assert model.get_layer("output").compute_dtype == "float32"
+
+
+def test_noise_channels_matter_in_training_and_follow_the_step(
+        randomize_weights):
+    step = tf.Variable(0, dtype=tf.int64)
+    model = build(32, 4, noise_channels=3, dropout=0.0, norm="instance",
+                  step=step.value)
+    randomize_weights(model)
+    assert model.get_layer("encoder0").kernel.shape == (4, 4, 4, 4)
+    condition = random_condition(2)
+    first, again = (model(condition, training=True) for _ in range(2))
+    np.testing.assert_allclose(first, again, atol=1e-5)
+    step.assign_add(1)
+    assert np.abs(first - model(condition, training=True)).max() > 0.05
+    # Afterwards they are zero: what the other channels of the kernel give.
+    plain = build(32, 4, dropout=0.0, norm="instance")
+    weights = model.get_weights()
+    weights[0] = weights[0][:, :, :1]
+    plain.set_weights(weights)
+    np.testing.assert_allclose(model(condition), plain(condition), atol=1e-5)
+
+
+def test_sampling_keeps_all_noise_on_at_inference(randomize_weights):
+    step = tf.Variable(0, dtype=tf.int64)
+    for options in (dict(dropout=0.5), dict(dropout=0.0, noise_channels=1)):
+        model = build(32, 4, sampling=True, step=step.value, **options)
+        randomize_weights(model)
+        condition = random_condition(1)
+        first = model(condition)
+        step.assign_add(1)
+        assert np.abs(first - model(condition)).max() > 0.02
+        step.assign_sub(1)
+        np.testing.assert_allclose(first, model(condition), atol=1e-5)
 
 
 def test_without_dropout_training_passes_are_equal(randomize_weights):

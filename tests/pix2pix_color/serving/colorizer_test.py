@@ -18,7 +18,8 @@ from data_pipelines import color
 from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import unet
 from pix2pix_color.serving import saved_model, warmup
-from pix2pix_color.serving.colorizer import Seed
+from pix2pix_color.serving.colorizer import Colorizer, Seed
+from tests.pix2pix_color.serving.conftest import build_vivid_generator
 
 MAX_PIXELS = 1_000_000  # of the model in conftest.py
 
@@ -197,12 +198,13 @@ def test_versions_are_taken_in_turn_and_nothing_half_written_stays(
     (tmp_path / "4").mkdir()
     generator = unet.build_unet(image_size=32, condition_channels=1,
                                 target_channels=2, base_filters=1, dropout=0)
-    write = functools.partial(saved_model.write, generator, str(tmp_path),
-                              seed=Seed())
+    module = Colorizer(generator, seed=Seed())
+    monkeypatch.setattr(saved_model, "Colorizer", lambda *_, **options: module)
+    monkeypatch.setattr(tf.saved_model, "save",
+                        lambda module, path, signatures: os.makedirs(path))
+    write = functools.partial(saved_model.write, generator, str(tmp_path))
     with monkeypatch.context() as patched:
         patched.setattr(warmup, "write", fail)
-        patched.setattr(tf.saved_model, "save",
-                        lambda module, path, signatures: os.makedirs(path))
         with pytest.raises(OSError, match="No space"):
             write()
     assert [path.name for path in tmp_path.iterdir()] == ["4"]
@@ -240,6 +242,29 @@ def test_color_is_what_training_and_evaluation_would_make_of_it(signatures):
     expected = color.LAB.decode(condition, target).numpy().astype(int)
     served = signatures["colorize"](rgb=photo)["rgb"].numpy()
     assert np.abs(served - expected).max() <= 1
+
+
+def test_an_rgb_generator_is_asked_as_in_training_and_gives_its_chroma():
+    """A second definition of the gray or of a*b* turns this red."""
+    rgb_signatures = Colorizer(
+        build_vivid_generator(color_space=color.RGB),
+        color_space=color.RGB).named_signatures
+    photo = photograph(32, 32)
+    condition, _ = color.RGB.encode(photo)
+    target = rgb_signatures["predict_target"](
+        condition=condition[tf.newaxis])["target"][0]
+    assert target.shape == (32, 32, 3)
+    predicted = skimage_color.rgb2lab((target.numpy() + 1) / 2)
+    assert np.abs(predicted[..., 0] - lightness(photo)).mean() > 5
+    expected = color.lab_to_rgb(np.concatenate(
+        [lightness(photo)[..., np.newaxis], predicted[..., 1:]],
+        axis=-1).astype(np.float32)).numpy().astype(int)
+    served = rgb_signatures["colorize"](
+        rgb=photo[np.newaxis])["rgb"][0].numpy()
+    # The predicted colors are rounded to 8 bits on the way.
+    difference = np.abs(served - expected)
+    assert difference.mean() < 1 and np.quantile(difference, 0.99) <= 3
+    assert np.abs(lightness(served) - lightness(photo)).max() < 2.0
 
 
 def test_the_newest_version_is_found(export_dir, tmp_path):

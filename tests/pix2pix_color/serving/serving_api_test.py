@@ -16,7 +16,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from experiments.benchmarks import colorize as benchmark
+from experiments.benchmarks import answering
 from pix2pix_color.serving import warmup
 
 
@@ -122,7 +122,7 @@ def test_rest_takes_base64_for_names_that_end_in_bytes(signatures, named):
 
 @pytest.mark.slow
 def test_threads_get_right_answers_and_memory_stays(export_dir):
-    result = benchmark.measure_load(str(export_dir / "1"), 200)
+    result = answering.measure_load(str(export_dir / "1"), 200)
     assert result["requests"] == 1600 and result["wrong"] == 0
     assert result["refused"] == 160
     assert result["mib"] < result["mib_after_half"] + 50
@@ -131,6 +131,6 @@ def test_threads_get_right_answers_and_memory_stays(export_dir):
 
 @pytest.mark.slow
 def test_many_photographs_take_no_more_memory_than_a_few(export_dir):
-    result = benchmark.measure_many(str(export_dir / "1"), 200)
+    result = answering.measure_many(str(export_dir / "1"), 200)
     assert result["lightness_error"] < 0.5
     assert result["peak_mib"] < result["peak_mib_after_a_tenth"] + 60

@@ -1,0 +1,1 @@
+"""What `report` is made of: reading runs, drawing charts, writing the page."""

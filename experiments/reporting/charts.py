@@ -1,0 +1,137 @@
+"""Curves -> small PNG panels. All words about them stand in the page."""
+
+import dataclasses
+import io
+from typing import Mapping, Optional, Sequence
+
+import numpy as np
+from matplotlib import figure, ticker
+
+INK, PALE, BLUE, ORANGE, TEAL = (
+    "#222222", "#777777", "#2469b3", "#d2601a", "#12876f")
+# Of the runs, in order; told apart by the color-blind as well (Okabe and Ito
+# 2008), the pale ones darkened.
+RUN_COLORS = ("#0072b2", "#d55e00", "#009e73", "#b2568e", "#8a6d00",
+              "#3f9fd8", "#6b4c9a", "#4d4d4d")
+
+_INCHES, _DPI = (4.0, 2.5), 160
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One line of a panel.
+
+    Attributes:
+      points: x -> y, x ascending; may be empty.
+      color: as matplotlib takes it.
+      width: in points; of lines that may cover each other the first is widest.
+      dashed: whether it is a level to compare with and no curve.
+      marked: whether its points are far apart and each is drawn.
+    """
+
+    points: Mapping[float, float]
+    color: str
+    width: float = 1.3
+    dashed: bool = False
+    marked: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """What panels that are to be compared have in common.
+
+    Attributes:
+      x: 0 to the end.
+      y: lowest and highest value.
+      is_log: whether the values need a logarithmic axis.
+    """
+
+    x: float
+    y: tuple[float, float]
+    is_log: bool = False
+
+
+def span(panels: Sequence[Sequence[Line]], *, may_be_log: bool = False,
+         from_zero: bool = False) -> Optional[Span]:
+    """The span of all lines of all panels; None where there is no point.
+
+    Args:
+      panels: of each panel its lines.
+      may_be_log: whether values far apart get a logarithmic axis.
+      from_zero: whether the axis begins at zero.
+    """
+    points = [point for lines in panels for line in lines
+              for point in line.points.items() if np.isfinite(point[1])]
+    if not points:
+        return None
+    x, y = zip(*points)
+    low, high = min(y), max(y)
+    if from_zero:
+        return Span(max(x), (0.0, 1.08 * high or 1.0))
+    is_log = may_be_log and low > 0 and high > 30 * low
+    if is_log:
+        margin = (high / low)**0.05
+        return Span(max(x), (low / margin, high * margin), is_log=True)
+    margin = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+    return Span(max(x), (low - margin, high + margin))
+
+
+def draw_panel(lines: Sequence[Line], common: Span, *, x_name: str,
+               top_scale: Optional[float] = None, top_name: str = "",
+               borders: Sequence[float] = ()) -> bytes:
+    """Draws lines in one small panel.
+
+    Args:
+      lines: the first is drawn lowest.
+      common: the panel's span.
+      x_name: of the axis below.
+      top_scale: what x is multiplied by on a second axis above, if any.
+      top_name: that axis's name.
+      borders: where to draw vertical lines.
+
+    Returns:
+      A PNG file.
+    """
+    drawing = figure.Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
+    axes = drawing.subplots()
+    for border in borders:
+        axes.axvline(border, color=PALE, linewidth=1, linestyle=(0, (2, 2)))
+    for line in lines:
+        axes.plot(
+            list(line.points), list(line.points.values()), color=line.color,
+            linewidth=line.width, solid_capstyle="round",
+            linestyle=(0, (5, 3)) if line.dashed else "-",
+            marker="o" if line.marked or len(line.points) == 1 else "",
+            markersize=line.width + 2.2)
+    if common.is_log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(ticker.NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+    else:
+        axes.yaxis.set_major_locator(ticker.MaxNLocator(6))
+        axes.yaxis.set_major_formatter("{x:g}")
+    axes.set(xlim=(0, common.x * 1.02 or 1), ylim=common.y)
+    axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    _style(axes.xaxis, x_name)
+    axes.tick_params(axis="y", labelsize=8, color=PALE, labelcolor=PALE)
+    axes.spines[:].set_color(PALE)
+    if top_scale is not None:
+        scale = np.float64(top_scale)
+        above = axes.secondary_xaxis("top", functions=(
+            lambda x: np.multiply(x, scale), lambda x: np.divide(x, scale)))
+        above.spines[:].set_color(PALE)
+        _style(above.xaxis, top_name)
+    file = io.BytesIO()
+    drawing.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _style(axis, name):
+    axis.set_label_text(name, fontsize=8, color=PALE)
+    axis.set_major_locator(ticker.MaxNLocator(6))
+    axis.set_major_formatter(ticker.FuncFormatter(
+        lambda value, _: f"{value:,.10g}"))
+    axis.set_tick_params(labelsize=8, color=PALE, labelcolor=PALE)

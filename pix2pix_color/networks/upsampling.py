@@ -1,0 +1,85 @@
+"""Three ways to double a picture's height and width in a decoder.
+
+A transposed convolution, pix2pix's own, gives its output pixels uneven shares
+of the input, and with random weights draws a checkerboard. Against it:
+
+- resize: nearest neighbor, then a 3x3 convolution (Odena et al. 2016,
+  "Deconvolution and Checkerboard Artifacts", https://doi.org/10.23915/
+  distill.00003, which found nearest neighbor better than bilinear);
+- pixel_shuffle: a 3x3 convolution to four times the channels, each four of
+  which become 2x2 pixels (Shi et al. 2016, arXiv:1609.05158), beginning as
+  nearest neighbor after a convolution (ICNR, Aitken et al. 2017,
+  arXiv:1707.02937).
+
+Each function takes symbolic x [N, H, W, C], filters, use_bias, dtype and name,
+and returns symbolic [N, 2H, 2W, filters]; the layer with the weights has the
+name.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pix2pix_color.networks import layers
+from pix2pix_color.networks.matmul_convolution import TransposedConvolution
+
+
+def transposed(x: Any, filters: int, *, use_bias: bool, dtype: str,
+               name: str) -> Any:
+    """4x4 transposed convolution, strides 2."""
+    return TransposedConvolution(
+        filters, layers.KERNEL_SIZE, strides=2, padding="same",
+        use_bias=use_bias, kernel_initializer=layers.normal(), dtype=dtype,
+        name=name)(x)
+
+
+def resize(x: Any, filters: int, *, use_bias: bool, dtype: str,
+           name: str) -> Any:
+    """Every pixel becomes 2x2 equal ones; then a 3x3 convolution."""
+    x = keras.layers.UpSampling2D(2, interpolation="nearest", dtype=dtype,
+                                  name=f"{name}_resize")(x)
+    return layers.refinement(filters, use_bias=use_bias, dtype=dtype,
+                             name=name)(x)
+
+
+def pixel_shuffle(x: Any, filters: int, *, use_bias: bool, dtype: str,
+                  name: str) -> Any:
+    """3x3 convolution to 4 x filters channels, laid out as 2x2 pixels."""
+    x = layers.refinement(4 * filters, use_bias=use_bias, dtype=dtype,
+                          name=name, initializer=Icnr(layers.normal()))(x)
+    return PixelShuffle(dtype=dtype, name=f"{name}_shuffle")(x)
+
+
+UPSAMPLINGS = {
+    "transposed": transposed,
+    "resize": resize,
+    "pixel_shuffle": pixel_shuffle,
+}
+
+
+class PixelShuffle(keras.layers.Layer):
+    """[N, H, W, 4C] to [N, 2H, 2W, C]: depth to space in blocks of 2x2."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.nn.depth_to_space(inputs, 2)
+
+
+class Icnr(keras.initializers.Initializer):
+    """One draw for all four pixels of a block (Aitken et al. 2017, section 4).
+
+    Before the first update a pixel shuffle then gives what nearest-neighbor
+    upsampling of the convolution would: no checkerboard.
+
+    Args:
+      initializer: draws the kernel of one pixel of the block.
+    """
+
+    def __init__(self, initializer: keras.initializers.Initializer) -> None:
+        self._initializer = initializer
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
+        *window, filters = shape
+        # depth_to_space takes the block's pixels in turn, C channels of each.
+        kernel = self._initializer((*window, filters // 4), dtype=dtype)
+        return tf.tile(tf.convert_to_tensor(kernel), [1, 1, 1, 4])

@@ -1,0 +1,76 @@
+"""Runs as fit leaves them, made in a moment."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pix2pix_color import sample_grid, summaries
+from pix2pix_color.config import Config, Data, Networks, Reporting, Training
+from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.training.train_step import StepLosses
+
+METRICS = {"ab_l1": 9.5, "psnr_db": 21.25, "ssim": 0.875, "delta_e": 10.125,
+           "colorfulness": 33.0, "colorfulness_gap": 12.0}
+GRAY = {**dict.fromkeys(METRICS, 1.5), "colorfulness": 0.0}
+
+
+def photographs(size, numbers):
+    """uint8 [N, size, size, 3], smooth, the same at every size."""
+    corners = [np.random.default_rng(number).integers(
+        0, 256, (2, 2, 3), dtype=np.uint8) for number in numbers]
+    return np.stack([np.asarray(Image.fromarray(each).resize(
+        (size, size), Image.Resampling.BILINEAR)) for each in corners])
+
+
+def write_samples(folder, name, *, size=32, numbers=(0, 1), level=200):
+    """A grid of which everything generated has one level."""
+    real = photographs(size, numbers)
+    gray = real[..., 1:2].repeat(3, axis=-1)
+    (folder / "samples").mkdir(exist_ok=True)
+    Image.fromarray(sample_grid.draw_grid(
+        gray, np.full_like(real, level), real)).save(
+            folder / "samples" / f"{name}.png")
+
+
+def write_run(path, *, steps=(10, 20, 30), total=30, batch_size=4,
+              is_finished=True, stage_border=None, ab_l1=9.5, **networks):
+    """Makes the folder of a run on 40 photographs; returns it."""
+    path.mkdir(parents=True)
+    folder = RunFolder(str(path))
+    folder.write_flags(Config(
+        data=Data(image_size=32, batch_size=batch_size),
+        networks=Networks(base_filters=2, **networks),
+        training=Training(steps=total),
+        reporting=Reporting(workdir=str(path))))
+    facts = {"hardware": "CPU", "precision": "float32",
+             "data": {"train_photographs": 40, "evaluation_photographs": 2}}
+    if is_finished:
+        facts |= {
+            "step": steps[-1],
+            "evaluation": {"colorized": {**METRICS, "ab_l1": ab_l1},
+                           "gray_image": GRAY},
+            "training": {"colorized": METRICS, "gray_image": GRAY},
+            "best": {"step": 20, "metric": "ab_l1", "value": 7.25},
+            "seconds": {"evaluation": 11.0, "summaries": 12.0,
+                        "checkpoints": 13.0}}
+    folder.write_run_json(facts)
+    writer = summaries.Summaries(str(path))
+    for step in steps:
+        writer.write_losses(
+            dict.fromkeys(StepLosses._fields, 1.0 + step), step=step,
+            learning_rates={"generator": 2e-4, "discriminator": 1e-4},
+            images_per_second=0.0 if step == steps[0] else 8.0, rejected=0)
+        writer.write_metrics({**METRICS, "ab_l1": 100.0 - step}, step=step)
+    writer.close()
+    if stage_border is not None:
+        with tf.summary.create_file_writer(str(path / "train")).as_default():
+            for step in steps:
+                tf.summary.scalar("stage", float(step > stage_border), step)
+    return path
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """write_run below a folder of the test's own."""
+    return lambda name, **options: write_run(tmp_path / name, **options)

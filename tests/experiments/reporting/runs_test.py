@@ -1,0 +1,126 @@
+"""Runs are read as they lie on disk, finished or not."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipelines.errors import InputError
+from experiments.reporting import runs
+from pix2pix_color.config import ConfigError
+from tests.experiments.reporting.conftest import photographs, write_samples
+
+
+def test_runs_of_one_name_are_told_apart_by_what_is_above_them(make_run):
+    paths = [make_run(name) for name in ("x/run", "y/run", "other")]
+    assert [run.name for run in runs.load_runs(list(map(str, paths)))] == [
+        "x/run", "y/run", "other"]
+
+
+def test_a_run_knows_where_it_stands(make_run):
+    finished, = runs.load_runs([str(make_run("finished"))])
+    assert (finished.step, finished.total_steps) == (30, 30)
+    assert finished.is_finished and finished.steps_per_epoch == 10
+    assert finished.evaluated_steps == [10, 20, 30]
+    assert finished.metrics_at(20)["ab_l1"] == 80
+    going, = runs.load_runs([str(make_run("going", total=50,
+                                          is_finished=False))])
+    assert (going.step, going.total_steps) == (30, 50)
+    assert not going.is_finished
+
+
+def test_a_run_that_was_prolonged_is_not_finished_by_its_old_results(make_run):
+    path = make_run("longer", steps=(10, 20, 30), total=50)
+    run, = runs.load_runs([str(path)])
+    assert run.facts["step"] == 30 and not run.is_finished
+
+
+def test_the_time_of_updates_follows_from_their_rate(make_run):
+    run, = runs.load_runs([str(make_run("run"))])
+    assert run.images_per_second() == 8
+    # 30 updates of 4 photographs, 8 a second; the first point has no rate.
+    assert run.training_seconds() == 15
+
+
+def test_the_border_of_stages_is_known_or_tolerated(make_run):
+    staged, plain = runs.load_runs(
+        [str(make_run("staged", stage_border=20)), str(make_run("plain"))])
+    assert staged.pretrained_until == 20
+    assert plain.pretrained_until is None
+
+
+def test_a_half_written_last_record_is_left_out(make_run):
+    path = make_run("run")
+    events, = (path / "train").iterdir()
+    events.write_bytes(events.read_bytes()[:-3])
+    run, = runs.load_runs([str(path)])
+    assert list(run.values("loss/generator")) == [10, 20, 30]
+    assert list(run.values("rejected_photographs")) == [10, 20]
+
+
+def test_runs_of_other_batch_sizes_are_compared_at_equal_epochs(make_run):
+    loaded = runs.load_runs([
+        str(make_run("four", batch_size=4, steps=(10, 20, 30))),  # 10 an epoch
+        str(make_run("eight", batch_size=8, steps=(4, 9, 13, 40), total=40)),
+        str(make_run("late", batch_size=4, steps=(1000,), total=1000))])
+    # 30 of 10 an epoch are 3 epochs; of 5 an epoch they are step 15.
+    assert runs.equal_epochs(loaded) == (3.0, [30, 13, None])
+
+
+def test_without_an_evaluation_there_is_no_equal_epoch(make_run):
+    path = make_run("new", is_finished=False)
+    for events in (path / "eval").iterdir():
+        events.unlink()
+    assert runs.equal_epochs(runs.load_runs(
+        [str(make_run("old")), str(path)])) == (0.0, [None, None])
+
+
+def test_flags_that_differ_are_named_and_folders_are_not(make_run):
+    loaded = runs.load_runs([
+        str(make_run("lab")), str(make_run("rgb", color_space="rgb",
+                                           batch_size=8))])
+    assert runs.differing_flags(loaded) == {
+        "batch_size": [4, 8], "color_space": ["lab", "rgb"]}
+    assert runs.differing_flags(loaded[:1]) == {
+        "image_size": [32], "batch_size": [4], "base_filters": [2],
+        "steps": [30]}
+
+
+def test_the_newest_grid_is_cut_apart(make_run):
+    path = make_run("run")
+    write_samples(path, "step-0000010", level=10)
+    write_samples(path, "step-0000200", level=200)
+    run, = runs.load_runs([str(path)])
+    gray, generated, real = run.pictures("step")
+    np.testing.assert_array_equal(real, photographs(32, (0, 1)))
+    np.testing.assert_array_equal(gray[..., 0], real[..., 1])
+    assert (generated == 200).all()
+    assert run.pictures("training") is None
+
+
+def test_a_picture_that_is_no_grid_is_left_out(make_run):
+    path = make_run("run")
+    (path / "samples").mkdir()
+    Image.new("RGB", (480, 1310)).save(path / "samples" / "step-0000010.png")
+    run, = runs.load_runs([str(path)])
+    assert run.pictures("step") is None
+
+
+def test_what_is_no_run_is_refused(make_run, tmp_path):
+    path = make_run("run")
+    with pytest.raises(InputError, match="run' is named twice"):
+        runs.load_runs([str(path), f"{path}/../run"])
+    with pytest.raises(ConfigError, match="nowhere' holds no run"):
+        runs.load_runs([str(tmp_path / "nowhere")])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="empty' holds no run"):
+        runs.load_runs([str(tmp_path / "empty")])
+    for events in (*(path / "train").iterdir(), *(path / "eval").iterdir()):
+        events.unlink()
+    with pytest.raises(InputError, match="has nothing to show yet.*--log_every"
+                                         "=50 updates"):
+        runs.load_runs([str(path)])
+    (path / "run.json").write_text(json.dumps({})[:-1])
+    with pytest.raises(ConfigError, match="run.json is no JSON"):
+        runs.load_runs([str(path)])

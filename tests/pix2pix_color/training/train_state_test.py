@@ -1,0 +1,184 @@
+"""Options of the networks: each reaches what it is about, in every mixture."""
+
+import dataclasses
+import itertools
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from experiments.benchmarks import train_step as benchmark
+from pix2pix_color.config import (Config, ConfigError, Data, Networks,
+                                  Reporting, Training)
+from pix2pix_color.networks import (instance_norm, layers, patchgan, resnet18,
+                                    upsampling)
+from pix2pix_color.training import memory, session, train_state
+
+
+def create(*, precision="float32", pretrained=True, **options):
+    networks = Networks(**(dict(base_filters=2) | options))
+    return train_state.TrainState.create(
+        Config(data=Data(image_size=64), networks=networks),
+        precision=precision, pretrained=pretrained)
+
+
+def choices(name):
+    return {field.name: field.metadata["choices"]
+            for field in dataclasses.fields(Networks)}[name]
+
+
+def test_every_choice_has_its_builder():
+    assert choices("generator") == tuple(train_state.GENERATORS)
+    assert choices("discriminator") == tuple(train_state.DISCRIMINATORS)
+    assert choices("norm") == tuple(layers.NORMS)
+    assert choices("upsampling") == ("auto", *upsampling.UPSAMPLINGS)
+
+
+@pytest.fixture(scope="module")
+def mixtures():
+    """States of both generators, each with all discriminators and norms."""
+    return {(generator, discriminator, norm): create(
+        generator=generator, discriminator=discriminator, norm=norm)
+        for generator, norms in (
+            ("unet", ("batch", "instance", "none")),
+            ("resnet18_unet", ("instance", "none", "batch")))
+        for discriminator, norm in zip(("patchgan", "pixel", "dcgan"), norms)}
+
+
+def test_norms_are_the_same_in_both_networks(mixtures):
+    for (generator, discriminator, norm), state in mixtures.items():
+        for network in (state.generator, state.discriminator):
+            kinds = {type(layer) for layer in network.layers
+                     if layer.name.endswith("_norm")}
+            assert len(kinds) == (norm != "none")
+            assert (instance_norm.InstanceNormalization in kinds) == (
+                norm == "instance")
+
+
+def test_what_a_logit_judges(mixtures):
+    fields = {"patchgan": 70, "pixel": 1, "dcgan": 64}
+    for (_, discriminator, _), state in mixtures.items():
+        assert patchgan.receptive_field(
+            state.discriminator) == fields[discriminator]
+    state = create(discriminator_layers=1)
+    assert patchgan.receptive_field(state.discriminator) == 16
+
+
+def test_memory_and_work_are_estimated_for_each_mixture(mixtures):
+    for names, state in mixtures.items():
+        first, second = (memory.estimate(state, batch_size=size)
+                         for size in (1, 101))
+        a_picture = (second - first) / 100
+        # At least condition, target and what the last layer is given.
+        assert 4 * 64 * 64 * 5 < a_picture < 2**23, names
+        work = [sum(map(benchmark._gflop, network.layers))
+                for network in (state.generator, state.discriminator)]
+        assert 1e-4 < min(work) and max(work) < 0.1, names
+
+
+def test_work_is_counted_by_hand_for_one_pixelgan_and_one_dcgan():
+    pixel, whole = (sum(map(benchmark._gflop, create(
+        discriminator=name).discriminator.layers)) for name in
+        ("pixel", "dcgan"))
+    assert pixel == pytest.approx(
+        2 * 64 * 64 * (3 * 2 + 2 * 4 + 4 * 1) / 1e9)
+    assert whole == pytest.approx(2e-9 * (
+        16 * (32**2 * 3 * 2 + 16**2 * 2 * 4 + 8**2 * 4 * 8 + 4**2 * 8 * 16)
+        + 16 * 16))
+    assert benchmark.gflop_an_image(Config()) == pytest.approx(86.2, abs=0.1)
+
+
+@pytest.mark.parametrize("generator, option, kind", [
+    ("unet", "auto", keras.layers.Conv2DTranspose),
+    ("resnet18_unet", "auto", upsampling.PixelShuffle),
+    ("unet", "pixel_shuffle", upsampling.PixelShuffle),
+    ("resnet18_unet", "resize", keras.layers.UpSampling2D)])
+def test_upsampling_is_the_generator_s_own_unless_it_is_chosen(
+        generator, option, kind):
+    state = create(generator=generator, upsampling=option)
+    made = [layer for layer in state.generator.layers if isinstance(
+        layer, (keras.layers.Conv2DTranspose, upsampling.PixelShuffle,
+                keras.layers.UpSampling2D))]
+    assert len(made) in (5, 6) and all(isinstance(one, kind) for one in made)
+
+
+def test_noise_follows_the_state_s_own_step_and_seed():
+    condition = np.zeros((1, 64, 64, 1), "f4")
+    outputs = []
+    for seed in (0, 1):
+        state = train_state.TrainState.create(
+            Config(data=Data(image_size=64), training=Training(seed=seed),
+                   networks=Networks(base_filters=2, noise_channels=1)),
+            precision="float32")
+        noise = state.generator.get_layer("noise")
+        for step in (0, 7):
+            state.step.assign(step)
+            outputs.append(noise(condition, training=True).numpy())
+    for one, other in itertools.combinations(outputs, 2):
+        assert np.abs(one - other).max() > 1.0
+
+
+@pytest.fixture(scope="module")
+def weights_path(tmp_path_factory):
+    """A file of encoder weights, those of another generator."""
+    state = create(generator="resnet18_unet")
+    named = {}
+    for layer in state.generator.layers:
+        if layer.name.startswith(resnet18.PREFIX) and layer.weights:
+            name = layer.name.removeprefix(resnet18.PREFIX)
+            kinds = (["weight"] if len(layer.weights) == 1 else
+                     ["weight", "bias", "running_mean", "running_var"])
+            for kind, weight in zip(kinds, layer.get_weights(), strict=True):
+                weight = weight + np.float32(0.25)
+                if weight.ndim == 4:
+                    weight = np.transpose(weight, (3, 2, 0, 1)).copy()
+                named[f"{name}.{kind}"] = weight
+    path = str(tmp_path_factory.mktemp("weights") / "encoder.safetensors")
+    safetensors.numpy.save_file(named, path)
+    return path
+
+
+def test_the_encoder_begins_with_its_weights_unless_a_checkpoint_follows(
+        weights_path):
+    plain, pretrained, restored = (
+        [variable.numpy() for variable in resnet18.encoder_variables(create(
+            generator="resnet18_unet", **options).generator)]
+        for options in ({}, dict(encoder_weights=weights_path),
+                        dict(encoder_weights="/gone.pth", pretrained=False)))
+    for before, after, same in zip(plain, pretrained, restored):
+        np.testing.assert_allclose(after, before + 0.25, atol=1e-6)
+        np.testing.assert_array_equal(same, before)
+
+
+def run_config(workdir, steps, weights):
+    return Config(
+        data=Data(image_size=64, train_examples=2, eval_examples=1),
+        networks=Networks(generator="resnet18_unet", base_filters=2,
+                          encoder_weights=str(weights)),
+        training=Training(steps=steps),
+        reporting=Reporting(workdir=str(workdir)))
+
+
+def test_a_run_whose_encoder_weights_are_gone_takes_no_folder(tmp_path):
+    with pytest.raises(ConfigError, match="gone.pth: there is no such file"):
+        session.fit(run_config(tmp_path / "run", 1, tmp_path / "gone.pth"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_without_the_encoder_weights_that_it_began_with(
+        tmp_path, weights_path):
+    path = tmp_path / "mine.safetensors"
+    shutil.copy(weights_path, path)
+    session.fit(run_config(tmp_path / "run", 1, path))
+    path.unlink()
+    session.fit(run_config(tmp_path / "run", 2, path))
+    assert (tmp_path / "run" / "export" / "2").is_dir()
+
+
+def test_encoder_weights_that_are_gone_are_missed_at_the_start():
+    with pytest.raises(ConfigError, match="--encoder_weights=/gone.pth: there "
+                                          "is no such file"):
+        create(generator="resnet18_unet", encoder_weights="/gone.pth")
