@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> None:
           f"a tenth, {many['peak_mib']:.0f} MiB at the end; mean |L* in - L* "
           f"out| {many['lightness_error']:.3f}")
     print(f"{answering.THREADS} threads: "
-          f"{load['requests_per_second']:.1f} requests/s, p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms, "
+          f"{load['requests_per_second']:.1f} requests/s, "
+          f"p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms, "
           f"{load['wrong']} wrong of {load['requests']}, "
           f"{load['refused']} malformed refused, memory "
           f"{load['mib_after_half']:.0f} MiB halfway, {load['mib']:.0f} MiB at "
