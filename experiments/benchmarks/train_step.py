@@ -20,11 +20,11 @@ import tensorflow as tf
 from absl import flags
 from matplotlib import figure
 
-from data_pipelines import command
+from data_pipelines import command, split
 from data_pipelines.errors import InputError
-from experiments.benchmarks import turns
+from experiments.benchmarks import stablehlo, turns
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, Data, Networks
+from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_train_step
 
@@ -37,6 +37,17 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of every way.",
                                lower_bound=1)
 _OUTPUT = flags.DEFINE_string(
     "output", "", "JSON file to write, if any, with a PNG beside it.")
+_STABLEHLO = flags.DEFINE_string(
+    "stablehlo", "", "Measure nothing; write the step of the one shape in "
+    "--shapes to this .npz file, for experiments.benchmarks.run_stablehlo.")
+_PRECISION = flags.DEFINE_enum(
+    "precision", "mixed_bfloat16", ["float32", "mixed_bfloat16"],
+    "Arithmetic of what --stablehlo writes.")
+_DATA = flags.DEFINE_string(
+    "data", "sample_photos", "Photographs for --num_batches.")
+_NUM_BATCHES = flags.DEFINE_integer(
+    "num_batches", 0, "How many batches of --data to write beside "
+    "--stablehlo, as .batches.npy.", lower_bound=0)
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 TUTORIAL = "PyTorch as tutorials run it"
@@ -48,6 +59,9 @@ _MATMUL = 4096
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _STABLEHLO.value:
+        _write_stablehlo()
+        return
     report: dict[str, Any] = {
         "hardware": hardware.describe_device(),
         "date": time.strftime("%Y-%m-%d"),
@@ -68,6 +82,27 @@ def main(arguments: Sequence[str]) -> None:
         with open(_OUTPUT.value, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=2)
         draw(report).savefig(os.path.splitext(_OUTPUT.value)[0] + ".png")
+
+
+def _write_stablehlo() -> None:
+    if len(_SHAPES.value) != 1 or not _STABLEHLO.value.endswith(".npz"):
+        raise InputError(f"--stablehlo={_STABLEHLO.value} must be an .npz "
+                         f"file, with one shape in --shapes")
+    size, filters, batch_size = _parse(_SHAPES.value[0])
+    config = Config(
+        data=Data(data=_DATA.value, image_size=size, batch_size=batch_size),
+        networks=Networks(base_filters=filters),
+        training=Training(precision=_PRECISION.value))
+    stablehlo.write(_STABLEHLO.value, config, precision=_PRECISION.value,
+                    facts={"gflop_an_image": gflop_an_image(config)})
+    print(_STABLEHLO.value)
+    if _NUM_BATCHES.value:
+        source, _ = split.open_train_and_eval(
+            data=_DATA.value, eval_data="", eval_fraction=0.1,
+            train_examples=0, eval_examples=0, tfds_data_dir="")
+        path = _STABLEHLO.value.removesuffix(".npz") + ".batches.npy"
+        stablehlo.write_batches(path, config, source, _NUM_BATCHES.value)
+        print(path)
 
 
 def _parse(shape: str) -> tuple[int, int, int]:

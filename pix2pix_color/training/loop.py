@@ -10,6 +10,7 @@ import tensorflow as tf
 from data_pipelines import augment, color, pipeline
 from data_pipelines.errors import InputError, Interrupted
 from data_pipelines.sources import Source
+from pix2pix_color import hardware
 from pix2pix_color.config import Config
 from pix2pix_color.evaluation import Evaluation
 from pix2pix_color.training import failure
@@ -120,7 +121,10 @@ class Training:
         train_step = make_train_step(
             state, gan_weight=config.training.gan_weight,
             l1_weight=config.training.l1_weight,
-            strategy=self.workers.strategy)
+            strategy=self.workers.strategy,
+            jit_compile=hardware.resolve_jit_compile(
+                config.training.jit_compile,
+                num_replicas=self.workers.strategy.num_replicas_in_sync))
         batches = self._batches(source)
 
         def update() -> bool:
