@@ -63,6 +63,7 @@ bench: $(testing)  ## measure speed; with TORCH=1 beside PyTorch (BENCH=DIR)
 	$(BIN)/python -m experiments.benchmarks.train_step \
 		$(if $(call is_on,$(TORCH)),--against=torch) \
 		--output="$(BENCH)/train_step.json"
+	$(BIN)/python -m experiments.benchmarks.fit --output="$(BENCH)/fit.json"
 
 lint: $(testing)  ## check style, import order and types
 	$(BIN)/python -m flake8

@@ -70,7 +70,7 @@ def dry_run(config: Config) -> None:
     hardware.claim_devices(deterministic=config.training.deterministic)
     with tempfile.TemporaryDirectory() as unused:
         workers = Workers(config)
-        training, train_source, _ = _prepare(
+        training, train_source, _ = prepare(
             _in_folder(config, unused), workers, Interruption())
         state, batch_size = training.state, config.data.batch_size
         for name, network in (("generator", state.generator),
@@ -91,7 +91,7 @@ def dry_run(config: Config) -> None:
 def _train_and_export(config: Config, workers: Workers,
                       interruption: Interruption) -> None:
     folder = RunFolder(config.reporting.workdir)
-    training, train_source, facts = _prepare(config, workers, interruption)
+    training, train_source, facts = prepare(config, workers, interruption)
     state, reporter = training.state, training.reporter
     folder.write_flags(config)
     before = folder.read_run_json()
@@ -126,8 +126,8 @@ def _train_and_export(config: Config, workers: Workers,
     _say("curves", f"{tensorboard} --logdir {folder.path}")
 
 
-def _prepare(config: Config, workers: Workers, interruption: Interruption
-             ) -> tuple[loop.Training, Source, dict[str, Any]]:
+def prepare(config: Config, workers: Workers, interruption: Interruption
+            ) -> tuple[loop.Training, Source, dict[str, Any]]:
     """Brings a run to where it can go on from.
 
     Returns:
