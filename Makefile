@@ -73,6 +73,7 @@ bench: $(testing)  ## measure speed; with TORCH=1 beside PyTorch (BENCH=DIR)
 		--output="$(BENCH)/train_step.json"
 	$(BIN)/python -m experiments.benchmarks.colorize --model="$(RUN)" \
 		--output="$(BENCH)/colorize.json"
+	$(BIN)/python -m experiments.benchmarks.fit --output="$(BENCH)/fit.json"
 
 lint: $(testing)  ## check style, import order and types
 	$(BIN)/python -m flake8

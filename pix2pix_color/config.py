@@ -138,8 +138,13 @@ class Training:
         2e-4, "Adam's learning rate for the discriminator.", minimum=0.0)
     precision: str = option(
         "auto", "Arithmetic of the networks; auto takes mixed_bfloat16 where "
-        "the hardware has it and float32 elsewhere.",
-        choices=("auto", "float32", "mixed_bfloat16"))
+        "the hardware has it and float32 elsewhere; mixed_float16 is for GPUs "
+        "without bfloat16, on one device.",
+        choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"))
+    jit_compile: str = option(
+        "auto", "Whether XLA compiles the training step, on one device; auto "
+        "does not on CPUs, which it slows down, and does on a GPU.",
+        choices=("auto", "on", "off"))
     seed: int = option(
         0, "Determines initial weights, order, augmentation and dropout.",
         minimum=0, maximum=2**31 - 1)
@@ -216,6 +221,14 @@ class Config:
                 raise ConfigError(
                     f"--profile_steps={profiled} must be two steps, the first "
                     f"and the last to record, such as 10,20")
+        if self.training.distribute != "none":
+            for name, value in (("precision", "mixed_float16"),
+                                ("jit_compile", "on")):
+                if getattr(self.training, name) == value:
+                    raise ConfigError(
+                        f"--{name}={value} is for one device, and "
+                        f"--distribute={self.training.distribute} must be none "
+                        f"with it")
         if not self.reporting.workdir:
             raise ConfigError("--workdir must name a folder")
 

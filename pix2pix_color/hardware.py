@@ -36,7 +36,7 @@ def resolve_precision(precision: str) -> str:
       precision: the value of --precision.
 
     Returns:
-      `float32` or `mixed_bfloat16`.
+      The name of a Keras policy.
     """
     if precision != "auto":
         return precision
@@ -50,6 +50,20 @@ def resolve_precision(precision: str) -> str:
         has_bfloat16 = bool(
             {"avx512_bf16", "amx_bf16"} & set(_cpu_info("flags").split()))
     return "mixed_bfloat16" if has_bfloat16 else "float32"
+
+
+def resolve_jit_compile(jit_compile: str, *, num_replicas: int = 1) -> bool:
+    """Whether XLA is to compile the training step.
+
+    Args:
+      jit_compile: the value of --jit_compile. `auto` takes it on a GPU alone:
+        on CPUs its convolutions are slower than oneDNN's.
+      num_replicas: how many devices train; XLA compiles for one.
+    """
+    if jit_compile == "auto":
+        return num_replicas == 1 and bool(
+            tf.config.list_physical_devices("GPU"))
+    return jit_compile == "on"
 
 
 def memory_bytes() -> int:

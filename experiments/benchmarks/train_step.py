@@ -20,13 +20,11 @@ import tensorflow as tf
 from absl import flags
 from matplotlib import figure
 
-from data_pipelines import command
+from data_pipelines import command, split
 from data_pipelines.errors import InputError
-from experiments.benchmarks import turns
+from experiments.benchmarks import stablehlo, steps, turns
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, Data, Networks
-from pix2pix_color.training.train_state import TrainState
-from pix2pix_color.training.train_step import make_train_step
+from pix2pix_color.config import Config, Data, Networks, Training
 
 _SHAPES = flags.DEFINE_list(
     "shapes", ["256x64x1", "256x64x4", "256x64x16", "128x32x32"],
@@ -37,6 +35,17 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of every way.",
                                lower_bound=1)
 _OUTPUT = flags.DEFINE_string(
     "output", "", "JSON file to write, if any, with a PNG beside it.")
+_STABLEHLO = flags.DEFINE_string(
+    "stablehlo", "", "Measure nothing; write the step of the one shape in "
+    "--shapes to this .npz file, for experiments.benchmarks.run_stablehlo.")
+_PRECISION = flags.DEFINE_enum(
+    "precision", "mixed_bfloat16", ["float32", "mixed_bfloat16"],
+    "Arithmetic of what --stablehlo writes.")
+_DATA = flags.DEFINE_string(
+    "data", "sample_photos", "Photographs for --num_batches.")
+_NUM_BATCHES = flags.DEFINE_integer(
+    "num_batches", 0, "How many batches of --data to write beside "
+    "--stablehlo, as .batches.npy.", lower_bound=0)
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 TUTORIAL = "PyTorch as tutorials run it"
@@ -48,6 +57,9 @@ _MATMUL = 4096
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _STABLEHLO.value:
+        _write_stablehlo()
+        return
     report: dict[str, Any] = {
         "hardware": hardware.describe_device(),
         "date": time.strftime("%Y-%m-%d"),
@@ -62,21 +74,34 @@ def main(arguments: Sequence[str]) -> None:
     for name, values in peaks.items():
         report["matmul_gflops"][name.split()[1]] = float(np.median(values))
         print(f"{name}: {np.median(values):.0f} GFLOP/s")
-    for shape in _SHAPES.value:
-        report["steps"] += _measure(_parse(shape), report["matmul_gflops"])
+    for shape in map(steps.parse_shape, _SHAPES.value):
+        report["steps"] += _measure(shape, report["matmul_gflops"])
     if _OUTPUT.value:
         with open(_OUTPUT.value, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=2)
         draw(report).savefig(os.path.splitext(_OUTPUT.value)[0] + ".png")
 
 
-def _parse(shape: str) -> tuple[int, int, int]:
-    try:
-        image_size, filters, batch_size = map(int, shape.split("x"))
-    except ValueError:
-        raise InputError(f"--shapes={shape}: write IMAGE_SIZExBASE_FILTERSx"
-                         f"BATCH_SIZE, such as 256x64x16") from None
-    return image_size, filters, batch_size
+def _write_stablehlo() -> None:
+    if len(_SHAPES.value) != 1 or not _STABLEHLO.value.endswith(".npz"):
+        raise InputError(f"--stablehlo={_STABLEHLO.value} must be an .npz "
+                         f"file, with one shape in --shapes")
+    size, filters, batch_size = steps.parse_shape(_SHAPES.value[0])
+    config = Config(
+        data=Data(data=_DATA.value, image_size=size, batch_size=batch_size),
+        networks=Networks(base_filters=filters),
+        training=Training(precision=_PRECISION.value))
+    stablehlo.write(
+        _STABLEHLO.value, config, precision=_PRECISION.value,
+        facts={"gflop_an_image": steps.gflop_an_image(config)})
+    print(_STABLEHLO.value)
+    if _NUM_BATCHES.value:
+        source, _ = split.open_train_and_eval(
+            data=_DATA.value, eval_data="", eval_fraction=0.1,
+            train_examples=0, eval_examples=0, tfds_data_dir="")
+        path = _STABLEHLO.value.removesuffix(".npz") + ".batches.npy"
+        stablehlo.write_batches(path, config, source, _NUM_BATCHES.value)
+        print(path)
 
 
 def _measure(shape: tuple[int, int, int],
@@ -91,7 +116,7 @@ def _measure(shape: tuple[int, int, int],
                  BEST[0]: (prepare_torch, (*shape, True, False)),
                  BEST[1]: (prepare_torch, (*shape, True, True))}
     results = turns.take_turns(ways, rounds=_ROUNDS.value)
-    gflop = gflop_an_image(_config(*shape))
+    gflop = steps.gflop_an_image(steps.config_of(*shape))
     print(f"\n{image_size} px, {filters} filters, batch {batch_size}: "
           f"{gflop:.1f} GFLOP an image\n"
           f"{'':32}images/s  (min to max)     of matmul  first step  memory")
@@ -127,22 +152,11 @@ def _print_ratios(results: dict[str, list[dict[str, Any]]]) -> None:
               f"({ratio['min']:.2f} to {ratio['max']:.2f})")
 
 
-def _config(image_size: int, filters: int, batch_size: int) -> Config:
-    return Config(data=Data(image_size=image_size, batch_size=batch_size),
-                  networks=Networks(base_filters=filters))
-
-
 def prepare_step(image_size: int, filters: int, batch_size: int,
                  precision: str) -> Callable[[], dict[str, float]]:
     """Returns what measures this project's step."""
-    config = _config(image_size, filters, batch_size)
-    state = TrainState.create(config, precision=precision)
-    step = make_train_step(state, gan_weight=1.0, l1_weight=100.0)
-    noise = tf.random.stateless_uniform(
-        [batch_size, image_size, image_size, 3], [0, 0], -1.0, 1.0)
-    condition, target = noise[..., :1], noise[..., 1:]
     return measure_repeatedly(
-        lambda: float(step(condition, target).generator),
+        steps.make_repeated_step(image_size, filters, batch_size, precision),
         batch_size=batch_size)
 
 
@@ -194,31 +208,6 @@ def prepare_matmul(dtype: str) -> Callable[[], float]:
         return 2 * _MATMUL**3 / min(seconds) / 1e9
 
     return measure
-
-
-def gflop_an_image(config: Config) -> float:
-    """Work of one update a picture: multiplications and additions in 1e9.
-
-    A network's backward pass is twice its forward pass. The generator goes
-    forward and back once; the discriminator forward and back on the real and
-    on the fake picture, and forward and back to its input for the generator.
-    """
-    state = TrainState.create(config, precision="float32", pretrained=False)
-    generator, discriminator = (
-        sum(map(_gflop, network.layers))
-        for network in (state.generator, state.discriminator))
-    return 3 * generator + 8 * discriminator
-
-
-def _gflop(layer: Any) -> float:
-    """Work of a layer's forward pass on one picture."""
-    kernel = getattr(layer, "kernel", None)
-    if kernel is None:
-        return 0.0
-    # A transposed convolution goes over its input's places.
-    places = (layer.input if "transpose" in type(layer).__name__.lower()
-              else layer.output).shape[1:3]
-    return 2 * np.prod(kernel.shape) * np.prod(places) / 1e9
 
 
 def draw(report: dict[str, Any]) -> figure.Figure:

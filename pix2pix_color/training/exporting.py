@@ -91,9 +91,10 @@ def restore(workdir: str, *, checkpoint: str) -> tuple[
     facts = folder.read_run_json()
     if facts.get("step") == state.step_number and "evaluation" in facts:
         return folder, config, state, facts["evaluation"]
-    known = {"colorized": {best["metric"]: best["value"]}}
-    return folder, config, state, (
-        known if best.get("step") == state.step_number else None)
+    known = None
+    if best.get("step") == state.step_number:
+        known = {"colorized": {best["metric"]: best["value"]}}
+    return folder, config, state, known
 
 
 def _step(checkpoint: str) -> Optional[int]:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from data_pipelines import augment, color, pipeline
 from data_pipelines.errors import InputError, Interrupted
 from data_pipelines.sources import Source
+from pix2pix_color import hardware
 from pix2pix_color.config import Config
 from pix2pix_color.evaluation import Evaluation
 from pix2pix_color.training import failure
@@ -69,7 +70,7 @@ class Training:
         progress = Progress(first_step=step, total_steps=total_steps)
         rate = _Rate(journal, batch_size=config.data.batch_size)
         profile = _Profile(config)
-        update = self._make_update(source)
+        update = self.make_update(source)
 
         def due(every: int) -> bool:
             return step > 0 and (step % every == 0 or step == total_steps)
@@ -77,7 +78,7 @@ class Training:
         try:
             evaluation = self._look(due, progress)  # if it was interrupted
             if evaluation is not None:
-                self._save()
+                self.save()
             while step < total_steps:
                 profile.follow(step + 1)
                 with self.interruption.deferred():
@@ -92,10 +93,10 @@ class Training:
                 evaluation = self._look(due, progress)
                 if (journal.best.get("step") == step
                         or due(config.reporting.checkpoint_every)):
-                    self._save()
+                    self.save()
         except (Interrupted, InputError) as error:
             # Nothing that was learned is lost: the same command goes on.
-            self._save()
+            self.save()
             if isinstance(error, InputError):
                 raise
             raise Interrupted(f"interrupted at step {step}, which is saved; "
@@ -107,20 +108,23 @@ class Training:
 
     def time_updates(self, source: Source, num_steps: int) -> list[float]:
         """Seconds of each of the next updates, which are not saved."""
-        update, seconds = self._make_update(source), []
+        update, seconds = self.make_update(source), []
         for _ in range(num_steps):
             started = time.monotonic()
             update()
             seconds.append(time.monotonic() - started)
         return seconds
 
-    def _make_update(self, source: Source) -> Callable[[], bool]:
+    def make_update(self, source: Source) -> Callable[[], bool]:
         """Returns what makes one update, and says whether to stop after it."""
         config, state, journal = self.config, self.state, self.journal
         train_step = make_train_step(
             state, gan_weight=config.training.gan_weight,
             l1_weight=config.training.l1_weight,
-            strategy=self.workers.strategy)
+            strategy=self.workers.strategy,
+            jit_compile=hardware.resolve_jit_compile(
+                config.training.jit_compile,
+                num_replicas=self.workers.strategy.num_replicas_in_sync))
         batches = self._batches(source)
 
         def update() -> bool:
@@ -191,7 +195,8 @@ class Training:
                 for name, value in evaluation.means().items()))
         return evaluation
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Saves a checkpoint of where the training stands."""
         self.journal.rejected = self.rejected.reasons
         with self.interruption.deferred(), self.journal.timed("checkpoints"):
             self.reporter.flush()

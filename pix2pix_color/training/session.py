@@ -69,7 +69,7 @@ def dry_run(config: Config) -> None:
     hardware.claim_devices(deterministic=config.training.deterministic)
     with tempfile.TemporaryDirectory() as unused:
         workers = Workers(config)
-        training, train_source, _ = _prepare(
+        training, train_source, _ = prepare(
             _in_folder(config, unused), workers, Interruption())
         state, batch_size = training.state, config.data.batch_size
         for name, network in (("generator", state.generator),
@@ -90,7 +90,7 @@ def dry_run(config: Config) -> None:
 def _train_and_export(config: Config, workers: Workers,
                       interruption: Interruption) -> None:
     folder = RunFolder(config.reporting.workdir)
-    training, train_source, facts = _prepare(config, workers, interruption)
+    training, train_source, facts = prepare(config, workers, interruption)
     state, reporter = training.state, training.reporter
     folder.write_flags(config)
     before = folder.read_run_json()
@@ -125,8 +125,8 @@ def _train_and_export(config: Config, workers: Workers,
     _say("curves", f"{tensorboard} --logdir {folder.path}")
 
 
-def _prepare(config: Config, workers: Workers, interruption: Interruption
-             ) -> tuple[loop.Training, Source, dict[str, Any]]:
+def prepare(config: Config, workers: Workers, interruption: Interruption
+            ) -> tuple[loop.Training, Source, dict[str, Any]]:
     """Brings a run to where it can go on from.
 
     Returns:
@@ -142,7 +142,10 @@ def _prepare(config: Config, workers: Workers, interruption: Interruption
     if begins and config.networks.encoder_weights:
         encoder_weights.find(config.networks.encoder_weights)
     folder.claim(config)
-    facts = _facts(config, precision, train_source, eval_source)
+    jit_compile = hardware.resolve_jit_compile(
+        config.training.jit_compile,
+        num_replicas=workers.strategy.num_replicas_in_sync)
+    facts = _facts(config, precision, jit_compile, train_source, eval_source)
     _say_what_is_used(facts, workers)
 
     with workers.strategy.scope(), memory.explained(config):
@@ -221,14 +224,15 @@ def _export(config: Config, state: TrainState, folder: RunFolder,
     return path
 
 
-def _facts(config: Config, precision: str, train_source: Source,
-           eval_source: Source) -> dict[str, Any]:
+def _facts(config: Config, precision: str, jit_compile: bool,
+           train_source: Source, eval_source: Source) -> dict[str, Any]:
     return {
         "arguments": sys.argv,
         "versions": {"TensorFlow": tf.__version__, "Keras": keras.__version__,
                      "Python": platform.python_version()},
         "hardware": hardware.describe_device(),
         "precision": precision,
+        "jit_compile": jit_compile,
         "data": {"train": config.data.data,
                  "train_photographs": len(train_source),
                  "evaluation": config.data.eval_data or config.data.data,
@@ -241,7 +245,8 @@ def _say_what_is_used(facts: dict[str, Any], workers: Workers) -> None:
     _say("device", facts["hardware"] + (
         f", {num_replicas} replicas in {workers.count} process(es)"
         if num_replicas > 1 else ""))
-    _say("precision", facts["precision"])
+    _say("precision", facts["precision"] + (
+        ", compiled by XLA" if facts["jit_compile"] else ""))
     _say("versions", ", ".join(f"{name} {version}" for name, version
                                in facts["versions"].items()))
     _say("data", f"{facts['data']['train_photographs']} photographs to train "

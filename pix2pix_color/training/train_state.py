@@ -111,7 +111,8 @@ class TrainState(tf.Module):
 
         Args:
           config: the run's; its seed determines the initial weights.
-          precision: `float32` or `mixed_bfloat16`.
+          precision: policy of the networks; float16 needs the config to say
+            so as well, which scales the losses.
           num_workers: how many processes share the training stream.
           pretrained: whether the encoder begins with --encoder_weights; what a
             checkpoint will be restored into does not need the file.
@@ -130,9 +131,10 @@ class TrainState(tf.Module):
         return cls(
             generator=generator,
             discriminator=_build_discriminator(config, precision=precision),
-            generator_optimizer=make_adam(config.training.learning_rate),
-            discriminator_optimizer=make_adam(
-                config.training.discriminator_learning_rate),
+            generator_optimizer=_make_optimizer(
+                config, config.training.learning_rate),
+            discriminator_optimizer=_make_optimizer(
+                config, config.training.discriminator_learning_rate),
             step=step, num_workers=num_workers)
 
 
@@ -167,6 +169,15 @@ def _shape(config: Config, precision: str) -> dict[str, Any]:
                 norm=config.networks.norm,
                 synchronized_norm=config.training.sync_batch_norm,
                 dtype=precision)
+
+
+def _make_optimizer(config: Config,
+                    learning_rate: float) -> keras.optimizers.Optimizer:
+    optimizer = make_adam(learning_rate)
+    if config.training.precision == "mixed_float16":
+        # Small gradients would be zero in float16; what overflows is skipped.
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 def make_adam(learning_rate: float) -> keras.optimizers.Optimizer:

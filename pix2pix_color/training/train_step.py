@@ -52,7 +52,8 @@ Apply = Callable[[keras.Model, keras.optimizers.Optimizer, tf.Tensor,
 
 def make_train_step(
         state: TrainState, *, gan_weight: float, l1_weight: float,
-        strategy: Optional[tf.distribute.Strategy] = None) -> TrainStep:
+        strategy: Optional[tf.distribute.Strategy] = None,
+        jit_compile: bool = False) -> TrainStep:
     """Makes the compiled update.
 
     Under a strategy of several replicas each takes its share of the batch, and
@@ -63,6 +64,7 @@ def make_train_step(
       gan_weight: weight of the adversarial loss in the generator's.
       l1_weight: weight of the L1 loss in the generator's.
       strategy: the one that the state was made in; none for a single device.
+      jit_compile: whether XLA compiles it, on a single device.
 
     Returns:
       A tf.function of condition float32 [N, S, S, C] and real target float32
@@ -70,6 +72,10 @@ def make_train_step(
       InvalidArgumentError before it applies a gradient that is not finite.
     """
     strategy = strategy or tf.distribute.get_strategy()
+    if jit_compile:
+        return _asserting_finite(tf.function(
+            make_pure_step(state, gan_weight=gan_weight, l1_weight=l1_weight),
+            autograph=False, jit_compile=True))
 
     def replica_step(condition, real_target):
         step_losses, gradients = take_turns(
@@ -91,6 +97,57 @@ def make_train_step(
     return train_step
 
 
+def make_pure_step(
+        state: TrainState, *, gan_weight: float, l1_weight: float
+        ) -> Callable[[tf.Tensor, tf.Tensor], tuple[StepLosses, tf.Tensor]]:
+    """Makes the update as XLA can have it, which knows no assertions.
+
+    Args:
+      state: what is updated in place.
+      gan_weight: weight of the adversarial loss in the generator's.
+      l1_weight: weight of the L1 loss in the generator's.
+
+    Returns:
+      A function of condition and real target, to be traced, that returns the
+      losses and whether they and all gradients were finite, bool []. From the
+      first turn on that was not, nothing is applied.
+    """
+    def pure_step(condition: tf.Tensor, real_target: tf.Tensor
+                  ) -> tuple[StepLosses, tf.Tensor]:
+        finite = tf.constant(True)
+
+        def descend_if_finite(network, optimizer, loss, gradients):
+            nonlocal finite
+            finite &= tf.math.is_finite(_checksum(optimizer, loss, gradients))
+
+            def descend():
+                optimizer.apply_gradients(
+                    zip(gradients, network.trainable_variables))
+                return 0
+
+            tf.cond(finite, descend, lambda: 0)
+            return gradients
+
+        step_losses, _ = take_turns(
+            state, condition, real_target, gan_weight=gan_weight,
+            l1_weight=l1_weight, apply=descend_if_finite)
+        state.step.assign_add(tf.cast(finite, tf.int64))
+        return step_losses, finite
+
+    return pure_step
+
+
+def _asserting_finite(step: Callable) -> TrainStep:
+    @tf.function(autograph=False)
+    def train_step(condition: tf.Tensor, real_target: tf.Tensor) -> StepLosses:
+        step_losses, finite = step(condition, real_target)
+        with tf.control_dependencies(
+                [tf.debugging.Assert(finite, list(step_losses))]):
+            return StepLosses(*map(tf.identity, step_losses))
+
+    return train_step
+
+
 def take_turns(state: TrainState, condition: tf.Tensor,
                real_target: tf.Tensor, *, gan_weight: float, l1_weight: float,
                apply: Apply) -> tuple[StepLosses, Gradients]:
@@ -106,7 +163,8 @@ def take_turns(state: TrainState, condition: tf.Tensor,
       real_target: float32 [N, S, S, D], in -1..1.
       gan_weight: weight of the adversarial loss in the generator's.
       l1_weight: weight of the L1 loss in the generator's.
-      apply: is given each network's gradients as soon as they are known.
+      apply: is given each network's gradients as soon as they are known, of
+        the loss as its optimizer scales it, which only float16 needs.
     """
     generator, discriminator = state.generator, state.discriminator
     with tf.GradientTape() as generator_tape:
@@ -119,8 +177,10 @@ def take_turns(state: TrainState, condition: tf.Tensor,
         real_loss = losses.cross_entropy(real_logits, is_real=True)
         fake_loss = losses.cross_entropy(fake_logits, is_real=False)
         discriminator_loss = losses.discriminator_loss(real_loss, fake_loss)
+        scaled_loss = state.discriminator_optimizer.scale_loss(
+            discriminator_loss)
     discriminator_gradients = discriminator_tape.gradient(
-        discriminator_loss, discriminator.trainable_variables)
+        scaled_loss, discriminator.trainable_variables)
     discriminator_gradients = apply(
         discriminator, state.discriminator_optimizer, discriminator_loss,
         discriminator_gradients)
@@ -130,8 +190,9 @@ def take_turns(state: TrainState, condition: tf.Tensor,
         adversarial_loss = gan_weight * losses.adversarial_loss(fake_logits)
         l1_loss = l1_weight * losses.l1_loss(real_target, fake_target)
         generator_loss = adversarial_loss + l1_loss
+        scaled_loss = state.generator_optimizer.scale_loss(generator_loss)
     generator_gradients = generator_tape.gradient(
-        generator_loss, generator.trainable_variables)
+        scaled_loss, generator.trainable_variables)
     generator_gradients = apply(
         generator, state.generator_optimizer, generator_loss,
         generator_gradients)
@@ -149,9 +210,8 @@ def take_turns(state: TrainState, condition: tf.Tensor,
 def _descend(network, optimizer, loss, gradients):
     """Applies gradients once all of them, on every replica, are finite."""
     replica = tf.distribute.get_replica_context()
-    # A sum is one pass, and as finite as what is in it.
-    total = replica.all_reduce(tf.distribute.ReduceOp.SUM, loss + tf.add_n(
-        [tf.reduce_sum(gradient) for gradient in gradients]))
+    total = replica.all_reduce(tf.distribute.ReduceOp.SUM,
+                               _checksum(optimizer, loss, gradients))
     finite = tf.debugging.Assert(tf.math.is_finite(total), [total])
     # The optimizer adds the replicas' gradients up; the loss is a mean.
     share = 1.0 / replica.num_replicas_in_sync
@@ -161,6 +221,18 @@ def _descend(network, optimizer, loss, gradients):
         optimizer.apply_gradients(
             zip(gradients, network.trainable_variables))
     return gradients
+
+
+def _checksum(optimizer, loss, gradients):
+    """float32 [], finite exactly where loss and gradients are.
+
+    Gradients that overflow in float16 are the optimizer's own affair, which
+    passes over them and scales the loss down.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return loss
+    # A sum is one pass, and as finite as what is in it.
+    return loss + tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
 
 
 def find_non_finite(

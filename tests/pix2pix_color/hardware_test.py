@@ -51,7 +51,19 @@ def test_gpus_train_in_bfloat16_from_ampere_on(
         f"{len(capabilities)} GPU(s): Card ")
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("value, capabilities, num_replicas, expected", [
+    ("auto", [], 1, False), ("auto", [(7, 0)], 1, True),
+    ("auto", [(7, 0)] * 2, 2, False), ("on", [], 1, True),
+    ("off", [(7, 0)], 1, False)])
+def test_xla_compiles_where_it_is_faster_or_asked_for(
+        machine, value, capabilities, num_replicas, expected):
+    machine(capabilities=capabilities)
+    assert hardware.resolve_jit_compile(
+        value, num_replicas=num_replicas) is expected
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16",
+                                       "mixed_float16"])
 def test_what_was_asked_for_is_taken(machine, precision):
     machine()
     assert hardware.resolve_precision(precision) == precision

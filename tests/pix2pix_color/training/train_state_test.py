@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from experiments.benchmarks import train_step as benchmark
+from experiments.benchmarks import steps as benchmark
 from pix2pix_color.config import (Config, ConfigError, Data, Networks,
                                   Reporting, Training)
 from pix2pix_color.networks import (instance_norm, layers, patchgan, resnet18,

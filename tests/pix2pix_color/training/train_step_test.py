@@ -1,5 +1,7 @@
 """One update: who learns from what, in which order, and what is refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -130,7 +132,7 @@ def test_adam_is_that_of_pix2pix():
 
 # What is not finite.
 
-WEIGHTS = dict(gan_weight=1.0, l1_weight=100.0)
+WEIGHTS: dict[str, Any] = dict(gan_weight=1.0, l1_weight=100.0)
 
 
 def with_nan(tensor):
@@ -154,11 +156,15 @@ def changed(before, *parts):
             if not np.array_equal(value, after[path])]
 
 
-@pytest.fixture(scope="module")
-def step_and_refusal():
+# XLA takes a while, and knows no assertions: there the update is one of two
+# branches.
+@pytest.fixture(scope="module", params=[
+    False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "xla"])
+def step_and_refusal(request):
     """The compiled update, and what one that was refused did to the state."""
     state = make_state()
-    step = train_step.make_train_step(state, **WEIGHTS)
+    step = train_step.make_train_step(state, jit_compile=request.param,
+                                      **WEIGHTS)
     step(*make_batch())
     parts = (state.generator, state.discriminator, state.generator_optimizer,
              state.discriminator_optimizer)
@@ -187,6 +193,64 @@ def test_a_nan_in_the_condition_is_refused_too(step_and_refusal):
     assert np.isfinite(step(condition, target).generator)
     with pytest.raises(tf.errors.InvalidArgumentError):
         step(with_nan(condition), target)
+
+
+@pytest.mark.slow
+def test_under_xla_the_losses_are_the_same():
+    def train(jit_compile):
+        step = train_step.make_train_step(
+            make_state(), jit_compile=jit_compile, **WEIGHTS)
+        return [step(*make_batch(seed)) for seed in range(10)]
+
+    np.testing.assert_allclose(train(True), train(False), rtol=1e-3)
+
+
+def make_float16_state():
+    return make_state("mixed_float16", Config(
+        data=CONFIG.data, networks=CONFIG.networks,
+        training=Training(precision="mixed_float16", learning_rate=2e-3)))
+
+
+def test_in_float16_what_overflows_is_passed_over_until_it_fits():
+    state = make_float16_state()
+    scale = state.generator_optimizer.dynamic_scale
+    scale.assign(2.0**40)
+    step = train_step.make_train_step(state, **WEIGHTS)
+    before = values(state.generator)
+    step(*make_batch())
+    assert all_equal(before, values(state.generator))
+    assert float(scale) == 2.0**39 and state.step_number == 1
+    scale.assign(2.0**10)
+    condition, _ = make_batch()
+    target = tf.fill([2, 32, 32, 2], 0.5)
+    history = [float(step(condition, target).generator_l1) for _ in range(20)]
+    assert history[-1] < 0.8 * history[0]
+    assert float(scale) == 2.0**10
+
+
+def test_in_float16_gradients_are_scaled_and_unscaled():
+    """One update equals float32's, though its loss was scaled."""
+    states = make_float16_state(), make_state(config=Config(
+        data=CONFIG.data, networks=CONFIG.networks,
+        training=Training(learning_rate=2e-3)))
+    for state in states:
+        step = train_step.make_train_step(state, **WEIGHTS)
+        if state is states[0]:
+            state.generator_optimizer.dynamic_scale.assign(2.0**8)
+            state.discriminator_optimizer.dynamic_scale.assign(2.0**8)
+        step(*make_batch())
+    inner = states[0].generator_optimizer.inner_optimizer
+    for ours, plain in zip(inner.variables,
+                           states[1].generator_optimizer.variables):
+        assert np.abs(ours.numpy() - plain.numpy()).max() <= (
+            0.1 * np.abs(plain.numpy()).max())
+
+
+def test_in_float16_a_loss_that_is_not_finite_is_refused():
+    step = train_step.make_train_step(make_float16_state(), **WEIGHTS)
+    condition, target = make_batch()
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        step(condition, with_nan(target))
 
 
 def kinds(names):

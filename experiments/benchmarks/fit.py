@@ -1,0 +1,145 @@
+"""How much of the bare training step's speed is left in `fit`.
+
+    python -m experiments.benchmarks.fit --data=folder:DIR --output=F.json
+
+The same update on one batch over and over, and as `fit` makes it: photographs
+read, cropped and converted meanwhile, the journal kept, a checkpoint saved
+every --checkpoint_every updates. Both take turns in one run, each in a process
+to itself. Then the command itself: from its start to its first update.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, Callable, Sequence
+
+import numpy as np
+from absl import flags
+
+from data_pipelines import command
+from data_pipelines.errors import InputError
+from experiments.benchmarks import steps, turns
+from pix2pix_color import cli, hardware
+from pix2pix_color.config import Config, Data, Networks, Reporting
+from pix2pix_color.training import session
+from pix2pix_color.training.distribution import Workers
+from pix2pix_color.training.interruption import Interruption
+
+_DATA = flags.DEFINE_string("data", "sample_photos", "Photographs, as fit.")
+_SHAPE = flags.DEFINE_string(
+    "shape", "256x64x4", "IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of either.",
+                               lower_bound=1)
+_OUTPUT = flags.DEFINE_string("output", "", "JSON file to write, if any.")
+
+# A measurement takes about this long.
+_SECONDS = 8.0
+
+
+def main(arguments: Sequence[str]) -> None:
+    command.refuse_arguments(arguments)
+    shape = steps.parse_shape(_SHAPE.value)
+    results = turns.take_turns(
+        {"step": (prepare_step, shape),
+         "fit": (prepare_fit, (*shape, _DATA.value))}, rounds=_ROUNDS.value)
+    if not results["fit"]:
+        raise InputError(f"--data={_DATA.value} cannot be trained on")
+    rates = {name: np.array([one["images_per_second"] for one in measured])
+             for name, measured in results.items()}
+    share = turns.spread(rates["fit"] / rates["step"])
+    seconds = first_update_seconds(*shape, data=_DATA.value)
+    for name, rate in rates.items():
+        print(f"{name:5}{np.median(rate):7.2f} images/s "
+              f"({rate.min():.2f} to {rate.max():.2f})")
+    print(f"fit has {share['median']:.1%} of the step's speed "
+          f"({share['min']:.1%} to {share['max']:.1%}), a checkpoint of "
+          f"{results['fit'][-1]['checkpoint_seconds']:.1f} s every "
+          f"{Reporting().checkpoint_every} updates included")
+    print(f"{seconds:.1f} s from the command to its first update")
+    if _OUTPUT.value:
+        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
+            json.dump({"hardware": hardware.describe_device(),
+                       "date": time.strftime("%Y-%m-%d"),
+                       "shape": _SHAPE.value, "data": _DATA.value,
+                       "share_of_step": share,
+                       "first_update_seconds": seconds, "rounds": results},
+                      file, indent=2)
+
+
+def prepare_step(image_size: int, filters: int,
+                 batch_size: int) -> Callable[[], dict[str, float]]:
+    """Returns what measures the bare step."""
+    precision = hardware.resolve_precision("auto")
+    return _measuring(steps.make_repeated_step(
+        image_size, filters, batch_size, precision), batch_size=batch_size)
+
+
+def prepare_fit(image_size: int, filters: int, batch_size: int,
+                data: str) -> Callable[[], dict[str, float]]:
+    """Returns what measures updates as fit makes them."""
+    folder = tempfile.mkdtemp()
+    config = Config(
+        data=Data(data=data, image_size=image_size, batch_size=batch_size),
+        networks=Networks(base_filters=filters),
+        reporting=Reporting(workdir=folder))
+    training, source, _ = session.prepare(config, Workers(config),
+                                          Interruption())
+    update = training.make_update(source)
+    update()
+    started = time.monotonic()
+    training.save()
+    return _measuring(update, batch_size=batch_size,
+                      checkpoint_seconds=time.monotonic() - started)
+
+
+def _measuring(update: Callable[[], Any], *, batch_size: int,
+               checkpoint_seconds: float = 0.0
+               ) -> Callable[[], dict[str, float]]:
+    def seconds_of(num_updates):
+        started = time.monotonic()
+        for _ in range(num_updates):
+            update()
+        return (time.monotonic() - started) / num_updates
+
+    seconds_of(1)  # tracing
+    num_updates = max(1, round(_SECONDS / seconds_of(2)))
+
+    def measure() -> dict[str, float]:
+        update()  # threads and caches that others have used meanwhile
+        seconds = seconds_of(num_updates)
+        seconds += checkpoint_seconds / Reporting().checkpoint_every
+        return {"images_per_second": batch_size / seconds,
+                "checkpoint_seconds": checkpoint_seconds}
+
+    return measure
+
+
+def first_update_seconds(image_size: int, filters: int, batch_size: int, *,
+                         data: str) -> float:
+    """Seconds from `fit`'s start to its first update, the median of three."""
+    def once() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.monotonic()
+            with subprocess.Popen(
+                    [sys.executable, "-m", "pix2pix_color.fit",
+                     f"--data={data}", f"--image_size={image_size}",
+                     f"--base_filters={filters}",
+                     f"--batch_size={batch_size}", "--log_every=1",
+                     f"--workdir={folder}/run"],
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                    text=True) as process:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if "step 1:" in line or line.startswith("step 1 "):
+                        seconds = time.monotonic() - started
+                        process.kill()
+                        return seconds
+        raise InputError(f"--data={data} cannot be trained on")
+
+    return float(np.median([once() for _ in range(3)]))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,67 @@
+"""What the benchmarks of the training step share."""
+
+from typing import Any, Callable
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines.errors import InputError
+from pix2pix_color.config import Config, Data, Networks
+from pix2pix_color.training.train_state import TrainState
+from pix2pix_color.training.train_step import make_train_step
+
+
+def parse_shape(shape: str) -> tuple[int, int, int]:
+    """Reads IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.
+
+    Raises:
+      InputError: it is written otherwise.
+    """
+    try:
+        image_size, filters, batch_size = map(int, shape.split("x"))
+    except ValueError:
+        raise InputError(f"--shapes={shape}: write IMAGE_SIZExBASE_FILTERSx"
+                         f"BATCH_SIZE, such as 256x64x16") from None
+    return image_size, filters, batch_size
+
+
+def config_of(image_size: int, filters: int, batch_size: int) -> Config:
+    return Config(data=Data(image_size=image_size, batch_size=batch_size),
+                  networks=Networks(base_filters=filters))
+
+
+def make_repeated_step(image_size: int, filters: int, batch_size: int,
+                       precision: str) -> Callable[[], float]:
+    """Returns what makes an update on always the same batch of noise."""
+    config = config_of(image_size, filters, batch_size)
+    state = TrainState.create(config, precision=precision)
+    step = make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+    noise = tf.random.stateless_uniform(
+        [batch_size, image_size, image_size, 3], [0, 0], -1.0, 1.0)
+    condition, target = noise[..., :1], noise[..., 1:]
+    return lambda: float(step(condition, target).generator)
+
+
+def gflop_an_image(config: Config) -> float:
+    """Work of one update a picture: multiplications and additions in 1e9.
+
+    A network's backward pass is twice its forward pass. The generator goes
+    forward and back once; the discriminator forward and back on the real and
+    on the fake picture, and forward and back to its input for the generator.
+    """
+    state = TrainState.create(config, precision="float32", pretrained=False)
+    generator, discriminator = (
+        sum(map(_gflop, network.layers))
+        for network in (state.generator, state.discriminator))
+    return 3 * generator + 8 * discriminator
+
+
+def _gflop(layer: Any) -> float:
+    """Work of a layer's forward pass on one picture."""
+    kernel = getattr(layer, "kernel", None)
+    if kernel is None:
+        return 0.0
+    # A transposed convolution goes over its input's places.
+    places = (layer.input if "transpose" in type(layer).__name__.lower()
+              else layer.output).shape[1:3]
+    return 2 * np.prod(kernel.shape) * np.prod(places) / 1e9
