@@ -34,6 +34,7 @@ from pix2pix_color.networks import matmul_convolution
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import StepLosses, make_pure_step
 
@@ -64,8 +65,7 @@ def write(path: str, config: Config, *, precision: str,
               for channels in (space.condition_channels,
                                space.target_channels)]
     step = tf.function(
-        make_pure_step(state, gan_weight=config.training.gan_weight,
-                       l1_weight=config.training.l1_weight),
+        make_pure_step(state, adversarial_objective(config.training)),
         autograph=False, jit_compile=True)
     with matmul_convolution.left_to_keras():
         compiler = step.experimental_get_compiler_ir(*inputs)

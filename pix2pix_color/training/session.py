@@ -173,6 +173,9 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
         _say("resuming", f"at step {state.step_number} of {total_steps}")
     else:
         _say("training", f"{total_steps} steps of {config.data.batch_size}")
+    pretrain_steps = config.pretrain_steps(len(train_source))
+    if pretrain_steps > state.step_number:
+        _say("", f"up to step {pretrain_steps} with the L1 loss alone")
 
     rejected = pipeline.RejectedExamples(config.data.max_bad_fraction,
                                          known=journal.rejected)
