@@ -169,8 +169,9 @@ def _named_variables(state: TrainState) -> dict[str, tf.Variable]:
     """Every variable of a state by a name of its own."""
     named: dict[str, tf.Variable] = {"step": state.step}
     for part in ("generator", "discriminator", "generator_optimizer",
-                 "discriminator_optimizer"):
-        for place, variable in enumerate(getattr(state, part).variables):
+                 "discriminator_optimizer", "average"):
+        variables = getattr(getattr(state, part), "variables", [])
+        for place, variable in enumerate(variables):
             # Keras numbers the optimizers that a process makes.
             name = variable.path.rpartition("/")[2]
             named[f"{part}/{place}/{name}"] = variable.value

@@ -166,7 +166,8 @@ def make_pure_step(
             moving_average.follow(state, strategy=tf.distribute.get_strategy())
             return 0
 
-        tf.cond(finite, follow, lambda: 0)
+        if state.average is not None:
+            tf.cond(finite, follow, lambda: 0)
         return step_losses, finite
 
     return pure_step
