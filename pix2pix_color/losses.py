@@ -8,7 +8,7 @@ Logits are [N, h, w, 1], one a patch, or [N, 1], one a whole image.
 """
 
 import functools
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -120,14 +120,18 @@ def discriminator_loss(real_loss: tf.Tensor,
     return (real_loss + fake_loss) / 2.0
 
 
-def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor) -> tf.Tensor:
+def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor, *,
+            weights: Optional[tf.Tensor] = None) -> tf.Tensor:
     """Mean absolute difference (equation 3).
 
     Args:
       real_target: float32 [N, S, S, D].
       fake_target: float32 [N, S, S, D].
+      weights: float32 [N, S, S, 1], what each pixel counts; none for 1.
 
     Returns:
       float32 [], mean over all elements, in the target's scale.
     """
-    return tf.reduce_mean(tf.abs(real_target - fake_target))
+    difference = tf.abs(real_target - fake_target)
+    return tf.reduce_mean(
+        difference if weights is None else weights * difference)

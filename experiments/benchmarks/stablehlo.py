@@ -76,7 +76,8 @@ def write(path: str, config: Config, *, precision: str,
     handles = [id(handle) for handle in
                step.get_concrete_function(*inputs).captured_inputs]
     arrays = [values[handle] for handle in handles]
-    is_updated = [not names[handle].endswith("learning_rate")
+    is_updated = [not names[handle].endswith(
+        ("learning_rate", "color_weights"))
                   for handle in handles]
     _require_outputs(compiler(stage="stablehlo"), [
         array for array, updated in zip(arrays, is_updated) if updated])
@@ -175,6 +176,8 @@ def _named_variables(state: TrainState) -> dict[str, tf.Variable]:
             # Keras numbers the optimizers that a process makes.
             name = variable.path.rpartition("/")[2]
             named[f"{part}/{place}/{name}"] = variable.value
+    if state.color_weights is not None:
+        named["color_weights"] = state.color_weights
     return named
 
 

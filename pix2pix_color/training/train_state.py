@@ -9,6 +9,7 @@ from data_pipelines import color
 from pix2pix_color.config import Config
 from pix2pix_color.networks import (dcgan, encoder_weights, layers, patchgan,
                                     resnet_unet, unet)
+from pix2pix_color.training import rarity
 from pix2pix_color.training.fused_adam import FusedAdam
 
 GENERATORS: dict[str, Callable[..., keras.Model]] = {
@@ -36,6 +37,8 @@ class TrainState(tf.Module):
       average: a generator with the moving average of generator's weights
         (moving_average.py), or None.
       ema_decay: how slowly the average moves.
+      color_weights: float32 variable [NUM_BINS**2] of rarity.py, ones until
+        the photographs were counted; or None.
       step: int64 variable, number of completed updates.
       next_ordinals: int64 variable [num_workers], the first example of each
         worker's part of the training stream (data_pipelines.pipeline) that was
@@ -47,13 +50,17 @@ class TrainState(tf.Module):
                  discriminator_optimizer: keras.optimizers.Optimizer,
                  step: tf.Variable, num_workers: int = 1,
                  average: Optional[keras.Model] = None,
-                 ema_decay: float = 0.0) -> None:
+                 ema_decay: float = 0.0,
+                 weighs_colors: bool = False) -> None:
         super().__init__(name="train_state")
         self.generator = generator
         self.discriminator = discriminator
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         self.average, self.ema_decay = average, ema_decay
+        self.color_weights = tf.Variable(
+            tf.ones([rarity.NUM_BINS**2]), trainable=False,
+            name="color_weights") if weighs_colors else None
         self.step = step
         # Of any length, since another number of workers may have saved it.
         self.next_ordinals = tf.Variable(
@@ -71,12 +78,15 @@ class TrainState(tf.Module):
 
     def tensors(self) -> dict[str, Any]:
         """What a checkpoint holds, by its names on disk."""
-        average = {} if self.average is None else {"average": self.average}
+        optional = {"average": self.average,
+                    "color_weights": self.color_weights}
         return dict(
             generator=self.generator, discriminator=self.discriminator,
             generator_optimizer=self.generator_optimizer,
             discriminator_optimizer=self.discriminator_optimizer,
-            step=self.step, next_ordinals=self.next_ordinals, **average)
+            step=self.step, next_ordinals=self.next_ordinals,
+            **{name: part for name, part in optional.items()
+               if part is not None})
 
     def variables_of_all(self) -> list[tf.Variable]:
         """The variables that must be equal on all workers."""
@@ -85,6 +95,7 @@ class TrainState(tf.Module):
                    self.generator_optimizer, self.discriminator_optimizer,
                    self.average)
                   if part is not None for variable in part.variables),
+                *([] if self.color_weights is None else [self.color_weights]),
                 self.step, self.next_ordinals]
 
     def share_out(self, num_workers: int) -> None:
@@ -159,6 +170,7 @@ class TrainState(tf.Module):
         return cls(
             generator=generator, discriminator=discriminator, average=average,
             ema_decay=config.training.ema_decay,
+            weighs_colors=config.training.rarity_weight > 0,
             generator_optimizer=_make_optimizer(
                 config, config.training.learning_rate),
             discriminator_optimizer=_make_optimizer(

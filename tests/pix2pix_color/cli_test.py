@@ -28,6 +28,7 @@ def other_value(field, default):
         return choices[-1]
     special = {"image_size": 64, "resize_size": 300, "profile_steps": "2,4",
                "pretrain_epochs": 1.5, "label_smoothing": 0.1,
+               "rarity_weight": 0.5,
                "ema_decay": 0.999}
     if isinstance(default, str):
         return special.get(field.name, "a b")
