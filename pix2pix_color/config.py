@@ -172,8 +172,8 @@ class Training:
         choices=("constant", "linear", "plateau"))
     lr_decay_start: float = option(
         0.5, "Share of the updates after --pretrain_epochs from which on "
-        "--lr_schedule=linear lowers the learning rates.", minimum=0.0,
-        maximum=1.0)
+        "--lr_schedule=linear lowers the learning rates; another --epochs "
+        "moves it.", minimum=0.0, maximum=1.0)
     plateau_metric: str = option(
         "ab_l1", "The evaluation's number that --lr_schedule=plateau watches.",
         choices=METRICS)

@@ -102,7 +102,7 @@ class Summaries:
     def write_losses(self, losses: Mapping[str, float], *, step: int,
                      learning_rates: Mapping[str, float],
                      images_per_second: float, rejected: int,
-                     stage: int = 1) -> None:
+                     stage: int) -> None:
         """Writes one point of every training curve.
 
         Args:
