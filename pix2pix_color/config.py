@@ -6,9 +6,13 @@ change when a run is resumed; every other one is part of what the run is.
 """
 
 import dataclasses
+import fractions
 import math
 import re
 from typing import Any, Iterator, Optional, Sequence
+
+# The evaluation's numbers that training can go by.
+METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap")
 
 
 class ConfigError(ValueError):
@@ -125,17 +129,67 @@ class Training:
         200, "How many times to go through the photographs; see --steps.",
         minimum=1, resumable=True)
     steps: int = option(
-        0, "Total number of updates, over all resumed parts of the run; 0 "
-        "follows --epochs.", minimum=0, resumable=True)
+        0, "Total number of updates, over all resumed parts of the run, "
+        "pretraining included; 0 follows --epochs.", minimum=0, resumable=True)
+    pretrain_epochs: float = option(
+        0.0, "How many times to go through the photographs before --epochs "
+        "with the L1 loss alone; the discriminator does not learn.",
+        minimum=0.0)
+    pretrain_learning_rate: float = option(
+        1e-4, "Adam's learning rate in --pretrain_epochs; the generator's Adam "
+        "begins anew after them.", minimum=0.0)
+    freeze_encoder: bool = option(
+        False, "Leave the encoder of resnet18_unet as it is during "
+        "--pretrain_epochs.")
+    gan_loss: str = option(
+        "vanilla", "How the discriminator tells real from fake: vanilla is "
+        "cross-entropy, lsgan squared distance to the label, hinge a margin.",
+        choices=("vanilla", "lsgan", "hinge"))
     gan_weight: float = option(
         1.0, "Weight of the adversarial loss in the generator's.", minimum=0.0)
+    label_smoothing: float = option(
+        0.0, "How far below 1 the label of real photographs lies when the "
+        "discriminator learns.", minimum=0.0, maximum=0.5)
     l1_weight: float = option(
         100.0, "Weight of the L1 loss in the generator's (pix2pix's lambda).",
         minimum=0.0)
+    rarity_weight: float = option(
+        0.0, "How much more the L1 loss counts rare colors, by their share of "
+        "up to 1000 training photographs: 0 counts all alike, 0.5 as Zhang et "
+        "al. 2016; for --color_space=lab.", minimum=0.0, maximum=0.99)
     learning_rate: float = option(
         2e-4, "Adam's learning rate for the generator.", minimum=0.0)
     discriminator_learning_rate: float = option(
         2e-4, "Adam's learning rate for the discriminator.", minimum=0.0)
+    discriminator_steps: float = option(
+        1.0, "Updates of the discriminator to one of the generator: 0.5 is one "
+        "every second time; 2 is two, both on the same photographs.",
+        minimum=0.01)
+    lr_schedule: str = option(
+        "constant", "What becomes of both learning rates after "
+        "--pretrain_epochs: linear lowers them to zero at the run's last "
+        "update, plateau lowers them whenever the evaluation does not improve.",
+        choices=("constant", "linear", "plateau"))
+    lr_decay_start: float = option(
+        0.5, "Share of the updates after --pretrain_epochs from which on "
+        "--lr_schedule=linear lowers the learning rates; another --epochs "
+        "moves it.", minimum=0.0, maximum=1.0)
+    plateau_metric: str = option(
+        "ab_l1", "The evaluation's number that --lr_schedule=plateau watches.",
+        choices=METRICS)
+    plateau_factor: float = option(
+        0.5, "What --lr_schedule=plateau multiplies the learning rates with.",
+        minimum=0.0, maximum=1.0)
+    plateau_patience: int = option(
+        3, "How many evaluations in a row without a new best make a plateau.",
+        minimum=1)
+    plateau_floor: float = option(
+        1e-6, "The learning rate that --lr_schedule=plateau does not go below.",
+        minimum=0.0)
+    ema_decay: float = option(
+        0.0, "How slowly a moving average of the generator's weights moves, "
+        "which is evaluated, drawn and exported in their place: 0.999 averages "
+        "over about 1000 updates; 0 makes none.", minimum=0.0, maximum=0.999999)
     precision: str = option(
         "auto", "Arithmetic of the networks; auto takes mixed_bfloat16 where "
         "the hardware has it and float32 elsewhere; mixed_float16 is for GPUs "
@@ -186,8 +240,7 @@ class Reporting:
         minimum=1, resumable=True)
     best_metric: str = option(
         "ab_l1", "The evaluation's number that tells the best checkpoint.",
-        choices=("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap"),
-        resumable=True)
+        choices=METRICS, resumable=True)
     profile_steps: str = option(
         "", "FIRST,LAST updates to record for TensorBoard's profile page.",
         resumable=True)
@@ -210,6 +263,7 @@ class Config:
         for field, value in self.options():
             _check_bounds(field, value)
         self._check_networks()
+        self._check_training()
         if 0 < self.data.resize_size < size:
             raise ConfigError(
                 f"--resize_size={self.data.resize_size} must be at least "
@@ -265,12 +319,43 @@ class Config:
                 f"--discriminator=patchgan alone, not of "
                 f"{networks.discriminator}")
 
+    def _check_training(self) -> None:
+        training, networks = self.training, self.networks
+        if training.gan_loss == "hinge" and training.label_smoothing:
+            raise ConfigError(
+                f"--label_smoothing={training.label_smoothing} needs "
+                f"--gan_loss=vanilla or lsgan: hinge has no labels")
+        if training.freeze_encoder and networks.generator != "resnet18_unet":
+            raise ConfigError(
+                f"--freeze_encoder needs --generator=resnet18_unet, not "
+                f"{networks.generator}")
+        if training.rarity_weight and networks.color_space != "lab":
+            raise ConfigError(
+                f"--rarity_weight={training.rarity_weight} needs "
+                f"--color_space=lab, not {networks.color_space}")
+        defaults = Training()
+        for name, (other, is_met, needed) in _NEEDS.items():
+            value = getattr(training, name)
+            if (value != getattr(defaults, name)
+                    and not is_met(getattr(training, other))):
+                raise ConfigError(
+                    f"--{name}={value} needs --{other}{needed}, not "
+                    f"{getattr(training, other)}")
+
+    def pretrain_steps(self, num_train_examples: int) -> int:
+        """Updates of the L1 loss alone; --steps may end the run before."""
+        return self._num_steps(_exact(self.training.pretrain_epochs),
+                               num_train_examples)
+
     def total_steps(self, num_train_examples: int) -> int:
         """Updates of the whole run."""
-        if self.training.steps:
-            return self.training.steps
-        num_examples = self.training.epochs * num_train_examples
-        return -(-num_examples // self.data.batch_size)
+        training = self.training
+        return training.steps or self._num_steps(
+            _exact(training.pretrain_epochs) + training.epochs,
+            num_train_examples)
+
+    def _num_steps(self, epochs: fractions.Fraction, num_examples: int) -> int:
+        return math.ceil(epochs * num_examples / self.data.batch_size)
 
     def profiled_steps(self) -> tuple[int, int]:
         """The first and the last update to record; (0, 0) for none."""
@@ -291,6 +376,24 @@ class Config:
 
 
 GROUPS = tuple(field.name for field in dataclasses.fields(Config))
+
+
+# What an option of Training means nothing without: another one, what that must
+# satisfy, and how to say so.
+_NEEDS = {
+    "pretrain_learning_rate": ("pretrain_epochs", bool, " above 0"),
+    "freeze_encoder": ("pretrain_epochs", bool, " above 0"),
+    "lr_decay_start": ("lr_schedule", "linear".__eq__, "=linear"),
+    **dict.fromkeys(
+        ("plateau_metric", "plateau_factor", "plateau_patience",
+         "plateau_floor"),
+        ("lr_schedule", "plateau".__eq__, "=plateau")),
+}
+
+
+def _exact(value: float) -> fractions.Fraction:
+    """The decimal number that was written on the command line."""
+    return fractions.Fraction(repr(value))
 
 
 def allowed_values(field: dataclasses.Field) -> str:

@@ -1,26 +1,109 @@
 """The losses of pix2pix: pure functions on tensors, scalars in float32.
 
 Isola et al. 2017 (arXiv:1611.07004), equations 1 to 4, in the non-saturating
-form that the paper trains with (section 3.3).
+form that the paper trains with (section 3.3), and two other ways to tell real
+from fake.
+
+Logits are [N, h, w, 1], one a patch, or [N, 1], one a whole image.
 """
+
+import functools
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
 
-def cross_entropy(logits: tf.Tensor, *, is_real: bool) -> tf.Tensor:
-    """Binary cross-entropy of patch logits against one label.
+def cross_entropy(logits: tf.Tensor, *, is_real: bool,
+                  label_smoothing: float = 0.0) -> tf.Tensor:
+    """Binary cross-entropy of logits against one label (Goodfellow 2014).
 
     Args:
-      logits: float [N, h, w, 1], before the sigmoid.
-      is_real: the label of every patch.
+      logits: float [N, h, w, 1] or [N, 1], before the sigmoid.
+      is_real: the label of all of them.
+      label_smoothing: how far below 1 the label of what is real lies; 0 stays
+        0 (one-sided, Salimans et al. 2016, arXiv:1606.03498, section 3.4).
 
     Returns:
-      float32 [], mean over all patches. log(2) for logits of zero.
+      float32 [], mean over all logits. log(2) for logits of zero.
     """
     logits = tf.cast(logits, tf.float32)
-    labels = tf.fill(tf.shape(logits), 1.0 if is_real else 0.0)
+    labels = tf.fill(tf.shape(logits), _label(is_real, label_smoothing))
     return tf.reduce_mean(
         tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
+
+
+def least_squares(logits: tf.Tensor, *, is_real: bool,
+                  label_smoothing: float = 0.0) -> tf.Tensor:
+    """Squared distance to the label (Mao et al. 2017, arXiv:1611.04076, eq. 9).
+
+    The equation's one half is left out, as the implementations of pix2pix do:
+    discriminator_loss halves, and for the generator it is --gan_weight's.
+
+    Args:
+      logits: float [N, h, w, 1] or [N, 1]; no sigmoid follows.
+      is_real: the label of all of them, 1 or 0.
+      label_smoothing: as of cross_entropy.
+
+    Returns:
+      float32 [], mean over all logits.
+    """
+    return tf.reduce_mean(tf.square(
+        tf.cast(logits, tf.float32) - _label(is_real, label_smoothing)))
+
+
+def hinge(logits: tf.Tensor, *, is_real: bool) -> tf.Tensor:
+    """The discriminator's hinge loss, which is content beyond a margin of 1.
+
+    Lim and Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957),
+    equation 16.
+
+    Args:
+      logits: float [N, h, w, 1] or [N, 1]; no sigmoid follows.
+      is_real: whether they should lie above 1 or below -1.
+
+    Returns:
+      float32 [], mean over all logits. 1 for logits of zero.
+    """
+    logits = tf.cast(logits, tf.float32)
+    return tf.reduce_mean(tf.nn.relu(1.0 - logits if is_real
+                                     else 1.0 + logits))
+
+
+def negative_mean(logits: tf.Tensor) -> tf.Tensor:
+    """The generator's side of hinge (Miyato et al. 2018, equation 17).
+
+    Args:
+      logits: float [N, h, w, 1] or [N, 1], of the fake target.
+
+    Returns:
+      float32 [].
+    """
+    return -tf.reduce_mean(tf.cast(logits, tf.float32))
+
+
+def _label(is_real: bool, label_smoothing: float) -> float:
+    return 1.0 - label_smoothing if is_real else 0.0
+
+
+class GanLoss(NamedTuple):
+    """The two sides of one game.
+
+    Attributes:
+      judge: the discriminator's loss of logits, given is_real.
+      fool: the generator's loss of the fake target's logits.
+    """
+
+    judge: Callable[..., tf.Tensor]
+    fool: Callable[[tf.Tensor], tf.Tensor]
+
+
+GAN_LOSSES = {
+    "vanilla": GanLoss(cross_entropy,
+                       functools.partial(cross_entropy, is_real=True)),
+    "lsgan": GanLoss(least_squares,
+                     functools.partial(least_squares, is_real=True)),
+    "hinge": GanLoss(hinge, negative_mean),
+}
 
 
 def discriminator_loss(real_loss: tf.Tensor,
@@ -28,8 +111,8 @@ def discriminator_loss(real_loss: tf.Tensor,
     """The discriminator's objective, halved to slow it down (section 3.3).
 
     Args:
-      real_loss: float32 [], its cross-entropy on real targets.
-      fake_loss: float32 [], its cross-entropy on fake targets.
+      real_loss: float32 [], how it judges real targets.
+      fake_loss: float32 [], how it judges fake targets.
 
     Returns:
       float32 [].
@@ -37,26 +120,18 @@ def discriminator_loss(real_loss: tf.Tensor,
     return (real_loss + fake_loss) / 2.0
 
 
-def adversarial_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """How far the discriminator is from taking the fake for real.
-
-    Args:
-      fake_logits: float [N, h, w, 1], the discriminator's of the fake target.
-
-    Returns:
-      float32 [], mean over all patches.
-    """
-    return cross_entropy(fake_logits, is_real=True)
-
-
-def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor) -> tf.Tensor:
+def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor, *,
+            weights: Optional[tf.Tensor] = None) -> tf.Tensor:
     """Mean absolute difference (equation 3).
 
     Args:
       real_target: float32 [N, S, S, D].
       fake_target: float32 [N, S, S, D].
+      weights: float32 [N, S, S, 1], what each pixel counts; none for 1.
 
     Returns:
       float32 [], mean over all elements, in the target's scale.
     """
-    return tf.reduce_mean(tf.abs(real_target - fake_target))
+    difference = tf.abs(real_target - fake_target)
+    return tf.reduce_mean(
+        difference if weights is None else weights * difference)

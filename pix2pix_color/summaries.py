@@ -101,7 +101,8 @@ class Summaries:
 
     def write_losses(self, losses: Mapping[str, float], *, step: int,
                      learning_rates: Mapping[str, float],
-                     images_per_second: float, rejected: int) -> None:
+                     images_per_second: float, rejected: int,
+                     stage: int) -> None:
         """Writes one point of every training curve.
 
         Args:
@@ -110,6 +111,7 @@ class Summaries:
           learning_rates: network -> its optimizer's current rate.
           images_per_second: since the last point.
           rejected: how many photographs could not be read so far.
+          stage: 0 in pretraining, 1 with the adversarial loss.
         """
         with self._train.as_default(step):
             for name, value in losses.items():
@@ -118,6 +120,7 @@ class Summaries:
                 tf.summary.scalar(f"learning_rate/{network}", rate)
             tf.summary.scalar("images_per_second", images_per_second)
             tf.summary.scalar("rejected_photographs", rejected)
+            tf.summary.scalar("stage", stage)
 
     def write_metrics(self, means: Mapping[str, float], *,
                       step: int) -> None:

@@ -34,6 +34,7 @@ from pix2pix_color.networks import matmul_convolution
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import StepLosses, make_pure_step
 
@@ -64,8 +65,7 @@ def write(path: str, config: Config, *, precision: str,
               for channels in (space.condition_channels,
                                space.target_channels)]
     step = tf.function(
-        make_pure_step(state, gan_weight=config.training.gan_weight,
-                       l1_weight=config.training.l1_weight),
+        make_pure_step(state, adversarial_objective(config.training)),
         autograph=False, jit_compile=True)
     with matmul_convolution.left_to_keras():
         compiler = step.experimental_get_compiler_ir(*inputs)
@@ -76,7 +76,8 @@ def write(path: str, config: Config, *, precision: str,
     handles = [id(handle) for handle in
                step.get_concrete_function(*inputs).captured_inputs]
     arrays = [values[handle] for handle in handles]
-    is_updated = [not names[handle].endswith("learning_rate")
+    is_updated = [not names[handle].endswith(
+        ("learning_rate", "color_weights"))
                   for handle in handles]
     _require_outputs(compiler(stage="stablehlo"), [
         array for array, updated in zip(arrays, is_updated) if updated])
@@ -169,11 +170,14 @@ def _named_variables(state: TrainState) -> dict[str, tf.Variable]:
     """Every variable of a state by a name of its own."""
     named: dict[str, tf.Variable] = {"step": state.step}
     for part in ("generator", "discriminator", "generator_optimizer",
-                 "discriminator_optimizer"):
-        for place, variable in enumerate(getattr(state, part).variables):
+                 "discriminator_optimizer", "average"):
+        variables = getattr(getattr(state, part), "variables", [])
+        for place, variable in enumerate(variables):
             # Keras numbers the optimizers that a process makes.
             name = variable.path.rpartition("/")[2]
             named[f"{part}/{place}/{name}"] = variable.value
+    if state.color_weights is not None:
+        named["color_weights"] = state.color_weights
     return named
 
 

@@ -35,7 +35,7 @@ def make_repeated_step(image_size: int, filters: int, batch_size: int,
     """Returns what makes an update on always the same batch of noise."""
     config = config_of(image_size, filters, batch_size)
     state = TrainState.create(config, precision=precision)
-    step = make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+    step = make_train_step(state)
     noise = tf.random.stateless_uniform(
         [batch_size, image_size, image_size, 3], [0, 0], -1.0, 1.0)
     condition, target = noise[..., :1], noise[..., 1:]

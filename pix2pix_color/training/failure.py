@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from typing import Any, Iterator
+from typing import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -16,16 +16,14 @@ from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
-from pix2pix_color.training.train_step import find_non_finite
 
 _NAMED = 5
 
 
 @contextlib.contextmanager
 def explained(*, config: Config, state: TrainState, journal: Journal,
-              batch: pipeline.TrainingBatch, inputs: tuple[Any, Any],
-              strategy: tf.distribute.Strategy,
-              checkpoints: Checkpoints) -> Iterator[None]:
+              batch: pipeline.TrainingBatch, checkpoints: Checkpoints,
+              find_non_finite: Callable[[], list[str]]) -> Iterator[None]:
     """Turns a failed update into a message that says what to do.
 
     Args:
@@ -33,9 +31,8 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
       state: what is updated.
       journal: saved with the state.
       batch: what the update is given, for a person to look at.
-      inputs: the same as the training step takes it.
-      strategy: the one that the step runs in.
       checkpoints: writes the state.
+      find_non_finite: train_step's, of this update.
 
     Raises:
       ConfigError: a loss or gradient is not finite, and the batch and the
@@ -43,8 +40,6 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
         before the update, but for batch normalization's averages and, where
         the generator's turn was refused, the discriminator's turn before it.
     """
-    weights = dict(gan_weight=config.training.gan_weight,
-                   l1_weight=config.training.l1_weight)
     try:
         with memory.explained(config, state):
             yield
@@ -61,7 +56,7 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
                      ordinal=batch.ordinal)
         except (ConfigError, OSError) as also:
             left = f"The batch could not be kept: {also}"
-        names = find_non_finite(state, *inputs, **weights, strategy=strategy)
+        names = find_non_finite()
         if not names:  # a bug, and no matter of the batch
             shutil.rmtree(folder, ignore_errors=True)
             raise

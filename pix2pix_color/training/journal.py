@@ -18,27 +18,36 @@ ACTIVITIES = ("waiting for data", "step", "evaluation", "summaries",
               "checkpoints")
 
 
+def is_better(value: float, other: float, *, metric: str) -> bool:
+    """Whether one value of an evaluation's metric is better than another."""
+    return value > other if metric in _RISING_METRICS else value < other
+
+
 @dataclasses.dataclass
 class Journal:
     """The record of a run up to its present step.
 
     Attributes:
       loss_sums: loss -> sum over the updates since the curves' last point.
-      num_losses: how many updates these are.
+      num_losses: loss -> how many updates these are; the discriminator may
+        not learn in all of them.
       evaluated_step: the last step that was evaluated.
       sampled_step: the last step that has a sample grid.
       best: of the best checkpoint its `step`, the `metric` that told it and
         its `value`; empty before the first evaluation.
+      plateau: what --lr_schedule=plateau has seen (schedules.py).
       rejected: photograph -> why it could not be read, over the whole run.
       seconds: activity -> seconds spent on it, over the whole run.
     """
 
     loss_sums: dict[str, float] = dataclasses.field(
         default_factory=lambda: dict.fromkeys(StepLosses._fields, 0.0))
-    num_losses: int = 0
+    num_losses: dict[str, int] = dataclasses.field(
+        default_factory=lambda: dict.fromkeys(StepLosses._fields, 0))
     evaluated_step: int = 0
     sampled_step: int = 0
     best: dict[str, Any] = dataclasses.field(default_factory=dict)
+    plateau: dict[str, Any] = dataclasses.field(default_factory=dict)
     rejected: dict[str, str] = dataclasses.field(default_factory=dict)
     seconds: dict[str, float] = dataclasses.field(
         default_factory=lambda: dict.fromkeys(ACTIVITIES, 0.0))
@@ -51,8 +60,8 @@ class Journal:
           TypeError, ValueError: it is something else.
         """
         journal, new = cls(**saved), cls()
-        if (journal.loss_sums.keys() != new.loss_sums.keys()
-                or journal.seconds.keys() != new.seconds.keys()):
+        if any(set(getattr(journal, name)) != set(getattr(new, name))
+               for name in ("loss_sums", "num_losses", "seconds")):
             raise ValueError("not the losses and activities of a journal")
         return journal
 
@@ -61,17 +70,22 @@ class Journal:
         return dataclasses.asdict(self)
 
     def add_losses(self, losses: StepLosses) -> None:
-        """Counts the losses of one update."""
+        """Counts the losses of one update, those that it has."""
         for name, loss in losses._asdict().items():
-            self.loss_sums[name] += float(loss)
-        self.num_losses += 1
+            if loss is not None:
+                self.loss_sums[name] += float(loss)
+                self.num_losses[name] += 1
 
     def take_mean_losses(self) -> dict[str, float]:
-        """The means since the curves' last point; begins anew."""
-        means = {name: total / self.num_losses
-                 for name, total in self.loss_sums.items()}
+        """The means since the curves' last point; begins anew.
+
+        A loss that no update had is left out.
+        """
+        means = {name: total / self.num_losses[name]
+                 for name, total in self.loss_sums.items()
+                 if self.num_losses[name]}
         self.loss_sums = dict.fromkeys(self.loss_sums, 0.0)
-        self.num_losses = 0
+        self.num_losses = dict.fromkeys(self.num_losses, 0)
         return means
 
     def note_evaluation(self, metrics: dict[str, float], *, step: int,
@@ -84,9 +98,9 @@ class Journal:
           metric: the one that decides.
         """
         self.evaluated_step = step
-        sign = -1 if metric in _RISING_METRICS else 1
         is_best = (self.best.get("metric") != metric
-                   or sign * metrics[metric] < sign * self.best["value"])
+                   or is_better(metrics[metric], self.best["value"],
+                                metric=metric))
         if is_best:
             self.best = {"step": step, "metric": metric,
                          "value": metrics[metric]}

@@ -1,6 +1,8 @@
 """The training loop: one page, the same for every system."""
 
 import dataclasses
+import functools
+import json
 import os
 import time
 from typing import Callable, Iterator, Optional
@@ -20,8 +22,9 @@ from pix2pix_color.training.interruption import Interruption
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.progress import Progress
 from pix2pix_color.training.reporter import Reporter
+from pix2pix_color.training.schedules import Schedule
 from pix2pix_color.training.train_state import TrainState
-from pix2pix_color.training.train_step import make_train_step
+from pix2pix_color.training.train_step import find_non_finite, make_train_step
 
 
 @dataclasses.dataclass
@@ -65,8 +68,8 @@ class Training:
           Interrupted: a signal came; the state is saved.
         """
         config, journal = self.config, self.journal
-        step, total_steps = self.state.step_number, config.total_steps(
-            len(source))
+        schedule = self._schedule(source)
+        step, total_steps = self.state.step_number, schedule.total_steps
         progress = Progress(first_step=step, total_steps=total_steps)
         rate = _Rate(journal, batch_size=config.data.batch_size)
         profile = _Profile(config)
@@ -76,7 +79,8 @@ class Training:
             return step > 0 and (step % every == 0 or step == total_steps)
 
         try:
-            evaluation = self._look(due, progress)  # if it was interrupted
+            # What is due may not have been done if it was interrupted.
+            evaluation = self._look(due, progress, schedule)
             if evaluation is not None:
                 self.save()
             while step < total_steps:
@@ -87,10 +91,11 @@ class Training:
                     rate.count_step()
                     progress.advance()
                     if due(config.reporting.log_every):
-                        self._draw_losses(progress, rate.take())
+                        self._draw_losses(progress, rate.take(),
+                                          stage=schedule.stage(step - 1))
                 if is_last:
                     raise Interrupted()
-                evaluation = self._look(due, progress)
+                evaluation = self._look(due, progress, schedule)
                 if (journal.best.get("step") == step
                         or due(config.reporting.checkpoint_every)):
                     self.save()
@@ -107,7 +112,12 @@ class Training:
         return evaluation
 
     def time_updates(self, source: Source, num_steps: int) -> list[float]:
-        """Seconds of each of the next updates, which are not saved."""
+        """Seconds of each of the next updates, which are not saved.
+
+        Those of pretraining, which are shorter, are passed over.
+        """
+        self.state.step.assign(max(
+            self.state.step_number, self._schedule(source).pretrain_steps))
         update, seconds = self.make_update(source), []
         for _ in range(num_steps):
             started = time.monotonic()
@@ -115,16 +125,20 @@ class Training:
             seconds.append(time.monotonic() - started)
         return seconds
 
+    def _schedule(self, source: Source) -> Schedule:
+        return Schedule(self.config, num_train_examples=len(source))
+
     def make_update(self, source: Source) -> Callable[[], bool]:
         """Returns what makes one update, and says whether to stop after it."""
         config, state, journal = self.config, self.state, self.journal
-        train_step = make_train_step(
-            state, gan_weight=config.training.gan_weight,
-            l1_weight=config.training.l1_weight,
-            strategy=self.workers.strategy,
+        strategy, schedule = self.workers.strategy, self._schedule(source)
+        # One compiled step for each thing that updates are for.
+        step_for = functools.cache(functools.partial(
+            make_train_step, state, strategy=strategy,
             jit_compile=hardware.resolve_jit_compile(
                 config.training.jit_compile,
-                num_replicas=self.workers.strategy.num_replicas_in_sync))
+                num_replicas=strategy.num_replicas_in_sync)))
+        set_rates = _LearningRates(state)
         batches = self._batches(source)
 
         def update() -> bool:
@@ -132,13 +146,19 @@ class Training:
                 batch = next(batches)
             inputs = (self.workers.split(batch.condition),
                       self.workers.split(batch.target))
+            step = state.step_number
+            objective = schedule.objective(step)
             with journal.timed("step"):
+                if 0 < step == schedule.pretrain_steps:
+                    state.forget_generator_moments()
+                set_rates(schedule.learning_rates(step, journal.plateau))
                 with failure.explained(
                         config=config, state=state, journal=journal,
-                        batch=batch, inputs=inputs,
-                        strategy=self.workers.strategy,
-                        checkpoints=self.checkpoints):
-                    journal.add_losses(train_step(*inputs))
+                        batch=batch, checkpoints=self.checkpoints,
+                        find_non_finite=functools.partial(
+                            find_non_finite, state, *inputs, objective,
+                            strategy=strategy)):
+                    journal.add_losses(step_for(objective)(*inputs))
                 next_ordinals, is_last = self.workers.finish_update(
                     int(batch.ordinal[-1]) + 1,
                     is_last=self.interruption.requested)
@@ -167,17 +187,17 @@ class Training:
             make_batches, source, seed=seed, part=part,
             first_ordinal=int(self.state.next_ordinals[part.worker]))
 
-    def _draw_losses(self, progress: Progress,
-                     images_per_second: float) -> None:
+    def _draw_losses(self, progress: Progress, images_per_second: float, *,
+                     stage: int) -> None:
         means = self.journal.take_mean_losses()
         progress.show_losses(means, step=self.state.step_number,
                              images_per_second=images_per_second)
         with self.journal.timed("summaries"):
             self.reporter.draw_losses(
-                means, images_per_second=images_per_second)
+                means, stage=stage, images_per_second=images_per_second)
 
-    def _look(self, due: Callable[[int], bool],
-              progress: Progress) -> Optional[Evaluation]:
+    def _look(self, due: Callable[[int], bool], progress: Progress,
+              schedule: Schedule) -> Optional[Evaluation]:
         """Draws samples and evaluates where that is due and not done yet."""
         reporting, journal = self.config.reporting, self.journal
         step, evaluation = self.state.step_number, None
@@ -188,11 +208,15 @@ class Training:
         if due(reporting.eval_every) and journal.evaluated_step < step:
             with journal.timed("evaluation"):
                 evaluation = self.reporter.evaluate()
-            journal.note_evaluation(evaluation.means(), step=step,
+            # Workers round differently, and must go on with the same rates.
+            metrics = json.loads(self.workers.text_of_chief(
+                json.dumps(evaluation.means())))
+            journal.note_evaluation(metrics, step=step,
                                     metric=reporting.best_metric)
+            journal.plateau = schedule.watch_plateau(
+                journal.plateau, metrics, step=step)
             progress.say(f"step {step}: evaluation " + "  ".join(
-                f"{name} {value:.2f}"
-                for name, value in evaluation.means().items()))
+                f"{name} {value:.2f}" for name, value in metrics.items()))
         return evaluation
 
     def save(self) -> None:
@@ -202,6 +226,22 @@ class Training:
             self.reporter.flush()
             if self.workers.is_chief:
                 self.checkpoints.save(self.journal)
+
+
+class _LearningRates:
+    """Sets a state's learning rates where they are others than before.
+
+    Args:
+      state: whose; what its optimizers were restored with does not count.
+    """
+
+    def __init__(self, state: TrainState) -> None:
+        self._state, self._rates = state, dict[str, float]()
+
+    def __call__(self, rates: dict[str, float]) -> None:
+        if rates != self._rates:
+            self._state.set_learning_rates(**rates)
+            self._rates = rates
 
 
 class _Profile:

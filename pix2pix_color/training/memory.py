@@ -18,6 +18,7 @@ from pix2pix_color.training.train_state import TrainState
 
 # Weight, gradient and Adam's two moments, all float32.
 _BYTES_A_PARAMETER = 16
+_BYTES_OF_AN_AVERAGE = 4
 # The discriminator sees each picture twice at a time, real and fake.
 _DISCRIMINATOR_PASSES = 2
 # Measured over estimated growth of a process's memory with the batch: 0.8 to
@@ -36,9 +37,11 @@ def estimate(state: TrainState, *, batch_size: int) -> int:
         np.prod(variable.shape) for network in
         (state.generator, state.discriminator)
         for variable in network.trainable_variables)
+    averaged = 0 if state.average is None else state.average.count_params()
     a_picture = (_output_bytes(state.generator)
                  + _DISCRIMINATOR_PASSES * _output_bytes(state.discriminator))
     return int(_RUNTIME_BYTES + parameters * _BYTES_A_PARAMETER
+               + averaged * _BYTES_OF_AN_AVERAGE
                + _OVERHEAD * batch_size * a_picture)
 
 

@@ -44,7 +44,8 @@ class Progress:
           step: number of completed updates.
           images_per_second: since the last call.
         """
-        shown = {label: f"{losses[name]:.3f}" for name, label in _SHOWN.items()}
+        shown = {label: f"{losses[name]:.3f}"
+                 for name, label in _SHOWN.items() if name in losses}
         shown["images/s"] = f"{images_per_second:.1f}"
         if self._bar is not None:
             self._bar.set_postfix(shown)

@@ -21,7 +21,7 @@ EVALUATION_BATCH = 8
 
 
 class Reporter:
-    """Evaluates and draws the state's generator, in inference mode.
+    """Evaluates and draws the state's inference_generator.
 
     Args:
       config: the run's.
@@ -43,7 +43,8 @@ class Reporter:
         self._rejected = rejected
         self._histograms = config.reporting.histograms
         self._predict = tf.function(
-            lambda condition: state.generator(condition, training=False),
+            lambda condition: state.inference_generator(
+                condition, training=False),
             autograph=False, reduce_retracing=True)
         self._drawn = self._first_photographs(eval_source)
 
@@ -53,17 +54,19 @@ class Reporter:
             source, image_size=self._image_size, batch_size=NUM_SAMPLES)
         return next(self._rejected.watch_evaluation(batches, source)).photo
 
-    def draw_losses(self, means: Mapping[str, float], *,
+    def draw_losses(self, means: Mapping[str, float], *, stage: int,
                     images_per_second: float) -> None:
         """Draws a point of each training curve.
 
         Args:
           means: loss -> mean since the last point.
+          stage: of the last update, as schedules.py numbers it.
           images_per_second: since the last point.
         """
         state = self._state
         self._summaries.write_losses(
-            means, step=state.step_number, images_per_second=images_per_second,
+            means, step=state.step_number, stage=stage,
+            images_per_second=images_per_second,
             rejected=len(self._rejected), learning_rates={
                 name: float(optimizer.learning_rate.value.numpy())
                 for name, optimizer in (

@@ -9,6 +9,7 @@ from data_pipelines import color
 from pix2pix_color.config import Config
 from pix2pix_color.networks import (dcgan, encoder_weights, layers, patchgan,
                                     resnet_unet, unet)
+from pix2pix_color.training import rarity
 from pix2pix_color.training.fused_adam import FusedAdam
 
 GENERATORS: dict[str, Callable[..., keras.Model]] = {
@@ -33,6 +34,11 @@ class TrainState(tf.Module):
       discriminator: [condition, target] -> logits.
       generator_optimizer: Adam with its moments.
       discriminator_optimizer: Adam with its moments.
+      average: a generator with the moving average of generator's weights
+        (moving_average.py), or None.
+      ema_decay: how slowly the average moves.
+      color_weights: float32 variable [NUM_BINS**2] of rarity.py, ones until
+        the photographs were counted; or None.
       step: int64 variable, number of completed updates.
       next_ordinals: int64 variable [num_workers], the first example of each
         worker's part of the training stream (data_pipelines.pipeline) that was
@@ -42,12 +48,19 @@ class TrainState(tf.Module):
     def __init__(self, *, generator: keras.Model, discriminator: keras.Model,
                  generator_optimizer: keras.optimizers.Optimizer,
                  discriminator_optimizer: keras.optimizers.Optimizer,
-                 step: tf.Variable, num_workers: int = 1) -> None:
+                 step: tf.Variable, num_workers: int = 1,
+                 average: Optional[keras.Model] = None,
+                 ema_decay: float = 0.0,
+                 weighs_colors: bool = False) -> None:
         super().__init__(name="train_state")
         self.generator = generator
         self.discriminator = discriminator
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
+        self.average, self.ema_decay = average, ema_decay
+        self.color_weights = tf.Variable(
+            tf.ones([rarity.NUM_BINS**2]), trainable=False,
+            name="color_weights") if weighs_colors else None
         self.step = step
         # Of any length, since another number of workers may have saved it.
         self.next_ordinals = tf.Variable(
@@ -65,18 +78,24 @@ class TrainState(tf.Module):
 
     def tensors(self) -> dict[str, Any]:
         """What a checkpoint holds, by its names on disk."""
+        optional = {"average": self.average,
+                    "color_weights": self.color_weights}
         return dict(
             generator=self.generator, discriminator=self.discriminator,
             generator_optimizer=self.generator_optimizer,
             discriminator_optimizer=self.discriminator_optimizer,
-            step=self.step, next_ordinals=self.next_ordinals)
+            step=self.step, next_ordinals=self.next_ordinals,
+            **{name: part for name, part in optional.items()
+               if part is not None})
 
     def variables_of_all(self) -> list[tf.Variable]:
         """The variables that must be equal on all workers."""
         return [*(variable.value for part in
                   (self.generator, self.discriminator,
-                   self.generator_optimizer, self.discriminator_optimizer)
-                  for variable in part.variables),
+                   self.generator_optimizer, self.discriminator_optimizer,
+                   self.average)
+                  if part is not None for variable in part.variables),
+                *([] if self.color_weights is None else [self.color_weights]),
                 self.step, self.next_ordinals]
 
     def share_out(self, num_workers: int) -> None:
@@ -87,6 +106,31 @@ class TrainState(tf.Module):
         if len(self.next_ordinals.numpy()) != num_workers:
             done = int(tf.reduce_sum(self.next_ordinals))
             self.next_ordinals.assign([done // num_workers] * num_workers)
+
+    def set_learning_rates(self, *, generator: float,
+                           discriminator: float) -> None:
+        """Sets both optimizers' rates for the updates that follow."""
+        self.generator_optimizer.learning_rate = generator
+        self.discriminator_optimizer.learning_rate = discriminator
+
+    def forget_generator_moments(self) -> None:
+        """Begins the generator's Adam anew, with moments of zero.
+
+        Where some variables have not been updated so far, their moments are
+        zero while Adam's correction for that (Kingma and Ba 2015, algorithm
+        1) would be over: their first steps would be 16 times too long.
+        """
+        # A LossScaleOptimizer has Adam inside.
+        adam = getattr(self.generator_optimizer, "inner_optimizer",
+                       self.generator_optimizer)
+        for variable in (adam.iterations, *adam._momentums,
+                         *adam._velocities):
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+
+    @property
+    def inference_generator(self) -> keras.Model:
+        """The generator that is evaluated, drawn and served."""
+        return self.generator if self.average is None else self.average
 
     def served_generator(
             self, config: Config,
@@ -101,7 +145,7 @@ class TrainState(tf.Module):
         generator = _build_generator(
             config, precision="float32", step=seed or layers.no_step,
             sampling=seed is not None)
-        generator.set_weights(self.generator.get_weights())
+        generator.set_weights(self.inference_generator.get_weights())
         return generator
 
     @classmethod
@@ -128,9 +172,15 @@ class TrainState(tf.Module):
                                      step=step.value)
         if pretrained and config.networks.encoder_weights:
             encoder_weights.load(generator, config.networks.encoder_weights)
+        discriminator = _build_discriminator(config, precision=precision)
+        average = None
+        if config.training.ema_decay:
+            average = _build_generator(config, precision=precision)
+            average.set_weights(generator.get_weights())
         return cls(
-            generator=generator,
-            discriminator=_build_discriminator(config, precision=precision),
+            generator=generator, discriminator=discriminator, average=average,
+            ema_decay=config.training.ema_decay,
+            weighs_colors=config.training.rarity_weight > 0,
             generator_optimizer=_make_optimizer(
                 config, config.training.learning_rate),
             discriminator_optimizer=_make_optimizer(

@@ -6,26 +6,54 @@ import keras
 import tensorflow as tf
 
 from pix2pix_color import losses
+from pix2pix_color.networks import resnet18
+from pix2pix_color.training import moving_average, rarity
 from pix2pix_color.training.train_state import TrainState
+
+
+class Objective(NamedTuple):
+    """What one update is for; the defaults are pix2pix's.
+
+    Attributes:
+      gan_loss: a key of losses.GAN_LOSSES.
+      gan_weight: weight of the adversarial loss in the generator's; with 0 the
+        discriminator has no say in it.
+      l1_weight: weight of the L1 loss in the generator's.
+      label_smoothing: of the real labels, in the discriminator's turn alone.
+      discriminator_updates: how often the discriminator learns in its turn,
+        each time from the same real and fake targets; 0 leaves its turn out.
+      freeze_encoder: whether the generator's pretrained encoder stays as it
+        is; its batch normalization still normalizes as in training.
+    """
+
+    gan_loss: str = "vanilla"
+    gan_weight: float = 1.0
+    l1_weight: float = 100.0
+    label_smoothing: float = 0.0
+    discriminator_updates: int = 1
+    freeze_encoder: bool = False
 
 
 class StepLosses(NamedTuple):
     """The losses of one update, each float32 [].
 
+    Those of the discriminator are None in an update without its turn, and of
+    the last time where it learned more than once.
+
     Attributes:
-      discriminator_real: cross-entropy on the photographs.
-      discriminator_fake: cross-entropy on the generator's.
+      discriminator_real: how it judges the photographs.
+      discriminator_fake: how it judges the generator's.
       discriminator: what the discriminator's step lowers.
-      generator_adversarial: cross-entropy towards being taken for real, times
-        its weight.
-      generator_l1: mean absolute difference to the photograph, times its
-        weight.
+      generator_adversarial: how far the discriminator is from taking the
+        generator's for real, times its weight.
+      generator_l1: mean absolute difference to the photograph, each color
+        as its rarity weighs it, times its weight.
       generator: what the generator's step lowers, the sum of these two.
     """
 
-    discriminator_real: tf.Tensor
-    discriminator_fake: tf.Tensor
-    discriminator: tf.Tensor
+    discriminator_real: Optional[tf.Tensor]
+    discriminator_fake: Optional[tf.Tensor]
+    discriminator: Optional[tf.Tensor]
     generator_adversarial: tf.Tensor
     generator_l1: tf.Tensor
     generator: tf.Tensor
@@ -35,8 +63,9 @@ class Gradients(NamedTuple):
     """Gradients of one update, each float32 like its variable.
 
     Attributes:
-      discriminator: of the discriminator's loss, by its trainable variables.
-      generator: of the generator's loss, by its trainable variables.
+      discriminator: of the discriminator's loss, by its trainable variables;
+        none in an update without its turn.
+      generator: of the generator's loss, by generator_variables.
     """
 
     discriminator: list[tf.Tensor]
@@ -44,14 +73,14 @@ class Gradients(NamedTuple):
 
 
 TrainStep = Callable[[tf.Tensor, tf.Tensor], StepLosses]
-# What becomes of a network's gradients: network, optimizer, loss, gradients;
+# What becomes of a network's gradients: variables, optimizer, loss, gradients;
 # returns the gradients as they were applied.
-Apply = Callable[[keras.Model, keras.optimizers.Optimizer, tf.Tensor,
+Apply = Callable[[list[Any], keras.optimizers.Optimizer, tf.Tensor,
                   list[tf.Tensor]], list[tf.Tensor]]
 
 
 def make_train_step(
-        state: TrainState, *, gan_weight: float, l1_weight: float,
+        state: TrainState, objective: Objective = Objective(), *,
         strategy: Optional[tf.distribute.Strategy] = None,
         jit_compile: bool = False) -> TrainStep:
     """Makes the compiled update.
@@ -60,9 +89,9 @@ def make_train_step(
     the losses are those of the whole batch.
 
     Args:
-      state: what is updated in place: networks, optimizers and step.
-      gan_weight: weight of the adversarial loss in the generator's.
-      l1_weight: weight of the L1 loss in the generator's.
+      state: what is updated in place: networks, optimizers, step and the
+        average of the generator's weights.
+      objective: what the update is for.
       strategy: the one that the state was made in; none for a single device.
       jit_compile: whether XLA compiles it, on a single device.
 
@@ -74,15 +103,15 @@ def make_train_step(
     strategy = strategy or tf.distribute.get_strategy()
     if jit_compile:
         return _asserting_finite(tf.function(
-            make_pure_step(state, gan_weight=gan_weight, l1_weight=l1_weight),
-            autograph=False, jit_compile=True))
+            make_pure_step(state, objective), autograph=False,
+            jit_compile=True))
 
     def replica_step(condition, real_target):
         step_losses, gradients = take_turns(
-            state, condition, real_target, gan_weight=gan_weight,
-            l1_weight=l1_weight, apply=_descend)
-        with tf.control_dependencies([gradients.discriminator[0],
-                                      gradients.generator[0]]):
+            state, condition, real_target, objective=objective,
+            apply=_descend)
+        with tf.control_dependencies(
+                [of_network[0] for of_network in gradients if of_network]):
             one = tf.constant(1, tf.int64) + 0  # only of a finite update
         state.step.assign_add(one)
         return step_losses
@@ -90,7 +119,9 @@ def make_train_step(
     @tf.function(autograph=False)
     def train_step(condition: tf.Tensor, real_target: tf.Tensor) -> StepLosses:
         per_replica = strategy.run(replica_step, (condition, real_target))
+        moving_average.follow(state, strategy=strategy)
         return StepLosses(*(
+            None if loss is None else
             strategy.reduce(tf.distribute.ReduceOp.MEAN, loss, axis=None)
             for loss in per_replica))
 
@@ -98,14 +129,13 @@ def make_train_step(
 
 
 def make_pure_step(
-        state: TrainState, *, gan_weight: float, l1_weight: float
+        state: TrainState, objective: Objective = Objective()
         ) -> Callable[[tf.Tensor, tf.Tensor], tuple[StepLosses, tf.Tensor]]:
     """Makes the update as XLA can have it, which knows no assertions.
 
     Args:
       state: what is updated in place.
-      gan_weight: weight of the adversarial loss in the generator's.
-      l1_weight: weight of the L1 loss in the generator's.
+      objective: what the update is for.
 
     Returns:
       A function of condition and real target, to be traced, that returns the
@@ -116,22 +146,28 @@ def make_pure_step(
                   ) -> tuple[StepLosses, tf.Tensor]:
         finite = tf.constant(True)
 
-        def descend_if_finite(network, optimizer, loss, gradients):
+        def descend_if_finite(variables, optimizer, loss, gradients):
             nonlocal finite
             finite &= tf.math.is_finite(_checksum(optimizer, loss, gradients))
 
             def descend():
-                optimizer.apply_gradients(
-                    zip(gradients, network.trainable_variables))
+                optimizer.apply_gradients(zip(gradients, variables))
                 return 0
 
             tf.cond(finite, descend, lambda: 0)
             return gradients
 
         step_losses, _ = take_turns(
-            state, condition, real_target, gan_weight=gan_weight,
-            l1_weight=l1_weight, apply=descend_if_finite)
+            state, condition, real_target, objective=objective,
+            apply=descend_if_finite)
         state.step.assign_add(tf.cast(finite, tf.int64))
+
+        def follow():
+            moving_average.follow(state, strategy=tf.distribute.get_strategy())
+            return 0
+
+        if state.average is not None:
+            tf.cond(finite, follow, lambda: 0)
         return step_losses, finite
 
     return pure_step
@@ -142,14 +178,16 @@ def _asserting_finite(step: Callable) -> TrainStep:
     def train_step(condition: tf.Tensor, real_target: tf.Tensor) -> StepLosses:
         step_losses, finite = step(condition, real_target)
         with tf.control_dependencies(
-                [tf.debugging.Assert(finite, list(step_losses))]):
-            return StepLosses(*map(tf.identity, step_losses))
+                [tf.debugging.Assert(finite, [step_losses.generator])]):
+            return StepLosses(*(
+                None if loss is None else tf.identity(loss)
+                for loss in step_losses))
 
     return train_step
 
 
 def take_turns(state: TrainState, condition: tf.Tensor,
-               real_target: tf.Tensor, *, gan_weight: float, l1_weight: float,
+               real_target: tf.Tensor, *, objective: Objective,
                apply: Apply) -> tuple[StepLosses, Gradients]:
     """The two turns of an update, on one replica.
 
@@ -161,41 +199,52 @@ def take_turns(state: TrainState, condition: tf.Tensor,
       state: the networks and their optimizers.
       condition: float32 [N, S, S, C], in -1..1.
       real_target: float32 [N, S, S, D], in -1..1.
-      gan_weight: weight of the adversarial loss in the generator's.
-      l1_weight: weight of the L1 loss in the generator's.
+      objective: what the update is for.
       apply: is given each network's gradients as soon as they are known, of
         the loss as its optimizer scales it, which only float16 needs.
     """
     generator, discriminator = state.generator, state.discriminator
+    judge, fool = losses.GAN_LOSSES[objective.gan_loss]
+    smoothed = ({"label_smoothing": objective.label_smoothing}
+                if objective.label_smoothing else {})
+    weights = (None if state.color_weights is None else
+               rarity.weigh(state.color_weights, real_target))
     with tf.GradientTape() as generator_tape:
         fake_target = generator(condition, training=True)
 
-    with tf.GradientTape() as discriminator_tape:
-        real_logits = discriminator([condition, real_target], training=True)
-        fake_logits = discriminator(
-            [condition, tf.stop_gradient(fake_target)], training=True)
-        real_loss = losses.cross_entropy(real_logits, is_real=True)
-        fake_loss = losses.cross_entropy(fake_logits, is_real=False)
-        discriminator_loss = losses.discriminator_loss(real_loss, fake_loss)
-        scaled_loss = state.discriminator_optimizer.scale_loss(
-            discriminator_loss)
-    discriminator_gradients = discriminator_tape.gradient(
-        scaled_loss, discriminator.trainable_variables)
-    discriminator_gradients = apply(
-        discriminator, state.discriminator_optimizer, discriminator_loss,
-        discriminator_gradients)
+    real_loss = fake_loss = discriminator_loss = None
+    discriminator_gradients: list[tf.Tensor] = []
+    for _ in range(objective.discriminator_updates):
+        with tf.GradientTape() as discriminator_tape:
+            real_logits = discriminator(
+                [condition, real_target], training=True)
+            fake_logits = discriminator(
+                [condition, tf.stop_gradient(fake_target)], training=True)
+            real_loss = judge(real_logits, is_real=True, **smoothed)
+            fake_loss = judge(fake_logits, is_real=False)
+            discriminator_loss = losses.discriminator_loss(
+                real_loss, fake_loss)
+            scaled_loss = state.discriminator_optimizer.scale_loss(
+                discriminator_loss)
+        variables = discriminator.trainable_variables
+        discriminator_gradients = apply(
+            variables, state.discriminator_optimizer, discriminator_loss,
+            discriminator_tape.gradient(scaled_loss, variables))
 
     with generator_tape:
-        fake_logits = discriminator([condition, fake_target], training=True)
-        adversarial_loss = gan_weight * losses.adversarial_loss(fake_logits)
-        l1_loss = l1_weight * losses.l1_loss(real_target, fake_target)
+        adversarial_loss = tf.constant(0.0)
+        if objective.gan_weight:
+            fake_logits = discriminator([condition, fake_target],
+                                        training=True)
+            adversarial_loss = objective.gan_weight * fool(fake_logits)
+        l1_loss = objective.l1_weight * losses.l1_loss(
+            real_target, fake_target, weights=weights)
         generator_loss = adversarial_loss + l1_loss
         scaled_loss = state.generator_optimizer.scale_loss(generator_loss)
-    generator_gradients = generator_tape.gradient(
-        scaled_loss, generator.trainable_variables)
+    variables = generator_variables(state, objective)
     generator_gradients = apply(
-        generator, state.generator_optimizer, generator_loss,
-        generator_gradients)
+        variables, state.generator_optimizer, generator_loss,
+        generator_tape.gradient(scaled_loss, variables))
 
     return StepLosses(
         discriminator_real=real_loss,
@@ -207,7 +256,20 @@ def take_turns(state: TrainState, condition: tf.Tensor,
     ), Gradients(discriminator_gradients, generator_gradients)
 
 
-def _descend(network, optimizer, loss, gradients):
+def generator_variables(state: TrainState, objective: Objective) -> list[Any]:
+    """What the generator's turn updates: all but an encoder that is frozen.
+
+    trainable=False would make the encoder's batch normalization that of
+    inference, even in training; to leave its variables out does not.
+    """
+    frozen = (resnet18.encoder_variables(state.generator)
+              if objective.freeze_encoder else [])
+    paths = {variable.path for variable in frozen}
+    return [variable for variable in state.generator.trainable_variables
+            if variable.path not in paths]
+
+
+def _descend(variables, optimizer, loss, gradients):
     """Applies gradients once all of them, on every replica, are finite."""
     replica = tf.distribute.get_replica_context()
     total = replica.all_reduce(tf.distribute.ReduceOp.SUM,
@@ -218,8 +280,7 @@ def _descend(network, optimizer, loss, gradients):
     with tf.control_dependencies([finite]):
         gradients = [tf.identity(gradient) if share == 1 else gradient * share
                      for gradient in gradients]
-        optimizer.apply_gradients(
-            zip(gradients, network.trainable_variables))
+        optimizer.apply_gradients(zip(gradients, variables))
     return gradients
 
 
@@ -236,8 +297,8 @@ def _checksum(optimizer, loss, gradients):
 
 
 def find_non_finite(
-        state: TrainState, condition: Any, real_target: Any, *,
-        gan_weight: float, l1_weight: float,
+        state: TrainState, condition: Any, real_target: Any,
+        objective: Objective = Objective(), *,
         strategy: Optional[tf.distribute.Strategy] = None) -> list[str]:
     """Names what is not finite in an update that was refused.
 
@@ -248,8 +309,7 @@ def find_non_finite(
       state: as the refused update left it.
       condition: that update's, as train_step took it.
       real_target: that update's, as train_step took it.
-      gan_weight: as make_train_step was given.
-      l1_weight: as make_train_step was given.
+      objective: as make_train_step was given.
       strategy: as make_train_step was given.
 
     Returns:
@@ -258,12 +318,14 @@ def find_non_finite(
     strategy = strategy or tf.distribute.get_strategy()
     networks = {"discriminator": state.discriminator,
                 "generator": state.generator}
+    learning = {"discriminator": state.discriminator.trainable_variables,
+                "generator": generator_variables(state, objective)}
     named: dict[str, tf.Tensor] = {}
 
     def replica_check(condition, real_target):
         step_losses, gradients = take_turns(
-            state, condition, real_target, gan_weight=gan_weight,
-            l1_weight=l1_weight, apply=lambda *given: given[-1])
+            state, condition, real_target, objective=objective,
+            apply=lambda *given: given[-1])
         named.clear()
         named["condition"] = condition
         named["target"] = real_target
@@ -271,12 +333,13 @@ def find_non_finite(
             named.update((f"weight {name}/{variable.path}", variable.value)
                          for variable in network.trainable_variables)
         named.update((f"loss {name}", loss)
-                     for name, loss in step_losses._asdict().items())
-        for name, network in networks.items():
+                     for name, loss in step_losses._asdict().items()
+                     if loss is not None)
+        for name, variables in learning.items():
             named.update(
                 (f"gradient {name}/{variable.path}", gradient)
                 for variable, gradient in zip(
-                    network.trainable_variables, getattr(gradients, name)))
+                    variables, getattr(gradients, name)))
         return tf.stack([
             tf.cast(tf.reduce_any(~tf.math.is_finite(tensor)), tf.int32)
             for tensor in named.values()])

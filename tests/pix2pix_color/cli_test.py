@@ -26,7 +26,10 @@ def other_value(field, default):
     choices = field.metadata["choices"]
     if choices:
         return choices[-1]
-    special = {"image_size": 64, "resize_size": 300, "profile_steps": "2,4"}
+    special = {"image_size": 64, "resize_size": 300, "profile_steps": "2,4",
+               "pretrain_epochs": 1.5, "label_smoothing": 0.1,
+               "rarity_weight": 0.5,
+               "ema_decay": 0.999}
     if isinstance(default, str):
         return special.get(field.name, "a b")
     return special.get(field.name, default / 2 if isinstance(default, float)
@@ -34,7 +37,15 @@ def other_value(field, default):
 
 
 # What an option cannot be without.
-_NEEDED = {"encoder_weights": ["--generator=resnet18_unet"]}
+_PLATEAU = ["--lr_schedule=plateau"]
+_NEEDED = {
+    "encoder_weights": ["--generator=resnet18_unet"],
+    "freeze_encoder": ["--generator=resnet18_unet", "--pretrain_epochs=1"],
+    "pretrain_learning_rate": ["--pretrain_epochs=1"],
+    "lr_decay_start": ["--lr_schedule=linear"],
+    "plateau_metric": _PLATEAU, "plateau_factor": _PLATEAU,
+    "plateau_patience": _PLATEAU, "plateau_floor": _PLATEAU,
+}
 
 
 @pytest.mark.parametrize("field, default", [

@@ -1,10 +1,13 @@
 """The losses against numbers worked out by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pix2pix_color import losses
+from pix2pix_color.config import Training
 
 LOG_2 = 0.69314718
 # The logistic loss log(1 + exp(-x)) at x = 2 and x = -2.
@@ -79,7 +82,7 @@ def test_discriminator_loss_of_an_undecided_discriminator_is_log_2():
 @pytest.mark.parametrize("logit, expected",
                          [(0.0, LOG_2), (2.0, AT_2), (-2.0, AT_MINUS_2)])
 def test_adversarial_loss_falls_as_the_fake_passes_for_real(logit, expected):
-    loss = losses.adversarial_loss(logits_of(logit))
+    loss = losses.GAN_LOSSES["vanilla"].fool(logits_of(logit))
     assert float(loss) == pytest.approx(expected, abs=1e-6)
 
 
@@ -95,7 +98,7 @@ def test_adversarial_gradient_is_full_where_the_discriminator_is_sure(
     logits = logits_of(logit, logit, logit, logit)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        loss = losses.adversarial_loss(logits)
+        loss = losses.GAN_LOSSES["vanilla"].fool(logits)
     gradient = tape.gradient(loss, logits)
     np.testing.assert_allclose(
         np.ravel(gradient), [slope / 4] * 4, rtol=0, atol=1e-6)
@@ -128,3 +131,48 @@ def test_l1_gradient_is_the_sign_over_the_number_of_elements():
     gradient = tape.gradient(loss, fake_target)
     np.testing.assert_allclose(
         np.ravel(gradient), [0.25, -0.25, 0.25, -0.25], rtol=0, atol=1e-7)
+
+
+# Other games.
+
+
+def test_every_choice_of_gan_loss_has_its_two_sides():
+    choices = {field.name: field.metadata["choices"] for field
+               in dataclasses.fields(Training)}["gan_loss"]
+    assert choices == tuple(losses.GAN_LOSSES)
+
+
+@pytest.mark.parametrize("gan_loss, real, fake, fool", [
+    # Of logits 2, 0.5, -1: -log(sigmoid(x)), -log(1 - sigmoid(x)).
+    ("vanilla", (AT_2 + 0.47407698 + 1.31326169) / 3,
+     (AT_MINUS_2 + 0.97407698 + 0.31326169) / 3,
+     (AT_2 + 0.47407698 + 1.31326169) / 3),
+    # (x - 1)^2, x^2.
+    ("lsgan", (1 + 0.25 + 4) / 3, (4 + 0.25 + 1) / 3, (1 + 0.25 + 4) / 3),
+    # max(0, 1 - x), max(0, 1 + x), -x.
+    ("hinge", (0 + 0.5 + 2) / 3, (3 + 1.5 + 0) / 3, -0.5)])
+@pytest.mark.parametrize("shape", [(1, 1, 3, 1), (3, 1)],
+                         ids=["patches", "images"])
+def test_each_game_by_hand(gan_loss, real, fake, fool, shape):
+    logits = tf.reshape(tf.constant([2.0, 0.5, -1.0], tf.bfloat16), shape)
+    game = losses.GAN_LOSSES[gan_loss]
+    for loss, expected in ((game.judge(logits, is_real=True), real),
+                           (game.judge(logits, is_real=False), fake),
+                           (game.fool(logits), fool)):
+        assert loss.dtype == tf.float32 and loss.shape == ()
+        assert float(loss) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("gan_loss, at_zero, at_two", [
+    # Label 0.9: 0.9 log(1 + exp(-x)) + 0.1 log(1 + exp(x)); (x - 0.9)^2.
+    ("vanilla", LOG_2, 0.9 * AT_2 + 0.1 * AT_MINUS_2),
+    ("lsgan", 0.81, 1.21)])
+def test_smoothing_moves_the_label_of_what_is_real_alone(
+        gan_loss, at_zero, at_two):
+    judge = losses.GAN_LOSSES[gan_loss].judge
+    for logit, expected in ((0.0, at_zero), (2.0, at_two)):
+        logits = logits_of(logit)
+        assert float(judge(logits, is_real=True, label_smoothing=0.1)
+                     ) == pytest.approx(expected, abs=1e-6)
+        assert float(judge(logits, is_real=False, label_smoothing=0.1)
+                     ) == float(judge(logits, is_real=False))

@@ -36,7 +36,7 @@ def written(tmp_path):
         writer.write_losses(
             {**LOSSES, "generator": float(step)}, step=step,
             learning_rates={"generator": 2e-4, "discriminator": 1e-4},
-            images_per_second=37.5, rejected=2)
+            images_per_second=37.5, rejected=2, stage=int(step > 10))
     writer.write_histograms({"unet/kernel": tf.Variable([1.0, 2.0])}, step=20)
     writer.write_metrics({"ab_l1": 9.5}, step=20)
     writer.write_grid(np.full((4, 6, 3), 7, np.uint8), step=20)
@@ -91,6 +91,7 @@ def test_curves_are_read_as_they_were_written(written):
     train = summaries.read_curves(str(written / "train"))
     assert {step: point.value for step, point
             in train["loss/generator"].items()} == {10: 10.0, 20: 20.0}
+    assert [point.value for point in train["stage"].values()] == [0.0, 1.0]
     assert not {"custom_scalars__config__", "unet/kernel"} & train.keys()
     assert abs(train["loss/generator"][20].wall_time - time.time()) < 600
     assert summaries.read_curves(str(written / "eval")).keys() == {
@@ -224,7 +225,7 @@ def test_a_folder_that_is_not_there_stays_away(tmp_path):
 
 def write_point(writer, step, value):
     writer.write_losses({"generator": value}, step=step, learning_rates={},
-                        images_per_second=1.0, rejected=0)
+                        images_per_second=1.0, rejected=0, stage=1)
     writer.write_metrics({"ab_l1": value}, step=step)
 
 

@@ -32,7 +32,7 @@ def url(tmp_path_factory):
             writer.write_losses(
                 dict.fromkeys(StepLosses._fields, step / 10), step=step,
                 learning_rates={"generator": 2e-4}, images_per_second=30.0,
-                rejected=0)
+                rejected=0, stage=1)
             writer.write_metrics({"ab_l1": step * l1_weight}, step=step)
             writer.write_grid(np.full((5, 7, 3), step, np.uint8), step=step)
             writer.close()

@@ -57,8 +57,7 @@ def trained(tmp_path_factory, dropout):
 def here(trained, dropout):
     """The same steps in TensorFlow: losses [20, 6] and the state."""
     state = TrainState.create(config(dropout), precision="float32")
-    step = make_train_step(state, gan_weight=1.0, l1_weight=100.0,
-                           jit_compile=dropout > 0)
+    step = make_train_step(state, jit_compile=dropout > 0)
     batches = np.load(trained / "batches.npy")
     return [[float(loss) for loss in step(batch[..., :1], batch[..., 1:])]
             for batch in (batches[n % 3] for n in range(NUM_STEPS))], state

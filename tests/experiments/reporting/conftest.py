@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from pix2pix_color import sample_grid, summaries
@@ -60,13 +59,10 @@ def write_run(path, *, steps=(10, 20, 30), total=30, batch_size=4,
         writer.write_losses(
             dict.fromkeys(StepLosses._fields, 1.0 + step), step=step,
             learning_rates={"generator": 2e-4, "discriminator": 1e-4},
-            images_per_second=0.0 if step == steps[0] else 8.0, rejected=0)
+            images_per_second=0.0 if step == steps[0] else 8.0, rejected=0,
+            stage=int(stage_border is None or step > stage_border))
         writer.write_metrics({**METRICS, "ab_l1": 100.0 - step}, step=step)
     writer.close()
-    if stage_border is not None:
-        with tf.summary.create_file_writer(str(path / "train")).as_default():
-            for step in steps:
-                tf.summary.scalar("stage", float(step > stage_border), step)
     return path
 
 

@@ -72,7 +72,7 @@ def save_at(checkpoints, state, *steps, best=None):
     for step in steps:
         stand_at(state, step)
         checkpoints.save(Journal(
-            num_losses=step,
+            sampled_step=step,
             best={"step": best, "metric": "ab_l1", "value": 1.0}
             if best else {}))
 
@@ -95,7 +95,7 @@ def every_variable(state):
 
 
 def make_step(state):
-    return train_step.make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+    return train_step.make_train_step(state)
 
 
 def train(state, step, *, seeds):
@@ -109,13 +109,13 @@ def test_a_restored_state_goes_on_as_if_never_interrupted(tmp_path):
     whole = make_state()
     step = make_step(whole)
     train(whole, step, seeds=range(3))
-    open_checkpoints(whole, tmp_path).save(Journal(num_losses=3))
+    open_checkpoints(whole, tmp_path).save(Journal(sampled_step=3))
 
     resumed = make_state(CONFIG)
     resumed.generator.variables[0].assign_add(
         tf.ones_like(resumed.generator.variables[0]))
     journal = open_checkpoints(resumed, tmp_path).restore_latest()
-    assert journal == Journal(num_losses=3)
+    assert journal == Journal(sampled_step=3)
     assert resumed.step_number == 3 and int(resumed.next_ordinals[0]) == 6
     for saved, restored in zip(every_variable(whole), every_variable(resumed)):
         np.testing.assert_array_equal(saved, restored)
@@ -131,13 +131,13 @@ def test_a_restored_state_goes_on_as_if_never_interrupted(tmp_path):
 def test_a_step_has_a_folder_of_state_journal_and_flags(state, tmp_path):
     stand_at(state, 10)
     checkpoints = open_checkpoints(state, tmp_path / "new" / "checkpoints")
-    path = checkpoints.save(Journal(num_losses=7))
+    path = checkpoints.save(Journal(sampled_step=7))
     assert path == f"{tmp_path}/new/checkpoints/step-0000010"
     assert path == checkpoints.path(10) == checkpoints.latest
     assert os.listdir(os.path.dirname(path)) == ["step-0000010"]
     assert sorted(os.listdir(path)) == FILES
     with open(os.path.join(path, "journal.json"), encoding="utf-8") as file:
-        assert Journal.from_json(json.load(file)) == Journal(num_losses=7)
+        assert Journal.from_json(json.load(file)) == Journal(sampled_step=7)
     assert cli.config_from_file(os.path.join(path, "config.flags")) == CONFIG
     saved = tf.train.load_checkpoint(os.path.join(path, "state"))
     assert saved.get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE") == 10
@@ -188,9 +188,9 @@ def test_saving_the_step_that_was_restored_rewrites_its_journal_alone(
     times = {name: (folder / name).stat().st_mtime_ns for name in FILES}
     checkpoints = open_checkpoints(state, tmp_path)
     checkpoints.restore_latest()
-    assert checkpoints.save(Journal(num_losses=99)) == str(folder)
+    assert checkpoints.save(Journal(sampled_step=99)) == str(folder)
     after = contents(folder)
-    assert json.loads(after.pop("journal.json"))["num_losses"] == 99
+    assert json.loads(after.pop("journal.json"))["sampled_step"] == 99
     assert before.pop("journal.json") and after == before
     assert [name for name in FILES
             if (folder / name).stat().st_mtime_ns != times[name]] == [
@@ -311,7 +311,7 @@ def assert_falls_back(state, folder, caplog):
     """That 10 is taken in place of 20, which the warning names."""
     stand_at(state, 3)
     journal = open_checkpoints(state, folder).restore_latest()
-    assert journal == Journal(num_losses=10)
+    assert journal == Journal(sampled_step=10)
     assert stands_at(state, 10)
     (warning,) = [record.getMessage() for record in caplog.records
                   if record.levelname == "WARNING"
@@ -322,7 +322,7 @@ def assert_falls_back(state, folder, caplog):
 
 def test_an_undamaged_newest_one_is_taken(state, copied, caplog):
     assert open_checkpoints(state, copied).restore_latest() == Journal(
-        num_losses=20)
+        sampled_step=20)
     assert stands_at(state, 20) and "damaged" not in caplog.text
 
 
@@ -409,7 +409,7 @@ def test_a_damaged_one_is_replaced_when_its_step_comes_again(
     save_at(checkpoints, state, 20)
     stand_at(state, 0)
     assert open_checkpoints(state, copied).restore_latest() == Journal(
-        num_losses=20)
+        sampled_step=20)
     assert stands_at(state, 20)
 
 
@@ -422,7 +422,7 @@ def test_a_damaged_newer_one_does_not_push_out_a_good_one(
     stand_at(state, 0)
     assert 15 in checkpoints.steps()
     assert open_checkpoints(state, copied).restore_latest() == Journal(
-        num_losses=15)
+        sampled_step=15)
 
 
 def test_a_journal_that_cannot_be_rewritten_is_an_error_too(
@@ -433,7 +433,7 @@ def test_a_journal_that_cannot_be_rewritten_is_an_error_too(
     full_disk("write_atomically")
     try:
         with pytest.raises(ConfigError, match="^step 20 could not be saved"):
-            checkpoints.save(Journal(num_losses=99))
+            checkpoints.save(Journal(sampled_step=99))
     finally:
         assert contents(copied) == before
 

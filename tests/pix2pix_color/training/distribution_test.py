@@ -13,6 +13,7 @@ import pytest
 from tests.pix2pix_color.training import processes
 
 STEPS = 12
+COURSE = dict(processes.COURSE, lr_schedule="linear")
 
 
 def fit(workdir, **options):
@@ -20,7 +21,7 @@ def fit(workdir, **options):
     num_devices = options.pop("num_devices", 1)
     log = workdir.parent / f"{workdir.name}.log"
     process = processes.start(
-        processes.config(workdir, steps=STEPS, **options), log,
+        processes.config(workdir, steps=STEPS, **COURSE, **options), log,
         num_devices=num_devices)
     process.join()
     assert process.exitcode == 0, log.read_text()
@@ -61,6 +62,13 @@ def test_two_devices_train_as_one_does_with_the_same_batch(alone, tmp_path):
     ours, theirs = map(processes.saved_variables, (both, alone))
     name = "next_ordinals/.ATTRIBUTES/VARIABLE_VALUE"
     np.testing.assert_array_equal(ours[name], theirs[name])
+    averages = [name for name in ours if name.startswith("average/")]
+    assert len(averages) > 20
+    for name in (*averages, "color_weights/.ATTRIBUTES/VARIABLE_VALUE"):
+        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-3,
+                                   err_msg=name)
+    assert max(np.abs(ours[name] - ours[name.replace(
+        "average/", "generator/", 1)]).max() for name in averages) > 1e-4
 
 
 @pytest.mark.slow
@@ -99,7 +107,7 @@ class Cluster:
     def start(self, index):
         settings = {"cluster": {"worker": self._addresses},
                     "task": {"type": "worker", "index": index}}
-        options = dict(steps=STEPS, precision="float32",
+        options = dict(COURSE, steps=STEPS, precision="float32",
                        distribute="multiworker")
         with open(self.log(index), "a") as log:
             self.processes[index] = subprocess.Popen(

@@ -11,7 +11,7 @@ import tensorflow as tf
 from data_pipelines import pipeline
 from pix2pix_color import hardware
 from pix2pix_color.config import Config, ConfigError, Data, Networks, Reporting
-from pix2pix_color.training import failure
+from pix2pix_color.training import failure, train_step
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.train_state import TrainState
@@ -29,7 +29,7 @@ def state():
 def found(monkeypatch):
     """What the search for the causes finds, without making it."""
     names: list[str] = []
-    monkeypatch.setattr(failure, "find_non_finite", lambda *_, **__: names)
+    monkeypatch.setattr(train_step, "find_non_finite", lambda *_: names)
     return names
 
 
@@ -48,15 +48,16 @@ def fail(state, workdir, error, *, broken, with_checkpoint=True):
         CONFIG, reporting=Reporting(workdir=str(workdir)))
     checkpoints = Checkpoints(state, config=config,
                               directory=str(workdir / "checkpoints"))
-    journal = Journal(num_losses=3)
+    journal = Journal(sampled_step=3)
     state.step.assign(3)
     if with_checkpoint:
         checkpoints.save(journal)
     batch = make_batch(broken=broken)
     with failure.explained(
             config=config, state=state, journal=journal, batch=batch,
-            inputs=(batch.condition, batch.target),
-            strategy=tf.distribute.get_strategy(), checkpoints=checkpoints):
+            checkpoints=checkpoints, find_non_finite=lambda: (
+                train_step.find_non_finite(
+                    state, batch.condition, batch.target))):
         raise error
 
 
@@ -108,7 +109,7 @@ def test_the_state_before_it_can_be_restored(diverged, state):
         variable.assign(tf.zeros_like(variable))
     kept = Checkpoints(state, config=CONFIG,
                        directory=str(workdir / "diverged"))
-    assert kept.restore_latest() == Journal(num_losses=3)
+    assert kept.restore_latest() == Journal(sampled_step=3)
     assert state.step_number == 3
     for variable, value in zip(state.variables_of_all(), before):
         if variable is not state.step:

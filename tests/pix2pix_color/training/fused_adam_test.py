@@ -43,7 +43,7 @@ def train(num_steps):
     config = Config(data=Data(image_size=32),
                     networks=Networks(base_filters=2))
     state = train_state.TrainState.create(config, precision="float32")
-    step = train_step.make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+    step = train_step.make_train_step(state)
     noise = np.random.default_rng(0)
     conditions = [tf.constant(noise.uniform(-1, 1, (4, 32, 32, 1)), tf.float32)
                   for _ in range(4)]

@@ -33,7 +33,7 @@ def test_a_journal_comes_back_from_json_to_the_bit():
     assert again.loss_sums["generator"].hex() == (
         journal.loss_sums["generator"].hex())
     assert again.best == {"step": 7, "metric": "ab_l1", "value": 0.1 + 0.2}
-    assert again.evaluated_step == 7 and again.num_losses == 4
+    assert again.evaluated_step == 7 and again.num_losses["generator"] == 4
 
 
 def test_a_mean_goes_on_over_an_interruption():
@@ -55,9 +55,30 @@ def test_the_means_are_those_since_they_were_last_taken():
     journal.add_losses(losses(1.0))
     journal.add_losses(losses(3.0))
     assert journal.take_mean_losses() == losses(2.0)._asdict()
-    assert journal.num_losses == 0
+    assert set(journal.num_losses.values()) == {0}
     journal.add_losses(losses(10.0))
     assert journal.take_mean_losses() == losses(10.0)._asdict()
+
+
+def test_a_mean_is_over_the_updates_that_had_the_loss():
+    journal = Journal()
+    without = losses(5.0)._replace(
+        discriminator_real=None, discriminator_fake=None, discriminator=None)
+    journal.add_losses(without)
+    assert journal.take_mean_losses().keys() == {
+        "generator_adversarial", "generator_l1", "generator"}
+    journal.add_losses(without)
+    journal.add_losses(losses(1.0))
+    means = journal.take_mean_losses()
+    assert means["discriminator_real"] == 1.0
+    assert means["generator"] == (10.0 + 6.0) / 2
+
+
+def test_a_journal_of_other_losses_is_refused():
+    saved = Journal().to_json()
+    for wrong in ({"generator": 1.0}, 3):
+        with pytest.raises((TypeError, ValueError)):
+            Journal.from_json({**saved, "num_losses": wrong})
 
 
 def note(journal, metric, *values, first_step=1):

@@ -26,7 +26,9 @@ def whole(tmp_path_factory):
 
 
 def deterministic(workdir):
-    return processes.config(workdir, steps=STEPS, deterministic=True)
+    return processes.config(
+        workdir, steps=STEPS, deterministic=True, lr_schedule="plateau",
+        plateau_patience=1, **processes.COURSE)
 
 
 def checkpoints(workdir):

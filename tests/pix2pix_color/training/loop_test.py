@@ -23,7 +23,7 @@ from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.reporter import Reporter
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
-from pix2pix_color.training.train_step import StepLosses
+from pix2pix_color.training.train_step import Objective, StepLosses
 
 
 class Recorded:
@@ -34,13 +34,15 @@ class Recorded:
 
     def __init__(self, state, metrics=(9.0,) * 100):
         self._state, self._metrics = state, iter(metrics)
-        self.done, self.losses, self.rates = [], {}, {}
+        self.done: list[str] = []
+        self.losses, self.rates, self.stages = {}, {}, {}
 
     def _note(self, what):
         self.done.append(f"{what} {self._state.step_number}")
 
-    def draw_losses(self, means, *, images_per_second):
+    def draw_losses(self, means, *, stage, images_per_second):
         self._note("losses")
+        self.stages[self._state.step_number] = stage
         self.losses[self._state.step_number] = means
         self.rates[self._state.step_number] = images_per_second
 
@@ -65,13 +67,14 @@ class Measured:
         return {"ab_l1": self._value}
 
 
-def config(steps, workdir="run", **reporting):
+def config(steps, workdir="run", training=None, **reporting):
     every = dict(log_every=1, checkpoint_every=100, sample_every=100,
                  eval_every=100)
     return Config(
         data=Data(image_size=32, batch_size=3, train_examples=7),
         networks=Networks(base_filters=2, dropout=0.5),
-        training=Training(steps=steps, precision="float32"),
+        training=Training(steps=steps, precision="float32",
+                          **(training or {})),
         reporting=Reporting(workdir=str(workdir), **{**every, **reporting}))
 
 
@@ -140,6 +143,51 @@ def test_a_resumed_run_goes_on_where_stream_noise_and_curves_stood(tmp_path):
     assert expected[2] != expected[4]
 
 
+# Stage, plateau, turns and average all change on the way: two updates of
+# pretraining, cuts from step 4 on, the discriminator every second time.
+COURSE = dict(
+    pretrain_epochs=0.8, lr_schedule="plateau", plateau_patience=1,
+    learning_rate=1e-3, discriminator_steps=0.5, ema_decay=0.9)
+
+
+def test_a_resumed_run_goes_on_in_its_stage_plateau_turns_and_average(
+        tmp_path):
+    def begin(name):
+        return open_training(config(7, tmp_path / name, COURSE, eval_every=1))
+
+    whole, parts = begin("whole"), []
+    initial = whole.state.variables_of_all()[0].numpy()
+    whole.run(sources()[0])
+    for update in (1, 3, None):
+        parts.append(begin("parts"))
+        if update:
+            interrupt(parts[-1], sources()[0], update=update)
+        else:
+            parts[-1].run(sources()[0])
+    assert [part.state.step_number for part in parts] == [1, 4, 7]
+
+    ended = parts[-1]
+    assert ended.journal.plateau == whole.journal.plateau == {
+        "best": 9.0, "waited": 0, "cuts": 4}
+    for one in (whole, ended):
+        assert float(one.state.generator_optimizer.learning_rate
+                     ) == pytest.approx(1e-3 / 2**3)
+        assert int(one.state.generator_optimizer.iterations) == 5
+        assert int(one.state.discriminator_optimizer.iterations) == 3
+    stages = {step: stage for part in parts
+              for step, stage in cast(Any, part.reporter).stages.items()}
+    assert stages == cast(Any, whole.reporter).stages == {
+        1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1}
+    assert "discriminator" not in cast(Any, whole.reporter).losses[2]
+    assert "discriminator" in cast(Any, whole.reporter).losses[3]
+    for expected, found in zip(whole.state.variables_of_all(),
+                               ended.state.variables_of_all(), strict=True):
+        np.testing.assert_allclose(
+            found.numpy(), expected.numpy(), rtol=2e-3, atol=2e-5)
+    assert np.abs(whole.state.variables_of_all()[0].numpy()
+                  - initial).max() > 1e-3
+
+
 @pytest.fixture(scope="module")
 def diverged(tmp_path_factory):
     """The message of a run whose first update is not finite."""
@@ -174,10 +222,19 @@ def shared_state():
 
 
 @pytest.fixture
-def state(shared_state, monkeypatch):
+def updates():
+    """Objective and both learning rates of each update that was made."""
+    return []
+
+
+@pytest.fixture
+def state(shared_state, monkeypatch, updates):
     """A state whose updates take no time; losses are the step's number."""
-    def make_train_step(state, **_):
+    def make_train_step(state, objective, **_):
         def train_step(condition, target):
+            updates.append((objective, *(
+                float(optimizer.learning_rate) for optimizer in
+                (state.generator_optimizer, state.discriminator_optimizer))))
             assert condition.shape == (3, 32, 32, 1)
             assert target.shape == (3, 32, 32, 2)
             state.step.assign_add(1)
@@ -227,6 +284,44 @@ def test_the_rate_leaves_out_what_was_not_counted(state, tmp_path):
     seconds = training.journal.seconds
     assert seconds["step"] > 0 and seconds["waiting for data"] > 0
     assert seconds["checkpoints"] > 0
+
+
+def test_each_update_has_its_objective_and_its_rates(
+        state, tmp_path, updates):
+    state.set_learning_rates(generator=9.0, discriminator=9.0)  # restored
+    run = config(5, tmp_path, dict(
+        pretrain_epochs=0.4, pretrain_learning_rate=1.0, gan_loss="lsgan",
+        learning_rate=0.8, discriminator_learning_rate=0.4,
+        lr_schedule="linear", discriminator_steps=0.5))
+    open_training(run, state=state).run(flat_source())
+    pretraining = Objective(gan_weight=0.0, discriminator_updates=0)
+    both = Objective(gan_loss="lsgan")
+    alone = both._replace(discriminator_updates=0)
+    assert [update[0] for update in updates] == [
+        pretraining, both, alone, both, alone]
+    np.testing.assert_allclose(
+        [update[1:] for update in updates],
+        [(1.0, 0.0), (0.8, 0.4), (0.8, 0.4), (0.8, 0.4), (0.4, 0.2)],
+        rtol=1e-6)
+
+
+def test_a_plateau_is_seen_by_its_own_metric(state, tmp_path, updates):
+    run = config(5, tmp_path, dict(
+        lr_schedule="plateau", plateau_patience=2, plateau_factor=0.1,
+        learning_rate=1.0), eval_every=1)
+    training = open_training(run, state=state,
+                             metrics=(5.0, 6.0, 5.5, 4.0, 3.0))
+    training.run(flat_source())
+    assert [update[1] for update in updates] == pytest.approx(
+        [1.0, 1.0, 1.0, 0.1, 0.1])
+    assert training.checkpoints.restore(5).plateau == {
+        "best": 3.0, "waited": 0, "cuts": 1}
+
+
+def test_updates_are_timed_in_the_adversarial_stage(state, tmp_path, updates):
+    run = config(9, tmp_path, dict(pretrain_epochs=0.8))
+    open_training(run, state=state).time_updates(flat_source(), 1)
+    assert [update[0] for update in updates] == [Objective()]
 
 
 def test_the_best_evaluation_has_a_checkpoint(state, tmp_path):

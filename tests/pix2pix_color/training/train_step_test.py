@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pix2pix_color import losses
 from pix2pix_color.config import Config, Data, Networks, Training
+from pix2pix_color.networks import resnet18
 from pix2pix_color.training import train_state, train_step
 
 CONFIG = Config(data=Data(image_size=32),
@@ -42,11 +43,12 @@ def test_losses_are_those_of_the_networks_before_and_between_the_turns():
         discriminator([condition, target], training=True), is_real=True)
     fake_loss = losses.cross_entropy(
         discriminator([condition, fake], training=True), is_real=False)
-    before = losses.adversarial_loss(
+    before = losses.GAN_LOSSES["vanilla"].fool(
         discriminator([condition, fake], training=True))
 
-    step = train_step.make_train_step(state, gan_weight=0.5, l1_weight=10.0)
-    result = step(condition, target)
+    step = train_step.make_train_step(
+        state, train_step.Objective(gan_weight=0.5, l1_weight=10.0))
+    result: Any = step(condition, target)
 
     np.testing.assert_allclose(result.discriminator_real, real_loss, rtol=1e-4)
     np.testing.assert_allclose(result.discriminator_fake, fake_loss, rtol=1e-4)
@@ -59,7 +61,7 @@ def test_losses_are_those_of_the_networks_before_and_between_the_turns():
         result.generator, result.generator_adversarial + result.generator_l1,
         rtol=1e-5)
     # The generator is judged by the discriminator that has just learned.
-    after = losses.adversarial_loss(
+    after = losses.GAN_LOSSES["vanilla"].fool(
         discriminator([condition, fake], training=True))
     np.testing.assert_allclose(
         result.generator_adversarial, 0.5 * after, rtol=1e-3)
@@ -69,8 +71,9 @@ def test_losses_are_those_of_the_networks_before_and_between_the_turns():
 def test_without_gan_weight_the_generator_learns_from_l1_alone():
     state, twin = make_state(), make_state()
     condition, target = make_batch()
-    train_step.make_train_step(state, gan_weight=0.0, l1_weight=1.0)(
-        condition, target)
+    train_step.make_train_step(
+        state, train_step.Objective(gan_weight=0.0, l1_weight=1.0))(
+            condition, target)
     with tf.GradientTape() as tape:
         loss = losses.l1_loss(target, twin.generator(condition, training=True))
     variables = twin.generator.trainable_variables
@@ -83,7 +86,7 @@ def test_without_gan_weight_the_generator_learns_from_l1_alone():
 def test_both_networks_and_the_step_advance():
     state = make_state()
     before = values(state.generator), values(state.discriminator)
-    step = train_step.make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+    step = train_step.make_train_step(state)
     step(*make_batch())
     step(*make_batch(1))
     assert state.step_number == 2
@@ -92,12 +95,136 @@ def test_both_networks_and_the_step_advance():
     assert not all_equal(before[1], values(state.discriminator))
 
 
+@pytest.mark.parametrize("gan_loss, smoothing", [
+    ("vanilla", 0.1), ("lsgan", 0.2), ("hinge", 0.0)])
+def test_each_game_is_played_on_both_sides_and_smoothed_on_one(
+        gan_loss, smoothing):
+    state, (condition, target) = make_state(), make_batch()
+    discriminator = state.discriminator
+    fake = state.generator(condition, training=True)
+    real_logits, fake_logits = (
+        discriminator([condition, picture], training=True).numpy()
+        for picture in (target, fake))
+    real_loss, fake_loss = {
+        "vanilla": lambda x, y: (
+            np.mean(0.9 * np.log1p(np.exp(-x)) + 0.1 * np.log1p(np.exp(x))),
+            np.mean(np.log1p(np.exp(y)))),
+        "lsgan": lambda x, y: (np.mean((x - 0.8)**2), np.mean(y**2)),
+        "hinge": lambda x, y: (np.mean(np.maximum(0, 1 - x)),
+                               np.mean(np.maximum(0, 1 + y))),
+    }[gan_loss](real_logits, fake_logits)
+    result: Any = train_step.make_train_step(state, train_step.Objective(
+        gan_loss=gan_loss, label_smoothing=smoothing))(condition, target)
+    np.testing.assert_allclose(result.discriminator_real, real_loss, rtol=1e-4)
+    np.testing.assert_allclose(result.discriminator_fake, fake_loss, rtol=1e-4)
+    logits = discriminator([condition, fake], training=True).numpy()
+    np.testing.assert_allclose(result.generator_adversarial, {
+        "vanilla": np.mean(np.log1p(np.exp(-logits))),
+        "lsgan": np.mean((logits - 1)**2), "hinge": -np.mean(logits),
+    }[gan_loss], rtol=2e-3)
+
+
+def test_in_an_update_without_its_turn_the_discriminator_stays():
+    state, (condition, target) = make_state(), make_batch()
+    before = values(state.discriminator), values(state.generator)
+    fake = state.generator(condition, training=True)
+    logits = state.discriminator([condition, fake], training=True)
+    result: Any = train_step.make_train_step(state, train_step.Objective(
+        discriminator_updates=0))(condition, target)
+    assert result[:3] == (None, None, None)
+    # The generator still learns through it.
+    np.testing.assert_allclose(
+        result.generator_adversarial,
+        losses.GAN_LOSSES["vanilla"].fool(logits), rtol=1e-4)
+    assert all_equal(before[0], values(state.discriminator))
+    assert not all_equal(before[1], values(state.generator))
+    assert int(state.discriminator_optimizer.iterations) == 0
+    assert state.step_number == 1
+
+
+def test_two_updates_in_a_turn_are_two_turns_on_the_same_pictures():
+    condition, target = make_batch()
+    once, twice = make_state(), make_state()
+    once.set_learning_rates(generator=0.0, discriminator=1e-3)
+    step = train_step.make_train_step(once)
+    step(condition, target)
+    second: Any = step(condition, target)
+    twice.set_learning_rates(generator=2e-4, discriminator=1e-3)
+    result: Any = train_step.make_train_step(twice, train_step.Objective(
+        discriminator_updates=2))(condition, target)
+    np.testing.assert_allclose(result.discriminator, second.discriminator,
+                               rtol=1e-4)
+    for one, two in zip(values(once.discriminator),
+                        values(twice.discriminator)):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+    assert int(twice.discriminator_optimizer.iterations) == 2
+    assert int(twice.generator_optimizer.iterations) == 1
+
+
+def test_a_frozen_encoder_stays_and_still_normalizes_as_in_training():
+    state = make_state(config=Config(
+        data=Data(image_size=64),
+        networks=Networks(base_filters=2, generator="resnet18_unet")))
+    generator = state.generator
+    noise = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3))
+    condition, target = tf.split(tf.constant(noise, tf.float32), [1, 2], -1)
+    objective = train_step.Objective(gan_weight=0.0, discriminator_updates=0,
+                                     freeze_encoder=True)
+    before = {variable.path: variable.numpy()
+              for variable in generator.variables}
+    fake = generator(condition, training=True)
+    step = train_step.make_train_step(state, objective)
+    result: Any = step(condition, target)
+    assert result.generator_adversarial == 0.0
+    np.testing.assert_allclose(
+        result.generator, 100 * tf.reduce_mean(tf.abs(target - fake)),
+        rtol=1e-4)
+    same = {path for path, value in before.items() if np.array_equal(
+        value, {variable.path: variable.numpy()
+                for variable in generator.variables}[path])}
+    encoder = {variable.path
+               for variable in resnet18.encoder_variables(generator)}
+    assert len(encoder) > 50 and same == encoder
+    assert all(variable.trainable for variable in generator.variables
+               if variable.path in encoder)
+    # The same update without the freeze moves them.
+    train_step.make_train_step(
+        state, objective._replace(freeze_encoder=False))(condition, target)
+    assert all(not np.array_equal(variable.numpy(), before[variable.path])
+               for variable in resnet18.encoder_variables(generator))
+    assert train_step.find_non_finite(
+        state, condition, target, objective) == []
+
+
+def test_forgotten_moments_are_those_of_a_new_adam():
+    state, (condition, target) = make_state(), make_batch()
+    new = [variable.numpy() for variable in
+           state.generator_optimizer.variables]
+    step = train_step.make_train_step(state)
+    step(condition, target)
+    old = [variable.numpy() for variable in
+           state.discriminator_optimizer.variables]
+    assert not all_equal(new, [variable.numpy() for variable in
+                               state.generator_optimizer.variables])
+    state.forget_generator_moments()
+    assert all_equal(new, [variable.numpy() for variable in
+                           state.generator_optimizer.variables])
+    assert all_equal(old, [variable.numpy() for variable in
+                           state.discriminator_optimizer.variables])
+    # Adam's first step is as long as its learning rate, for any gradient.
+    before = values(state.generator)
+    step(condition, target)
+    longest = max(np.abs(after - one).max() for one, after in
+                  zip(before, values(state.generator)))
+    assert longest == pytest.approx(2e-4, rel=1e-2)
+
+
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_l1_falls_when_one_batch_is_repeated(precision):
     state = make_state(precision, Config(
         data=CONFIG.data, networks=CONFIG.networks,
         training=Training(learning_rate=2e-3)))
-    step = train_step.make_train_step(state, gan_weight=1.0, l1_weight=100.0)
+    step = train_step.make_train_step(state)
     condition, _ = make_batch()
     target = tf.fill([2, 32, 32, 2], 0.5)
     history = [float(step(condition, target).generator_l1) for _ in range(20)]
@@ -132,8 +259,6 @@ def test_adam_is_that_of_pix2pix():
 
 # What is not finite.
 
-WEIGHTS: dict[str, Any] = dict(gan_weight=1.0, l1_weight=100.0)
-
 
 def with_nan(tensor):
     """A copy with a single NaN in its last example."""
@@ -163,8 +288,7 @@ def changed(before, *parts):
 def step_and_refusal(request):
     """The compiled update, and what one that was refused did to the state."""
     state = make_state()
-    step = train_step.make_train_step(state, jit_compile=request.param,
-                                      **WEIGHTS)
+    step = train_step.make_train_step(state, jit_compile=request.param)
     step(*make_batch())
     parts = (state.generator, state.discriminator, state.generator_optimizer,
              state.discriminator_optimizer)
@@ -199,7 +323,7 @@ def test_a_nan_in_the_condition_is_refused_too(step_and_refusal):
 def test_under_xla_the_losses_are_the_same():
     def train(jit_compile):
         step = train_step.make_train_step(
-            make_state(), jit_compile=jit_compile, **WEIGHTS)
+            make_state(), jit_compile=jit_compile)
         return [step(*make_batch(seed)) for seed in range(10)]
 
     np.testing.assert_allclose(train(True), train(False), rtol=1e-3)
@@ -215,7 +339,7 @@ def test_in_float16_what_overflows_is_passed_over_until_it_fits():
     state = make_float16_state()
     scale = state.generator_optimizer.dynamic_scale
     scale.assign(2.0**40)
-    step = train_step.make_train_step(state, **WEIGHTS)
+    step = train_step.make_train_step(state)
     before = values(state.generator)
     step(*make_batch())
     assert all_equal(before, values(state.generator))
@@ -234,7 +358,7 @@ def test_in_float16_gradients_are_scaled_and_unscaled():
         data=CONFIG.data, networks=CONFIG.networks,
         training=Training(learning_rate=2e-3)))
     for state in states:
-        step = train_step.make_train_step(state, **WEIGHTS)
+        step = train_step.make_train_step(state)
         if state is states[0]:
             state.generator_optimizer.dynamic_scale.assign(2.0**8)
             state.discriminator_optimizer.dynamic_scale.assign(2.0**8)
@@ -247,7 +371,7 @@ def test_in_float16_gradients_are_scaled_and_unscaled():
 
 
 def test_in_float16_a_loss_that_is_not_finite_is_refused():
-    step = train_step.make_train_step(make_float16_state(), **WEIGHTS)
+    step = train_step.make_train_step(make_float16_state())
     condition, target = make_batch()
     with pytest.raises(tf.errors.InvalidArgumentError):
         step(condition, with_nan(target))
@@ -263,7 +387,7 @@ def test_what_is_not_finite_is_named_inputs_first():
     before = all_values(state.generator, state.discriminator,
                         state.generator_optimizer)
     names = train_step.find_non_finite(
-        state, condition, with_nan(target), **WEIGHTS)
+        state, condition, with_nan(target))
     assert names[0] == "target" and "condition" not in names
     assert [name for name in names if name.startswith("loss ")] == [
         "loss discriminator_real", "loss discriminator", "loss generator_l1",
@@ -282,7 +406,7 @@ def test_what_is_not_finite_is_named_inputs_first():
 
 def test_nothing_is_named_where_all_is_finite():
     assert train_step.find_non_finite(
-        make_state(), *make_batch(), **WEIGHTS) == []
+        make_state(), *make_batch()) == []
 
 
 def break_a_weight(state):
@@ -295,7 +419,7 @@ def break_a_weight(state):
 def names_of_a_broken_weight():
     state = make_state()
     break_a_weight(state)
-    return train_step.find_non_finite(state, *make_batch(), **WEIGHTS)
+    return train_step.find_non_finite(state, *make_batch())
 
 
 def test_a_weight_that_is_not_finite_is_named(names_of_a_broken_weight):

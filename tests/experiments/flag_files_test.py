@@ -1,0 +1,56 @@
+"""The published systems' flag files can be read and say what they are."""
+
+import pathlib
+
+import pytest
+
+import experiments
+from pix2pix_color import cli
+
+FOLDER = pathlib.Path(experiments.__file__).parent
+# What distinguishes each system.
+FEATURES = {
+    "sample_photos": dict(data="sample_photos", epochs=200),
+    "coco_cgan": dict(
+        generator="unet", discriminator="patchgan", gan_loss="vanilla",
+        l1_weight=100.0, dropout=0.5, train_examples=8000, eval_examples=2000,
+        epochs=50, pretrain_epochs=0.0),
+    "coco_resnet18": dict(
+        generator="resnet18_unet", encoder_weights="imagenet",
+        pretrain_epochs=20.0, epochs=30, train_examples=8000),
+    "lab_tutorial": dict(color_space="lab", data="sample_photos"),
+    "rgb_pix2pix": dict(
+        color_space="rgb", data="paired:data/pairs/gray,data/pairs/color",
+        discriminator_steps=1.0),
+    "kaggle_dcgan": dict(
+        data="kaggle_npy:data/kaggle", discriminator="dcgan",
+        label_smoothing=0.1, l1_weight=100.0, lr_schedule="plateau",
+        learning_rate=2e-4, discriminator_learning_rate=1e-4, norm="batch"),
+}
+
+
+def test_every_flag_file_is_known():
+    assert {path.stem for path in FOLDER.glob("*.flags")} == set(FEATURES)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_flag_file_gives_its_system(name):
+    config = cli.config_from_file(str(FOLDER / f"{name}.flags"))
+    values = {field.name: value for field, value in config.options()}
+    assert values["workdir"] == f"runs/{name}"
+    assert values | FEATURES[name] == values
+
+
+def test_the_two_systems_on_coco_train_equally_long_on_the_same():
+    plain, pretrained = (
+        cli.config_from_file(str(FOLDER / f"{name}.flags"))
+        for name in ("coco_cgan", "coco_resnet18"))
+    assert plain.data == pretrained.data
+    assert plain.total_steps(8000) == pretrained.total_steps(8000)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_flag_file_says_its_command_and_its_result(name):
+    text = (FOLDER / f"{name}.flags").read_text()
+    assert f"--flagfile=experiments/{name}.flags" in text
+    assert name == "sample_photos" or "see experiments/README.md" in text
