@@ -175,7 +175,8 @@ class TrainState(tf.Module):
         discriminator = _build_discriminator(config, precision=precision)
         average = None
         if config.training.ema_decay:
-            average = _build_generator(config, precision=precision)
+            average = _build_generator(config, precision=precision,
+                                       step=layers.no_step)
             average.set_weights(generator.get_weights())
         return cls(
             generator=generator, discriminator=discriminator, average=average,

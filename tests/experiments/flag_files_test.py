@@ -38,7 +38,7 @@ def test_a_flag_file_gives_its_system(name):
     config = cli.config_from_file(str(FOLDER / f"{name}.flags"))
     values = {field.name: value for field, value in config.options()}
     assert values["workdir"] == f"runs/{name}"
-    assert values | FEATURES[name] == values
+    assert {**values, **FEATURES[name]} == values
 
 
 def test_the_two_systems_on_coco_train_equally_long_on_the_same():

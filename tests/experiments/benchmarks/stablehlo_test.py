@@ -59,7 +59,7 @@ def here(trained, dropout):
     state = TrainState.create(config(dropout), precision="float32")
     step = make_train_step(state, jit_compile=dropout > 0)
     batches = np.load(trained / "batches.npy")
-    return [[float(loss) for loss in step(batch[..., :1], batch[..., 1:])]
+    return [np.array(step(batch[..., :1], batch[..., 1:]))
             for batch in (batches[n % 3] for n in range(NUM_STEPS))], state
 
 

@@ -115,6 +115,7 @@ def test_the_update_weighs_by_what_its_checkpoint_kept(tmp_path):
     condition, target = tf.split(tf.constant(noise, tf.float32), [1, 2], -1)
     state = TrainState.create(config(0.5), precision="float32")
     weights = np.random.default_rng(1).uniform(0, 2, SIDE**2).astype("f4")
+    assert state.color_weights is not None
     state.color_weights.assign(weights)
     Checkpoints(state, config=config(0.5), directory=str(tmp_path)).save(
         Journal())
