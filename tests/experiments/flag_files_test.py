@@ -1,6 +1,7 @@
 """The published systems' flag files can be read and say what they are."""
 
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from pix2pix_color import cli
 
 FOLDER = pathlib.Path(experiments.__file__).parent
 # What distinguishes each system.
-FEATURES = {
+FEATURES: dict[str, dict[str, Any]] = {
     "sample_photos": dict(data="sample_photos", epochs=200),
     "coco_cgan": dict(
         generator="unet", discriminator="patchgan", gan_loss="vanilla",
