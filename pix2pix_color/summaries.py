@@ -118,9 +118,9 @@ class Summaries:
                 tf.summary.scalar(f"loss/{name}", value)
             for network, rate in learning_rates.items():
                 tf.summary.scalar(f"learning_rate/{network}", rate)
+            tf.summary.scalar("stage", stage)
             tf.summary.scalar("images_per_second", images_per_second)
             tf.summary.scalar("rejected_photographs", rejected)
-            tf.summary.scalar("stage", stage)
 
     def write_metrics(self, means: Mapping[str, float], *,
                       step: int) -> None:
