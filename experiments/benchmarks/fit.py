@@ -132,7 +132,7 @@ def first_update_seconds(image_size: int, filters: int, batch_size: int, *,
                     text=True) as process:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    if "step 1:" in line or line.startswith("step 1 "):
+                    if line.startswith("step 1/"):
                         seconds = time.monotonic() - started
                         process.kill()
                         return seconds
