@@ -64,16 +64,16 @@ test: $(testing)  ## run the fast tests (TORCH=1 compares with PyTorch too)
 test-slow: $(testing)  ## run the tests that take longer
 	$(BIN)/python -m pytest -m slow
 
-bench: $(testing)  ## measure speed; with TORCH=1 beside PyTorch (BENCH=DIR)
+bench: $(testing)  ## measure speed, of RUN=DIR too; TORCH=1 beside PyTorch (BENCH=DIR)
 	mkdir -p "$(BENCH)"
 	$(BIN)/python -m experiments.benchmarks.input_pipeline \
 		--output="$(BENCH)/input_pipeline.json"
 	$(BIN)/python -m experiments.benchmarks.train_step \
 		$(if $(call is_on,$(TORCH)),--against=torch) \
 		--output="$(BENCH)/train_step.json"
+	$(BIN)/python -m experiments.benchmarks.fit --output="$(BENCH)/fit.json"
 	$(BIN)/python -m experiments.benchmarks.colorize --model="$(RUN)" \
 		--output="$(BENCH)/colorize.json"
-	$(BIN)/python -m experiments.benchmarks.fit --output="$(BENCH)/fit.json"
 
 lint: $(testing)  ## check style, import order and types
 	$(BIN)/python -m flake8

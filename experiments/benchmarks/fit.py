@@ -41,9 +41,11 @@ _SECONDS = 8.0
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     shape = steps.parse_shape(_SHAPE.value)
-    results = turns.take_turns(
-        {"step": (prepare_step, shape),
-         "fit": (prepare_fit, (*shape, _DATA.value))}, rounds=_ROUNDS.value)
+    with tempfile.TemporaryDirectory() as folder:
+        results = turns.take_turns(
+            {"step": (prepare_step, shape),
+             "fit": (prepare_fit, (*shape, _DATA.value, folder))},
+            rounds=_ROUNDS.value)
     if not results["fit"]:
         raise InputError(f"--data={_DATA.value} cannot be trained on")
     rates = {name: np.array([one["images_per_second"] for one in measured])
@@ -76,10 +78,9 @@ def prepare_step(image_size: int, filters: int,
         image_size, filters, batch_size, precision), batch_size=batch_size)
 
 
-def prepare_fit(image_size: int, filters: int, batch_size: int,
-                data: str) -> Callable[[], dict[str, float]]:
-    """Returns what measures updates as fit makes them."""
-    folder = tempfile.mkdtemp()
+def prepare_fit(image_size: int, filters: int, batch_size: int, data: str,
+                folder: str) -> Callable[[], dict[str, float]]:
+    """Returns what measures updates as fit makes them, in a folder."""
     config = Config(
         data=Data(data=data, image_size=image_size, batch_size=batch_size),
         networks=Networks(base_filters=filters),

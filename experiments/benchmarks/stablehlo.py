@@ -15,6 +15,7 @@ module takes condition, target and all variables, and returns facts["losses"],
 whether the update was finite, and the variables that are `updated`, in order.
 """
 
+import dataclasses
 import json
 import re
 import tempfile
@@ -151,6 +152,8 @@ def read(path: str, workdir: str) -> tuple[int, str]:
         file.write(facts["flags"])
         file.flush()
         config = cli.config_from_file(file.name)
+    config = dataclasses.replace(config, reporting=dataclasses.replace(
+        config.reporting, workdir=workdir))
     folder = RunFolder(workdir)
     folder.claim(config)
     state = TrainState.create(config, precision="float32")

@@ -6,7 +6,7 @@ deep inside, where a map of few pixels meets a kernel of millions of weights
 and the gradients by the kernel take most of the time; and at the outputs of
 one to three channels. There the same products are taken by matrix
 multiplication, on kernels as they lie in memory. On two CPU cores this makes a
-training step of 256 px 1.2 to 1.4 times as fast. GPUs keep Keras's own.
+training step of 256 px up to 1.2 times as fast. GPUs keep Keras's own.
 """
 
 import contextlib

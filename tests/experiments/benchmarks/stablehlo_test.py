@@ -11,6 +11,7 @@ from experiments.benchmarks import stablehlo
 from pix2pix_color.config import Config, ConfigError, Data, Networks
 from pix2pix_color.training import exporting
 from pix2pix_color.training.checkpoints import Checkpoints
+from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_train_step
 
@@ -77,6 +78,7 @@ def test_what_was_trained_becomes_a_run_that_can_be_exported(
     run = trained / "run"
     step, path = stablehlo.read(str(trained / "trained.npz"), str(run))
     assert step == NUM_STEPS and path.startswith(str(run))
+    assert RunFolder(str(run)).config().reporting.workdir == str(run)
     again = TrainState.create(config(dropout), precision="float32")
     Checkpoints(again, config=config(dropout),
                 directory=str(run / "checkpoints")).restore_latest()

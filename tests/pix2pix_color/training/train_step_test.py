@@ -320,13 +320,26 @@ def test_a_nan_in_the_condition_is_refused_too(step_and_refusal):
 
 
 @pytest.mark.slow
-def test_under_xla_the_losses_are_the_same():
+@pytest.mark.parametrize("discriminator_updates", [0, 1, 2])
+def test_under_xla_losses_and_average_are_the_same(discriminator_updates):
     def train(jit_compile):
+        state = make_state(config=Config(
+            data=CONFIG.data, networks=CONFIG.networks,
+            training=Training(ema_decay=0.9)))
         step = train_step.make_train_step(
-            make_state(), jit_compile=jit_compile)
-        return [step(*make_batch(seed)) for seed in range(10)]
+            state, train_step.Objective(
+                discriminator_updates=discriminator_updates),
+            jit_compile=jit_compile)
+        history = [[float(loss) for loss in step(*make_batch(seed))
+                    if loss is not None] for seed in range(5)]
+        assert state.average is not None
+        return history, state.average.get_weights()
 
-    np.testing.assert_allclose(train(True), train(False), rtol=1e-3)
+    (ours, our_average), (plain, plain_average) = map(train, (True, False))
+    assert np.shape(ours) == (5, 6 if discriminator_updates else 3)
+    np.testing.assert_allclose(ours, plain, rtol=1e-3)
+    for one, other in zip(our_average, plain_average):
+        np.testing.assert_allclose(one, other, atol=1e-3)
 
 
 def make_float16_state():
