@@ -47,9 +47,13 @@ def resolve_precision(precision: str) -> str:
                 "compute_capability", (0, 0)) for gpu in gpus]
         has_bfloat16 = min(capabilities) >= _AMPERE
     else:
-        has_bfloat16 = bool(
-            {"avx512_bf16", "amx_bf16"} & set(_cpu_info("flags").split()))
+        has_bfloat16 = has_amx() or "avx512_bf16" in _cpu_flags()
     return "mixed_bfloat16" if has_bfloat16 else "float32"
+
+
+def has_amx() -> bool:
+    """Whether the CPU multiplies matrices of bfloat16 in tiles."""
+    return "amx_bf16" in _cpu_flags()
 
 
 def resolve_jit_compile(jit_compile: str, *, num_replicas: int = 1) -> bool:
@@ -100,6 +104,10 @@ def describe_device() -> str:
         return f"{len(gpus)} GPU(s): {', '.join(names)}"
     name = _cpu_info("model name") or platform.machine()
     return f"CPU: {name}, {os.cpu_count()} core(s)"
+
+
+def _cpu_flags() -> list[str]:
+    return _cpu_info("flags").split()
 
 
 def _cpu_info(key: str) -> str:

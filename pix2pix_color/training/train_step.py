@@ -272,6 +272,8 @@ def generator_variables(state: TrainState, objective: Objective) -> list[Any]:
 def _descend(variables, optimizer, loss, gradients):
     """Applies gradients once all of them, on every replica, are finite."""
     replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        gradients = [_before_cast(gradient) for gradient in gradients]
     total = replica.all_reduce(tf.distribute.ReduceOp.SUM,
                                _checksum(optimizer, loss, gradients))
     finite = tf.debugging.Assert(tf.math.is_finite(total), [total])
@@ -284,6 +286,17 @@ def _descend(variables, optimizer, loss, gradients):
     return gradients
 
 
+def _before_cast(gradient):
+    """The same numbers in bfloat16 where these were cast from it.
+
+    Half the memory to check and to descend by, which counts at batch 1.
+    """
+    if tf.config.list_logical_devices("GPU") or gradient.op.type != "Cast":
+        return gradient
+    original, = gradient.op.inputs
+    return original if original.dtype == tf.bfloat16 else gradient
+
+
 def _checksum(optimizer, loss, gradients):
     """float32 [], finite exactly where loss and gradients are.
 
@@ -293,7 +306,8 @@ def _checksum(optimizer, loss, gradients):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return loss
     # A sum is one pass, and as finite as what is in it.
-    return loss + tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
+    return loss + tf.add_n([tf.cast(tf.reduce_sum(gradient), tf.float32)
+                            for gradient in gradients])
 
 
 def find_non_finite(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pix2pix_color.networks import matmul_convolution
 from pix2pix_color.networks.matmul_convolution import (Convolution,
                                                        LogitsConvolution,
                                                        TransposedConvolution)
@@ -13,6 +14,14 @@ from pix2pix_color.networks.matmul_convolution import (Convolution,
 # maps that are not square.
 SIDES = [(1, 1), (2, 4), (4, 4), (8, 6), (16, 16), (18, 17), (32, 32),
          (34, 33)]
+
+
+@pytest.fixture(autouse=True, params=[(16, 32), (8, 8)], ids=["any", "amx"])
+def limits(request, monkeypatch):
+    """Those of both kinds of CPU, whichever this one is."""
+    for name, limit in zip(("PATCHES", "SHIFTS"), request.param):
+        monkeypatch.setattr(
+            matmul_convolution, f"_MAX_SIDE_OF_{name}", limit)
 
 
 def outputs_and_gradients(kind, shape, *, filters, dtype, **options):

@@ -7,22 +7,28 @@ import tensorflow as tf
 
 from pix2pix_color.config import Config, Data, Networks
 from pix2pix_color.networks import layers, matmul_convolution
-from pix2pix_color.training import train_state, train_step
+from pix2pix_color.training import fused_adam, train_state, train_step
 from pix2pix_color.training.fused_adam import FusedAdam
 
 OPTIONS = dict(beta_1=0.5, beta_2=0.999, epsilon=1e-8)
 
 
-def test_weights_and_slots_are_those_of_keras():
+@pytest.mark.parametrize("precision", [tf.float32, tf.bfloat16])
+@pytest.mark.parametrize("min_compiled", [1, 2**20])
+def test_weights_and_slots_are_those_of_keras(monkeypatch, precision,
+                                              min_compiled):
+    monkeypatch.setattr(fused_adam, "_MIN_COMPILED", min_compiled)
     noise = np.random.default_rng(0)
     first = noise.normal(size=(50, 3)).astype(np.float32)
-    gradients = noise.normal(size=(40, 50, 3)).astype(np.float32)
+    gradients = tf.cast(noise.normal(size=(40, 50, 3)), precision)
     results = []
     for kind in (FusedAdam, keras.optimizers.Adam):
         variable, optimizer = keras.Variable(first), kind(0.01, **OPTIONS)
         optimizer.build([variable])
         for gradient in gradients:
-            optimizer.apply_gradients([(tf.constant(gradient), variable)])
+            optimizer.apply_gradients([(
+                gradient if kind is FusedAdam else
+                tf.cast(gradient, tf.float32), variable)])
         results.append([variable, *optimizer.variables])
     assert np.abs(results[0][0] - first).max() > 0.05
     for ours, theirs in zip(*results):

@@ -284,11 +284,14 @@ def changed(before, *parts):
 # XLA takes a while, and knows no assertions: there the update is one of two
 # branches.
 @pytest.fixture(scope="module", params=[
-    False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "xla"])
+    ("float32", False), ("mixed_bfloat16", False),
+    pytest.param(("float32", True), marks=pytest.mark.slow)],
+    ids=["plain", "bfloat16", "xla"])
 def step_and_refusal(request):
     """The compiled update, and what one that was refused did to the state."""
-    state = make_state()
-    step = train_step.make_train_step(state, jit_compile=request.param)
+    precision, jit_compile = request.param
+    state = make_state(precision)
+    step = train_step.make_train_step(state, jit_compile=jit_compile)
     step(*make_batch())
     parts = (state.generator, state.discriminator, state.generator_optimizer,
              state.discriminator_optimizer)
@@ -340,6 +343,34 @@ def test_under_xla_losses_and_average_are_the_same(discriminator_updates):
     np.testing.assert_allclose(ours, plain, rtol=1e-3)
     for one, other in zip(our_average, plain_average):
         np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_gradients_are_left_in_bfloat16_and_are_the_same(monkeypatch):
+    taken = []
+
+    class Adam(train_state.FusedAdam):
+        def update_step(self, gradient, variable, learning_rate):
+            taken.append((gradient.dtype, len(gradient.shape)))
+            super().update_step(gradient, variable, learning_rate)
+
+    monkeypatch.setattr(train_state, "FusedAdam", Adam)
+
+    def train():
+        state = make_state("mixed_bfloat16")
+        step_losses: Any = train_step.make_train_step(state)(*make_batch())
+        return [np.asarray(step_losses), *values(state.generator),
+                *values(state.discriminator)]
+
+    ours = train()
+    # The generator's, but for the output's, which is computed in float32; the
+    # discriminator's are sums over real and fake.
+    assert taken.count((tf.bfloat16, 4)) == 9
+    taken.clear()
+    monkeypatch.setattr(train_step, "_before_cast", lambda gradient: gradient)
+    plain = train()
+    assert {dtype for dtype, _ in taken} == {tf.float32}
+    for one, other in zip(ours, plain):
+        np.testing.assert_array_equal(one, other)
 
 
 def make_float16_state():
