@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.errors import InputError
-from pix2pix_color.config import Config, Data, Networks
+from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_train_step
 
@@ -25,15 +25,17 @@ def parse_shape(shape: str) -> tuple[int, int, int]:
     return image_size, filters, batch_size
 
 
-def config_of(image_size: int, filters: int, batch_size: int) -> Config:
+def config_of(image_size: int, filters: int, batch_size: int,
+              precision: str = "auto") -> Config:
     return Config(data=Data(image_size=image_size, batch_size=batch_size),
-                  networks=Networks(base_filters=filters))
+                  networks=Networks(base_filters=filters),
+                  training=Training(precision=precision))
 
 
 def make_repeated_step(image_size: int, filters: int, batch_size: int,
                        precision: str) -> Callable[[], float]:
     """Returns what makes an update on always the same batch of noise."""
-    config = config_of(image_size, filters, batch_size)
+    config = config_of(image_size, filters, batch_size, precision)
     state = TrainState.create(config, precision=precision)
     step = make_train_step(state)
     noise = tf.random.stateless_uniform(

@@ -3,7 +3,7 @@
     python -m experiments.benchmarks.train_step --against=torch --output=F.json
 
 Measures a full alternating update of both networks on a batch of noise, in
-every precision; prints images per second, the share of the machine's own
+each of --precisions; prints images per second, the share of the machine's own
 bfloat16 matrix multiplication, and memory; draws a bar chart beside the JSON.
 All ways take turns in one run, each in a process to itself.
 """
@@ -38,6 +38,10 @@ _OUTPUT = flags.DEFINE_string(
 _STABLEHLO = flags.DEFINE_string(
     "stablehlo", "", "Measure nothing; write the step of the one shape in "
     "--shapes to this .npz file, for experiments.benchmarks.run_stablehlo.")
+_PRECISIONS = flags.DEFINE_multi_enum(
+    "precisions", ["float32", "mixed_bfloat16"],
+    ["float32", "mixed_bfloat16", "mixed_float16"],
+    "Arithmetic to measure; float16 is for GPUs, a CPU takes a minute a step.")
 _PRECISION = flags.DEFINE_enum(
     "precision", "mixed_bfloat16", ["float32", "mixed_bfloat16"],
     "Arithmetic of what --stablehlo writes.")
@@ -47,7 +51,6 @@ _NUM_BATCHES = flags.DEFINE_integer(
     "num_batches", 0, "How many batches of --data to write beside "
     "--stablehlo, as .batches.npy.", lower_bound=0)
 
-PRECISIONS = ("float32", "mixed_bfloat16")
 TUTORIAL = "PyTorch as tutorials run it"
 BEST = ("PyTorch at its best", "PyTorch at its best, compiled")
 # A measurement takes about this long, and one step at least.
@@ -110,7 +113,7 @@ def _measure(shape: tuple[int, int, int],
     image_size, filters, batch_size = shape
     ways: dict[str, turns.Way] = {
         precision: (prepare_step, (*shape, precision))
-        for precision in PRECISIONS}
+        for precision in _PRECISIONS.value}
     if _AGAINST.value == "torch":
         ways |= {TUTORIAL: (prepare_torch, (*shape, False, False)),
                  BEST[0]: (prepare_torch, (*shape, True, False)),
@@ -144,7 +147,7 @@ def _print_ratios(results: dict[str, list[dict[str, Any]]]) -> None:
     def rates(name):
         return np.array([one["images_per_second"] for one in results[name]])
 
-    ours = max(PRECISIONS, key=lambda name: np.median(rates(name)))
+    ours = max(_PRECISIONS.value, key=lambda name: np.median(rates(name)))
     others = [name for name in (TUTORIAL, *BEST) if results.get(name)]
     for name in others:
         ratio = turns.spread(rates(ours) / rates(name))
