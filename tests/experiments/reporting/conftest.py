@@ -48,7 +48,9 @@ def write_run(path, *, steps=(10, 20, 30), total=30, batch_size=4,
         facts |= {
             "step": steps[-1],
             "evaluation": {"colorized": {**METRICS, "ab_l1": ab_l1},
-                           "gray_image": GRAY},
+                           "gray_image": GRAY, "interval_95": {
+                               "colorized": dict.fromkeys(METRICS, (7, 12.5)),
+                               "gray_image": dict.fromkeys(METRICS, (1, 2))}},
             "training": {"colorized": METRICS, "gray_image": GRAY},
             "best": {"step": 20, "metric": "ab_l1", "value": 7.25},
             "seconds": {"evaluation": 11.0, "summaries": 12.0,

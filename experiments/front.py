@@ -1,0 +1,80 @@
+"""Error against color: python -m experiments.front RUN... --output=front.png.
+
+Any colorizer can be made more colorful by multiplying its chroma, and less
+wrong by dividing it. This draws what that gives for each run, a curve from
+pale to garish through the run's own point, so that a recipe counts as better
+only where its curve lies below another's. The numbers are in a JSON file
+beside the picture.
+"""
+
+import json
+import os
+from typing import Any, Sequence
+
+import numpy as np
+from absl import flags
+
+from data_pipelines import command
+from data_pipelines.errors import InputError
+from data_pipelines.specs import SPECS
+from pix2pix_color import cli
+from pix2pix_color.files import write_atomically
+
+GAINS = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0)
+
+
+def define_flags() -> None:
+    """Defines the flags; not on import, other commands have the same names."""
+    flags.DEFINE_string("data", "", f"Photographs to measure on: {SPECS}; "
+                        f"those of the first run's --eval_data if empty.")
+    flags.DEFINE_string("tfds_data_dir", "", "Where TensorFlow Datasets keeps "
+                        "its data sets; empty for its default.")
+    flags.DEFINE_string("output", "front.png",
+                        "The picture to write, a .png file.")
+
+
+def main(arguments: Sequence[str]) -> None:
+    options, paths = flags.FLAGS, arguments[1:]
+    if not paths:
+        raise InputError("no run was named: front RUN... --output=front.png")
+    if not options.output.endswith(".png"):
+        raise InputError(f"--output={options.output} must name a .png file")
+    measuring = command.load("experiments.reporting.fronts")
+    fronts = measuring.measure(paths, data=options.data, gains=GAINS,
+                               tfds_data_dir=options.tfds_data_dir)
+    text = json.dumps(fronts, indent=1) + "\n"
+    numbers = os.path.splitext(options.output)[0] + ".json"
+    write_atomically(numbers, text.encode())
+    write_atomically(options.output, measuring.draw(fronts))
+    print(table(fronts), options.output, numbers, sep="\n")
+
+
+def table(fronts: dict[str, Any]) -> str:
+    """Each run as it is, and at the gain that brings its gap to zero."""
+    lines = [f"{'':24}{'ab_l1':>8}{'gap':>8}{'  ab_l1 at gap 6, 0':>22}"]
+    for name, points in fronts["runs"].items():
+        own = next(point for point in points if point["gain"] == 1.0)
+        lines.append(
+            f"{name:24}{own['ab_l1']:8.2f}"
+            f"{own['colorfulness'] - fronts['real_colorfulness']:+8.1f}"
+            + "".join(f"{error_at(points, fronts, gap):11.2f}"
+                      for gap in (6.0, 0.0)))
+    return "\n".join(lines)
+
+
+def error_at(points: Sequence[dict[str, float]], fronts: dict[str, Any],
+             gap: float) -> float:
+    """ab_l1 where a front is paler than the photographs by `gap`.
+
+    Between the measured gains it is interpolated; NaN beyond them.
+    """
+    points = sorted(points, key=lambda point: point["colorfulness"])
+    return float(np.interp(
+        fronts["real_colorfulness"] - gap,
+        [point["colorfulness"] for point in points],
+        [point["ab_l1"] for point in points], left=np.nan, right=np.nan))
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

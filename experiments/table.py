@@ -1,0 +1,68 @@
+"""Runs as rows of a Markdown table: python -m experiments.table RUN...
+
+Everything is read from the runs' own files: run.json, written when a run ends,
+and its curves. Beside each mean stands its 95 % interval.
+"""
+
+from typing import Any, Iterator, Mapping, Sequence
+
+from data_pipelines import command
+from data_pipelines.errors import InputError
+from pix2pix_color import cli
+
+_METRICS = {"ab_l1": "ab_l1", "psnr_db": "PSNR dB", "ssim": "SSIM",
+            "delta_e": "CIEDE2000", "colorfulness": "colorfulness",
+            "colorfulness_gap": "gap"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    if not arguments[1:]:
+        raise InputError("no run was named: table RUN...")
+    runs = command.load("experiments.reporting.runs")
+    print("\n".join(rows(runs.load_runs(arguments[1:]))))
+
+
+def rows(compared: Sequence[Any]) -> Iterator[str]:
+    """The table's lines.
+
+    Args:
+      compared: the runs, each a reporting.runs.Run that has ended.
+
+    Raises:
+      InputError: one has not.
+    """
+    yield _row("run", "epochs", "photographs seen", "minutes", "images/s",
+               *_METRICS.values())
+    yield "|---" * (5 + len(_METRICS)) + "|"
+    gray: dict[str, list[str]] = {}
+    for run in compared:
+        if not run.is_finished:
+            raise InputError(f"{run.path} has not ended: it is at step "
+                             f"{run.step} of {run.total_steps}")
+        measured = run.facts["evaluation"]
+        seen = run.step * run.config.data.batch_size
+        yield _row(
+            run.name, f"{run.step / run.steps_per_epoch:.1f}", f"{seen:,}",
+            f"{run.training_seconds() / 60:.1f}",
+            f"{run.images_per_second():.1f}",
+            *_cells(measured["colorized"],
+                    measured["interval_95"]["colorized"]))
+        cells = _cells(measured["gray_image"],
+                       measured["interval_95"]["gray_image"])
+        gray.setdefault("".join(cells), cells)
+    for cells in gray.values():
+        yield _row("gray image", "", "", "", "", *cells)
+
+
+def _cells(means: Mapping[str, float],
+           intervals: Mapping[str, Sequence[float]]) -> list[str]:
+    return ["{:.2f} ({:.2f} to {:.2f})".format(means[name], *intervals[name])
+            for name in _METRICS]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    cli.run(main)

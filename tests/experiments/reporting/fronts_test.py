@@ -1,0 +1,54 @@
+"""Error against color, measured on a real model."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import front
+from experiments.reporting import fronts
+from pix2pix_color.config import Config, Data, Networks, Reporting
+from pix2pix_color.training.run_folder import RunFolder
+from tests.pix2pix_color.serving.conftest import write_vivid_model
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The front of a run that colors at random, of three gains."""
+    path = tmp_path_factory.mktemp("runs") / "vivid"
+    write_vivid_model(str(path / "export"))
+    RunFolder(str(path)).write_flags(Config(
+        data=Data(image_size=32, eval_data="sample_photos", eval_examples=8),
+        networks=Networks(base_filters=4),
+        reporting=Reporting(workdir=str(path))))
+    return fronts.measure([str(path)], data="", gains=(0.0, 0.5, 1.0),
+                          tfds_data_dir="")
+
+
+def test_without_chroma_a_run_is_the_gray_image(measured):
+    points = {point["gain"]: point for point in measured["runs"]["vivid"]}
+    assert points[0.0]["ab_l1"] == pytest.approx(
+        measured["gray"]["ab_l1"], abs=0.3)
+    assert points[0.0]["colorfulness"] < 2
+    assert (points[0.0]["colorfulness"] + 5 < points[0.5]["colorfulness"]
+            < points[1.0]["colorfulness"] - 5)
+    assert measured["real_colorfulness"] == pytest.approx(
+        measured["gray"]["colorfulness_gap"], abs=1e-3)
+
+
+def test_the_picture_shows_the_run(measured):
+    picture = np.asarray(Image.open(io.BytesIO(fronts.draw(measured)))
+                         .convert("RGB"))
+    assert (picture == [0x00, 0x72, 0xb2]).all(axis=-1).sum() > 100
+
+
+def test_errors_at_a_gap_lie_between_the_points():
+    points = [dict(gain=gain, colorfulness=colorfulness, ab_l1=ab_l1)
+              for gain, colorfulness, ab_l1 in
+              [(2.0, 40.0, 14.0), (1.0, 20.0, 10.0), (0.5, 10.0, 10.5)]]
+    measured = {"real_colorfulness": 36.0, "runs": {"a run": points}}
+    assert front.error_at(points, measured, 6.0) == pytest.approx(12.0)
+    assert front.error_at(points, measured, 0.0) == pytest.approx(13.2)
+    assert np.isnan(front.error_at(points, measured, -10.0))
+    assert "10.00   -16.0      12.00      13.20" in front.table(measured)

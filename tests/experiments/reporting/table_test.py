@@ -1,0 +1,34 @@
+"""Runs as rows of a table."""
+
+import pytest
+
+from data_pipelines.errors import InputError
+from experiments import table
+from experiments.reporting import runs
+
+
+def rows_of(*paths):
+    lines = table.rows(runs.load_runs([str(path) for path in paths]))
+    return [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in lines]
+
+
+def test_a_row_says_what_a_run_took_and_what_came_out(make_run):
+    head, _, first, second, gray = rows_of(
+        make_run("first"), make_run("second", ab_l1=8.125))
+    # 30 updates of 4 photographs, 40 an epoch, 8 a second.
+    assert first[:5] == ["first", "3.0", "120", "0.2", "8.0"]
+    of_run = dict(zip(head, first))
+    assert of_run["ab_l1"] == "9.50 (7.00 to 12.50)"
+    assert of_run["gap"] == "12.00 (7.00 to 12.50)"
+    assert dict(zip(head, second))["ab_l1"] == "8.12 (7.00 to 12.50)"
+    assert gray[0] == "gray image"
+    assert dict(zip(head, gray))["ab_l1"] == "1.50 (1.00 to 2.00)"
+    assert len({len(row) for row in (head, first, second, gray)}) == 1
+
+
+def test_a_run_that_still_goes_has_no_row(make_run):
+    path = make_run("going", total=50, is_finished=False)
+    with pytest.raises(InputError, match="has not ended: it is at step 30 of "
+                                         "50"):
+        rows_of(path)
