@@ -4,6 +4,7 @@ What each part does with its value is tested beside that part.
 """
 
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -118,6 +119,42 @@ def test_evaluation_is_of_the_evaluation_photographs(prepared):
     whole = open_source("sample_photos", flag="--data", tfds_data_dir="")
     assert set(reporter._eval_source.identities) <= set(whole.held_out)
     assert not set(source.identities) & set(whole.held_out)
+
+
+def test_an_average_is_evaluated_and_drawn_in_the_generator_s_place(prepared):
+    training, _ = prepared
+    state, reporter = training.state, training.reporter
+    for variable in state.average.trainable_variables:
+        variable.assign(variable + 0.05)
+    condition = tf.random.stateless_uniform([2, 32, 32, 1], [0, 1], -1.0, 1.0)
+    shown = reporter._predict(condition)
+    np.testing.assert_allclose(
+        shown, state.average(condition, training=False), atol=0.01)
+    assert np.abs(
+        shown - state.generator(condition, training=False)).max() > 0.1
+
+
+def test_each_learning_rate_has_its_own_curve(prepared, monkeypatch):
+    training, _ = prepared
+    training.state.set_learning_rates(generator=0.25, discriminator=0.5)
+    drawn = {}
+    monkeypatch.setattr(
+        training.reporter._summaries, "write_losses",
+        lambda means, **options: drawn.update(options))
+    training.reporter.draw_losses({}, stage=1, images_per_second=2.0)
+    assert drawn["learning_rates"] == {"generator": 0.25, "discriminator": 0.5}
+    assert (drawn["stage"], drawn["images_per_second"]) == (1, 2.0)
+
+
+def test_a_dry_run_times_no_tracing_of_a_discriminator_s_fraction(capsys):
+    session.dry_run(parse(
+        "--image_size=32", "--base_filters=2", "--train_examples=4",
+        "--eval_examples=1", "--batch_size=2", "--discriminator_steps=0.5"))
+    step = re.search(r"step +(\S+) s \(.*, the first one (\S+) s with tracing",
+                     capsys.readouterr().out)
+    assert step
+    second, first = map(float, step.groups())
+    assert second < first / 4
 
 
 def test_more_bad_photographs_than_the_flag_allows_end_the_run(prepared):
