@@ -87,9 +87,10 @@ class Schedule:
             lowered = rate * training.plateau_factor**plateau.get("cuts", 0)
             return max(lowered, min(rate, training.plateau_floor))
         if training.lr_schedule == "linear":
-            # Zero is what would come after the last update.
-            num_steps = self.total_steps - self.pretrain_steps
-            left = (self.total_steps - step) / num_steps
+            # Zero is what would come after the last update. A dry run times
+            # updates of this stage even where --steps leaves it none.
+            num_steps = max(1, self.total_steps - self.pretrain_steps)
+            left = max(0, self.total_steps - step) / num_steps
             return rate * min(1.0, left / (1.0 - training.lr_decay_start)
                               if training.lr_decay_start < 1 else 1.0)
         return rate

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import platform
 import sys
@@ -61,12 +62,18 @@ def fit(config: Config) -> None:
 def dry_run(config: Config) -> None:
     """Builds everything, makes two updates, says what they took; saves nothing.
 
+    Where --discriminator_steps is a fraction, both are of the longer kind: one
+    of another kind would be traced anew.
+
     Raises:
       ConfigError: flags cannot be used, memory runs out, or an update is not
         finite.
       InputError: the photographs cannot be used.
     """
     hardware.claim_devices(deterministic=config.training.deterministic)
+    config = dataclasses.replace(config, training=dataclasses.replace(
+        config.training, discriminator_steps=float(math.ceil(
+            config.training.discriminator_steps))))
     with tempfile.TemporaryDirectory() as unused:
         workers = Workers(config)
         training, train_source, _ = prepare(
@@ -178,6 +185,7 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
             rarity.count_colors(train_source,
                                 image_size=config.data.image_size),
             rarity_weight=config.training.rarity_weight))
+        workers.copy_from_chief([state.color_weights])
     pretrain_steps = config.pretrain_steps(len(train_source))
     if pretrain_steps > state.step_number:
         _say("", f"up to step {pretrain_steps} with the L1 loss alone")

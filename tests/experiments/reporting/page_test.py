@@ -180,6 +180,15 @@ def test_photographs_of_other_sizes_are_the_same_photographs():
         [32, None, 128]] * 8
 
 
+def test_two_photographs_of_one_run_that_are_alike_stay_two():
+    grid = np.zeros([3, 2, 32, 32, 3], np.uint8)
+    grid[1, 0], grid[1, 1] = 50, 60
+    found = photographs.match([grid, grid + np.uint8(1)])
+    assert [[np.max(picture) for picture in photo.generated
+             if picture is not None] for photo in found] == [
+                 [50, 51], [60, 61]]
+
+
 def test_a_border_is_a_vertical_line_at_its_place():
     line = charts.Line({0.0: 1.0, 10.0: 1.0}, "black")
     common = charts.Span(10.0, (0.9, 1.1))

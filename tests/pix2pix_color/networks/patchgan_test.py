@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.networks import dcgan, patchgan
+from pix2pix_color.networks import dcgan, layers, patchgan
 from pix2pix_color.networks.instance_norm import InstanceNormalization
 
 # The paper's table at 256 px, 64 base filters: layer -> its output [H, W, C].
@@ -159,6 +159,42 @@ def test_other_discriminators_have_a_norm_but_on_the_first_and_last_layer(
     assert all(layer.use_bias == (norm == "none") for layer in others)
 
 
+EVERY_KIND = pytest.mark.parametrize("make", [
+    patchgan.build_patchgan, patchgan.build_pixelgan, dcgan.build_dcgan])
+
+
+@EVERY_KIND
+def test_a_leaky_relu_follows_every_layer_but_the_logits(make):
+    model = make(image_size=64, condition_channels=1, target_channels=2,
+                 base_filters=2)
+    relus = [layer for layer in model.layers
+             if isinstance(layer, keras.layers.LeakyReLU)]
+    given = [layer.input for layer in relus]
+    assert [layer.negative_slope for layer in relus] == [0.2] * len(relus)
+    expected = [layer.output for layer in model.layers
+                if layer.name in ("patch0", "pixel0", "whole0")
+                or layer.name.endswith("_norm")]
+    assert len(given) == len(expected) >= 2
+    assert all(one is other for one, other in zip(given, expected))
+
+
+@EVERY_KIND
+def test_every_norm_is_synchronized_where_that_is_asked_for(
+        make, monkeypatch):
+    asked = []
+
+    def noted(**options):
+        asked.append(options["synchronized"])
+        return layers.batch_norm(**options)
+
+    monkeypatch.setitem(layers.NORMS, "batch", noted)
+    for synchronized in (True, False):
+        make(image_size=64, condition_channels=1, target_channels=2,
+             base_filters=2, synchronized_norm=synchronized)
+    assert asked == [True] * (len(asked) // 2) + [False] * (len(asked) // 2)
+    assert asked
+
+
 def test_a_pixel_s_logit_sees_that_pixel_alone(randomize_weights):
     model = patchgan.build_pixelgan(
         image_size=32, condition_channels=1, target_channels=2,
@@ -208,6 +244,16 @@ def test_the_dcgan_s_layers_are_those_of_its_table():
                     + 2 * 512 * 512) + 4 * 4 * 512
     norms = 4 * (128 + 256 + 3 * 512)
     assert model.count_params() == kernels + norms + 64 + 1 == 11_160_129
+
+
+def test_the_dcgan_s_dense_layer_begins_as_its_convolutions_do():
+    keras.utils.set_random_seed(0)
+    model = dcgan.build_dcgan(
+        image_size=64, condition_channels=1, target_channels=2,
+        base_filters=16)
+    kernel = model.get_layer("logits").kernel.numpy()
+    assert kernel.shape == (4 * 4 * 128, 1)
+    assert kernel.std() == pytest.approx(0.02, rel=0.1)
 
 
 @pytest.mark.parametrize("changed", [0, 1], ids=["condition", "target"])

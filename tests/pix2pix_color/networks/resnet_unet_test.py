@@ -75,6 +75,20 @@ def test_the_norm_is_the_decoder_s_alone(norm, kind):
         20 + (10 if norm == "batch" else 0))
 
 
+def test_every_norm_is_synchronized_where_that_is_asked_for(monkeypatch):
+    asked, plain = [], layers.batch_norm
+
+    def noted(**options):
+        asked.append(options["synchronized"])
+        return plain(**options)
+
+    monkeypatch.setattr(layers, "batch_norm", noted)  # the encoder's
+    monkeypatch.setitem(layers.NORMS, "batch", noted)
+    for synchronized in (True, False):
+        build(base_filters=1, synchronized_norm=synchronized)
+    assert asked == [True] * 30 + [False] * 30
+
+
 def test_dropout_is_on_the_two_innermost_levels():
     dropouts = layers_of(build(dropout=0.25), layers.Dropout)
     assert {layer.name: layer.rate for layer in dropouts} == {

@@ -1,5 +1,6 @@
 """The loop: an interrupted run and a whole one do and see the same."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipelines import pipeline, split
+from data_pipelines import color, pipeline, split
 from data_pipelines.errors import InputError, Interrupted
 from data_pipelines.sources import Source
 from pix2pix_color.config import (Config, ConfigError, Data, Networks,
@@ -228,9 +229,17 @@ def updates():
 
 
 @pytest.fixture
-def state(shared_state, monkeypatch, updates):
+def compiled():
+    """Of each step that was made, whether by XLA."""
+    return []
+
+
+@pytest.fixture
+def state(shared_state, monkeypatch, updates, compiled):
     """A state whose updates take no time; losses are the step's number."""
-    def make_train_step(state, objective, **_):
+    def make_train_step(state, objective, *, jit_compile, **_):
+        compiled.append(jit_compile)
+
         def train_step(condition, target):
             updates.append((objective, *(
                 float(optimizer.learning_rate) for optimizer in
@@ -303,6 +312,48 @@ def test_each_update_has_its_objective_and_its_rates(
         [update[1:] for update in updates],
         [(1.0, 0.0), (0.8, 0.4), (0.8, 0.4), (0.8, 0.4), (0.4, 0.2)],
         rtol=1e-6)
+
+
+@pytest.mark.parametrize("jit_compile", ["on", "off"])
+def test_steps_are_compiled_as_the_flag_says(
+        state, tmp_path, compiled, jit_compile):
+    run = config(2, tmp_path, dict(jit_compile=jit_compile))
+    open_training(run, state=state).run(flat_source())
+    assert compiled == [jit_compile == "on"]
+
+
+# Of options of Data and Training, what the stream is made with.
+STREAM = dict(batch_size=3, image_size=32, resize_size=36, seed=0)
+
+
+@pytest.mark.parametrize("options, expected", [
+    ({}, {}), (dict(resize_size=32), dict(resize_size=32)),
+    (dict(resize_size=48), dict(resize_size=48)),
+    (dict(image_size=64), dict(image_size=64, resize_size=72)),
+    (dict(batch_size=5), dict(batch_size=5)), (dict(seed=4), dict(seed=4))])
+def test_the_stream_is_that_of_the_flags(
+        state, tmp_path, options, expected):
+    run, source = config(1, tmp_path), sources()[0]
+    run = dataclasses.replace(
+        run, **{group: dataclasses.replace(getattr(run, group), **{
+            name: value for name, value in options.items()
+            if hasattr(getattr(run, group), name)})
+            for group in ("data", "training")})
+
+    def first(options):
+        options = dict(options)
+        part = pipeline.Part(batch_size=options.pop("batch_size"))
+        return next(iter(pipeline.training_batches(
+            source, part=part, first_ordinal=0, color_space=color.LAB,
+            **options)))
+
+    batch = next(open_training(run, state=state)._batches(source))
+    for found, wanted, plain in zip(batch, first(STREAM | expected),
+                                    first(STREAM), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+        # Only the places in the stream may be the same.
+        assert (not options or found.dtype == tf.int64
+                or not np.array_equal(found, plain))
 
 
 def test_a_plateau_is_seen_by_its_own_metric(state, tmp_path, updates):

@@ -81,16 +81,25 @@ def test_srgb_reaches_about_as_many_bins_as_the_paper_found():
     assert 250 < rarity._bins_in_gamut().sum() < 340
 
 
+def test_a_color_that_was_seen_counts_though_srgb_does_not_reach_its_bin():
+    beyond = place(-110, -110)
+    assert not rarity._bins_in_gamut()[beyond]
+    counts = counts_of(gray=500)
+    counts[beyond] = 500
+    weights = rarity.color_weights(counts, rarity_weight=0.5)
+    assert weights[beyond] == pytest.approx(weights[place(0, 0)])
+
+
 def test_pixels_are_counted_of_a_sample_spread_evenly(monkeypatch):
     monkeypatch.setattr(rarity, "MAX_COUNTED", 3)
 
     def load(index):
         red = tf.constant([255, 0, 0], tf.uint8)
         gray = tf.constant([90, 90, 90], tf.uint8)
-        return tf.broadcast_to(tf.where(index == 4, red, gray), [40, 40, 3])
+        return tf.broadcast_to(tf.where(index == 3, red, gray), [40, 40, 3])
 
     source = Source(origin="--data=flat", load=load,
-                    identities=list("abcdef"))  # a, c and e are counted
+                    identities=list("abcdefg"))  # a, d and g are counted
     counts = rarity.count_colors(source, image_size=32)
     assert {int(bin_): int(counts[bin_]) for bin_ in np.flatnonzero(counts)
             } == {place(0, 0): 2 * 32**2, place(80, 70): 32**2}

@@ -86,6 +86,12 @@ def test_linear_rates_count_from_the_adversarial_stage():
     assert rates(later, range(5, 13)) == rates(plain, range(8))
 
 
+@pytest.mark.parametrize("steps", [9, 10])
+def test_without_an_adversarial_update_there_are_still_rates(steps):
+    one = schedule(pretrain_epochs=1.0, steps=steps, lr_schedule="linear")
+    assert 0 <= rates(one, [10])[0] <= 2e-4
+
+
 def watch(one, *values, metric="ab_l1", first_step=1, plateau=None):
     """(best, waited, cuts) after each evaluation."""
     seen, plateau = [], plateau or {}

@@ -120,6 +120,32 @@ def test_noise_follows_the_state_s_own_step_and_seed():
         assert np.abs(one - other).max() > 1.0
 
 
+@pytest.mark.parametrize("generator, num_dropouts", [
+    ("unet", 2), ("resnet18_unet", 2)])
+@pytest.mark.parametrize("rate", [0.0, 0.25])
+def test_dropout_has_the_chosen_rate(generator, num_dropouts, rate):
+    rates = [layer.rate for layer in create(
+        generator=generator, dropout=rate).generator.layers
+        if isinstance(layer, layers.Dropout)]
+    assert rates == [rate] * num_dropouts * (rate > 0)
+
+
+@pytest.mark.parametrize("synchronized", [True, False])
+def test_norms_are_synchronized_as_it_was_chosen(monkeypatch, synchronized):
+    asked, plain = [], layers.batch_norm
+
+    def noted(**options):
+        asked.append(options["synchronized"])
+        return plain(**options)
+
+    monkeypatch.setitem(layers.NORMS, "batch", noted)
+    train_state.TrainState.create(
+        Config(data=Data(image_size=32), networks=Networks(base_filters=1),
+               training=Training(sync_batch_norm=synchronized)),
+        precision="float32")
+    assert asked == [synchronized] * (3 + 4 + 3)
+
+
 @pytest.fixture(scope="module")
 def weights_path(tmp_path_factory):
     """A file of encoder weights, those of another generator."""

@@ -290,11 +290,14 @@ def changed(before, *parts):
 def step_and_refusal(request):
     """The compiled update, and what one that was refused did to the state."""
     precision, jit_compile = request.param
-    state = make_state(precision)
+    state = make_state(precision, Config(
+        data=CONFIG.data, networks=CONFIG.networks,
+        training=Training(ema_decay=0.9)))
     step = train_step.make_train_step(state, jit_compile=jit_compile)
     step(*make_batch())
+    assert state.average is not None
     parts = (state.generator, state.discriminator, state.generator_optimizer,
-             state.discriminator_optimizer)
+             state.discriminator_optimizer, state.average)
     before = all_values(*parts)
     assert len(before) > 100
     condition, target = make_batch(1)
@@ -412,6 +415,21 @@ def test_in_float16_gradients_are_scaled_and_unscaled():
                            states[1].generator_optimizer.variables):
         assert np.abs(ours.numpy() - plain.numpy()).max() <= (
             0.1 * np.abs(plain.numpy()).max())
+
+
+def test_in_float16_moments_are_forgotten_and_the_scale_is_not():
+    state = make_float16_state()
+    scale = state.generator_optimizer.dynamic_scale
+    scale.assign(2.0**8)
+    step = train_step.make_train_step(state)
+    step(*make_batch())
+    adam = state.generator_optimizer.inner_optimizer
+    moments = [*adam._momentums, *adam._velocities]
+    assert int(adam.iterations) == 1
+    assert max(np.abs(moment).max() for moment in moments) > 0
+    state.forget_generator_moments()
+    assert int(adam.iterations) == 0 and float(scale) == 2.0**8
+    assert not any(np.any(moment) for moment in moments)
 
 
 def test_in_float16_a_loss_that_is_not_finite_is_refused():
