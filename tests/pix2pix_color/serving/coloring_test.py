@@ -1,6 +1,7 @@
 """From a file to its colored files: pixels, metadata, options, videos."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -89,6 +90,93 @@ def test_a_gray_profile_is_applied_and_not_carried_over(model, tmp_path):
                      1.055 * linear**(1 / 2.4) - 0.055)
     expected = Image.fromarray(np.round(255 * curve).astype(np.uint8))
     assert np.abs(lab(output) - lab(expected))[..., 0].mean() < 1.0
+
+
+def test_no_other_profile_than_that_of_the_values_is_carried_over():
+    """A gray one on a picture of three channels, or one that is none."""
+    gray = photograph().convert("L")
+    deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
+    expected = read_back(gray, "PNG", icc_profile=gray_profile(1.0)).rgb
+    assert np.abs(expected.astype(int) - read_back(gray, "PNG").rgb).max() > 40
+    for kind in (deep, gray.convert("LA")):
+        read = read_back(kind, "PNG", icc_profile=gray_profile(1.0))
+        assert read.icc_profile is None
+        np.testing.assert_array_equal(read.rgb, expected)
+    for image, profile in ((gray.quantize(8), gray_profile(1.0)),
+                           (photograph(), b"garbage" * 30),
+                           (gray, b"garbage" * 30)):
+        read = read_back(image, "PNG", icc_profile=profile)
+        assert read.icc_profile is None
+        np.testing.assert_array_equal(
+            read.rgb, np.asarray(image.convert("RGB")))
+
+
+def test_the_profile_of_a_turned_cmyk_photograph_is_applied(monkeypatch):
+    """There are no free CMYK profiles at hand: it is applied by a stand-in."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    profile = bytes(16) + b"CMYK" + bytes(16) + b"acsp" + bytes(100)
+    monkeypatch.setattr(photo_file, "_to_srgb", lambda image, _: (
+        image.convert("RGB").point(lambda value: 255 - value)))
+    cmyk = photograph().convert("CMYK")
+    read = read_back(cmyk, "JPEG", icc_profile=profile, exif=exif)
+    plain = read_back(cmyk, "JPEG", exif=exif)
+    assert read.icc_profile is None and read.rgb.shape == (90, 60, 3)
+    np.testing.assert_array_equal(read.rgb, 255 - plain.rgb)
+
+
+def read_back(image, file_format, **saving):
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **saving)
+    return photo_file.read(buffer.getvalue(), max_pixels=10**6)
+
+
+@pytest.mark.parametrize("mode, saving", [
+    ("L", {}), ("P", {}), ("1", {"compression": "group4"}), ("CMYK", {}),
+    ("RGBA", {}), ("I;16", {}), ("RGB", {"compression": "jpeg"})])
+@pytest.mark.parametrize("file_format", ["tiff", "png", "jpeg"])
+def test_how_a_tiff_stores_its_pixels_is_not_told_of_the_result(
+        mode, saving, file_format):
+    """Or a gray scan becomes a file that says it has one channel."""
+    photo = photograph()
+    image = (Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16)
+                             * 257) if mode == "I;16" else photo.convert(mode))
+    given = image.getexif()
+    given[ExifTags.Base.Orientation] = 6
+    given[ExifTags.Base.Artist] = "Grandfather"
+    read = read_back(image, "TIFF", exif=given, **saving)
+    assert read.rgb.shape == (90, 60, 3)
+    with Image.open(io.BytesIO(photo_file.write(
+            read, file_format=file_format))) as result:
+        told = result.getexif()
+        assert told[ExifTags.Base.Artist] == "Grandfather"
+        assert told.get(ExifTags.Base.Orientation, 1) == 1
+        if file_format != "tiff":
+            assert set(told) <= {ExifTags.Base.Artist,
+                                 ExifTags.Base.Orientation}
+        pixels = np.asarray(result.convert("RGB")).astype(int)
+    assert pixels.shape == read.rgb.shape
+    assert np.abs(pixels - read.rgb).mean() < (
+        4 if file_format == "jpeg" else 1e-9)
+
+
+@pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "tiff"])
+@pytest.mark.parametrize("entry", [
+    (0x8769, 4, 1, b"\xff\xff\0\0"), (0x8825, 4, 1, b"\x08\0\0\0"),
+    (0x011A, 5, 1, b"\xff\0\0\0"), (0x8769, 2, 4, b"abc\0"), None],
+    ids=["nowhere", "itself", "no_fraction", "text", "too_long"])
+def test_odd_metadata_stops_no_photograph(file_format, entry):
+    if entry is None:
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = "x" * 70_000
+        block = exif.tobytes()
+    else:
+        block = (b"Exif\0\0II*\0" + struct.pack("<IHHHI", 8, 1, *entry[:3])
+                 + entry[3] + bytes(20))
+    read = read_back(photograph(), "PNG", exif=block)
+    with Image.open(io.BytesIO(photo_file.write(
+            read, file_format=file_format))) as result:
+        assert np.asarray(result).shape == (60, 90, 3)
 
 
 def gray_profile(gamma):

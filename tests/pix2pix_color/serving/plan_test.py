@@ -1,5 +1,7 @@
 """Which files are colored, and where the results go."""
 
+import os
+
 import pytest
 
 from pix2pix_color.config import ConfigError
@@ -57,6 +59,35 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path):
     assert list(make_plan(tmp_path / "a[1].jpg")) == [f"{tmp_path}/a[1].jpg"]
 
 
+def test_what_is_named_twice_is_colored_once(folder):
+    assert list(make_plan(f"{folder}/in/b.jpg", f"{folder}/in/b.*",
+                          f"{folder}/in", output_dir=folder / "out")) == [
+        f"{folder}/in/b.jpg", f"{folder}/in/c.mp4",
+        f"{folder}/in/deep/er/a.PNG"]
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigError, match="in/deep: Permission denied"):
+        make_plan(folder / "in")
+
+
+def test_links_and_pipes_in_a_folder(folder):
+    (folder / "in" / "deep" / "up").symlink_to("..")
+    (folder / "in" / "lost.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(folder / "in" / "pipe.jpg")
+    assert [os.path.relpath(path, folder / "in")
+            for path in make_plan(folder / "in", overwrite=True)] == [
+        "b.jpg", "c.mp4", "lost.jpg", "deep/er/a.PNG"]
+
+
 def test_samples_are_numbered():
     assert make_plan("a.jpg", samples=3, output_dir="out") == {"a.jpg": (
         "out/a_colorized_1.png", "out/a_colorized_2.png",
@@ -76,7 +107,8 @@ def test_nothing_is_overwritten_but_on_request_and_an_input_never(tmp_path):
 
 @pytest.mark.parametrize("arguments, message", [
     ((), "no photograph was named"), (("-", "a.jpg"), "- stands for one"),
-    (("x/a.jpg", "x/a.png"), "two of the photographs")])
+    (("x/a.jpg", "x/a.png"),
+     "both x/a.jpg and x/a.png would be written to x/a_colorized.png")])
 def test_what_cannot_be_done_is_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
         make_plan(*arguments)
