@@ -2,6 +2,7 @@
 
 import io
 import struct
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -324,6 +325,59 @@ def test_a_video_keeps_frames_lightness_and_sound(model, tmp_path):
         assert np.abs(difference).mean() < 3  # coded with loss
     assert sorted(left.name for left in tmp_path.iterdir()) == [
         "film.mp4", "out.mp4"]
+
+
+def test_a_video_held_upright_comes_out_upright(model, tmp_path):
+    frames = [np.asarray(photograph(64, 96))] * 3
+    path, output = tmp_path / "film.mp4", tmp_path / "out.mp4"
+    write_video(path, frames, sound=False)
+    content = bytearray(path.read_bytes())
+    # The matrix of the track's header (ISO 14496-12, 8.3.2): a quarter turn
+    # clockwise, the second row moved by the height of 64 pixels.
+    place = content.index(b"tkhd") + 44
+    content[place:place + 36] = struct.pack(
+        ">9i", 0, 2**16, 0, -2**16, 0, 0, 64 * 2**16, 0, 2**30)
+    path.write_bytes(content)
+    coloring.colorize(model, plan.Job(str(path), (str(output),)),
+                      coloring.Options(saturation=0.3))
+    upright = np.rot90(frames[0], -1)
+    for frame in read_video(output)[0]:
+        assert frame.shape == (96, 64, 3)
+        difference = (skimage_color.rgb2lab(frame)
+                      - skimage_color.rgb2lab(upright))[..., 0]
+        assert np.abs(difference).mean() < 3
+
+
+def test_sound_that_mp4_does_not_hold_is_encoded(model, tmp_path):
+    """Of an AVI: uncompressed, in channels that nobody gave a place."""
+    av = pytest.importorskip("av")
+    path, output = tmp_path / "film.avi", tmp_path / "out.mp4"
+    time = np.arange(24000)
+    tone = (8000 * np.sin(time * 2 * np.pi / 64)).astype(np.int16)
+    with av.open(str(path), "w") as target:
+        video_stream = target.add_stream("mpeg4", rate=10)
+        video_stream.width, video_stream.height = 96, 64
+        video_stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        audio = target.add_stream("pcm_s16le", rate=48000, layout="mono")
+        for _ in range(5):
+            target.mux(video_stream.encode(av.VideoFrame.from_ndarray(
+                np.asarray(photograph(64, 96)), format="rgb24")))
+        target.mux(video_stream.encode(None))
+        frame = av.AudioFrame.from_ndarray(tone[np.newaxis], layout="mono")
+        frame.sample_rate = 48000
+        target.mux(audio.encode(frame))
+        target.mux(audio.encode(None))
+    coloring.colorize(model, plan.Job(str(path), (str(output),)),
+                      coloring.Options())
+    with av.open(str(output)) as source:
+        assert source.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+        assert source.streams.audio[0].codec_context.name == "aac"
+        heard = np.concatenate([
+            frame.to_ndarray()[0] for frame in source.decode(audio=0)])
+    # Half a second of 750 Hz.
+    assert len(heard) == pytest.approx(24000, abs=3000)
+    spectrum = np.abs(np.fft.rfft(heard[4000:20000]))
+    assert spectrum.argmax() * 48000 / 16000 == pytest.approx(750, abs=6)
 
 
 def test_what_is_no_video_is_named(model, tmp_path):
