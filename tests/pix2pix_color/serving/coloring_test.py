@@ -213,6 +213,14 @@ def test_saturation_scales_the_colors(model):
         np.abs(plain[..., 1:]).mean() / 2, rel=0.15)
 
 
+def test_options_of_a_photograph_reach_the_model(model, tmp_path):
+    photo = photograph(200, 300)
+    output, = colorize(model, photo, tmp_path, options=coloring.Options(
+        saturation=0.5, chroma_size=64))
+    np.testing.assert_array_equal(output, model.colorize(
+        np.asarray(photo), saturation=0.5, chroma_size=64))
+
+
 def test_samples_are_alternatives(model, tmp_path):
     outputs = colorize(model, photograph(), tmp_path, num_outputs=3,
                        options=coloring.Options(seeds=(4, 5, 4)))
@@ -325,6 +333,25 @@ def test_a_video_keeps_frames_lightness_and_sound(model, tmp_path):
         assert np.abs(difference).mean() < 3  # coded with loss
     assert sorted(left.name for left in tmp_path.iterdir()) == [
         "film.mp4", "out.mp4"]
+
+
+def test_options_of_a_video_reach_the_model(model, tmp_path):
+    frame = np.asarray(photograph(200, 300))
+    path = tmp_path / "film.mp4"
+    write_video(path, [frame], sound=False)
+
+    def chroma(**options):
+        output = tmp_path / "out.mp4"
+        coloring.colorize(model, plan.Job(str(path), (str(output),)),
+                          coloring.Options(**options))
+        return skimage_color.rgb2lab(read_video(output)[0][0])[..., 1:]
+
+    assert np.abs(chroma(saturation=0.0)).mean() < 3
+    plain, larger = chroma(), chroma(chroma_size=64)
+    assert np.abs(plain).mean() > 10 and np.abs(plain - larger).mean() > 3
+    with pytest.raises(coloring.NoPhotographError,
+                       match="300 x 200 pixels, at most 59999 are read"):
+        chroma(max_pixels=59_999)
 
 
 def test_a_video_held_upright_comes_out_upright(model, tmp_path):

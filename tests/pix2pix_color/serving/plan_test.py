@@ -19,7 +19,7 @@ def make_plan(*arguments, output_dir="", ending=".png", samples=0,
 @pytest.fixture
 def folder(tmp_path):
     for name in ("in/b.jpg", "in/deep/er/a.PNG", "in/c.mp4", "in/notes.txt",
-                 "in/.hidden/d.jpg", "in/b_colorized.png"):
+                 "in/.hidden/d.jpg", "in/.e.jpg", "in/b_colorized.png"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -103,6 +103,23 @@ def test_nothing_is_overwritten_but_on_request_and_an_input_never(tmp_path):
     assert make_plan(photo, overwrite=True) == {str(photo): (str(result),)}
     with pytest.raises(ConfigError, match="is one of the files to color"):
         make_plan(photo, result, overwrite=True)
+
+
+def test_names_are_followed_to_the_files_they_stand_for(folder):
+    """Another name of an input, a link to nowhere, a folder by two names."""
+    photo, other = folder / "in" / "b.jpg", folder / "in" / "deep"
+    result = folder / "out" / "b_colorized.png"
+    result.parent.mkdir()
+    result.symlink_to("nowhere")
+    with pytest.raises(ConfigError, match="exists and is not overwritten"):
+        make_plan(photo, output_dir=folder / "out")
+    result.unlink()
+    result.symlink_to(photo)
+    with pytest.raises(ConfigError, match="is one of the files to color"):
+        make_plan(photo, output_dir=folder / "out", overwrite=True)
+    (folder / "deep").symlink_to(other)
+    with pytest.raises(ConfigError, match="both .*deep/er/a.PNG and .* would"):
+        make_plan(other / "er" / "a.PNG", folder / "deep" / "er" / "a.PNG")
 
 
 @pytest.mark.parametrize("arguments, message", [
