@@ -1,8 +1,11 @@
 """Image files of people: read with what is told beside the pixels, written.
 
-    EXIF        carried over; the orientation, which was applied, set to upright
+    EXIF        carried over, but for what a TIFF says there of how its pixels
+                are stored; the orientation, which was applied, set to upright
     ICC         of an RGB picture carried over, its values being left as they
                 are; of gray and CMYK pictures applied, the result being sRGB
+
+What the new format cannot hold of it is left out.
 """
 
 import dataclasses
@@ -24,6 +27,20 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "webp": ("WEBP", {"quality": 95, "method": 2}),
     "tiff": ("TIFF", {"compression": "tiff_lzw"}),
 }
+
+# What is told of a photograph in the directory that TIFF describes its pixels
+# in, too (EXIF 2.32, 4.6.4; Windows has 0x4746, 0x4749 and 0x9C9B to 0x9C9F).
+_TOLD = frozenset((
+    ExifTags.Base.DocumentName, ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Orientation,
+    ExifTags.Base.XResolution, ExifTags.Base.YResolution,
+    ExifTags.Base.ResolutionUnit, ExifTags.Base.PageName,
+    ExifTags.Base.Software, ExifTags.Base.DateTime, ExifTags.Base.Artist,
+    ExifTags.Base.HostComputer, ExifTags.Base.Copyright,
+    ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo, 0x4746, 0x4749,
+    *range(0x9C9B, 0x9CA0)))
+# Places in an ICC profile's header (ICC.1:2022, table 17).
+_ICC_SPACE, _ICC_SIGNATURE = slice(16, 20), slice(36, 40)
 
 
 class NoPhotographError(ValueError):
@@ -65,27 +82,46 @@ def read(image_bytes: bytes, *, max_pixels: int) -> Photograph:
                 "TIFF)") from None
         raise NoPhotographError(error.detail) from None
     with Image.open(io.BytesIO(image_bytes)) as image:
-        exif = image.getexif()
-        icc_profile = image.info.get("icc_profile")
-        mode = image.mode
-        if icc_profile and mode in ("L", "CMYK"):
-            try:
-                source = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
-                image.load()
-                converted = ImageCms.profileToProfile(
-                    image, source, ImageCms.createProfile("sRGB"),
-                    outputMode="RGB")
-            except (ImageCms.PyCMSError, OSError):
-                pass  # a broken profile: the values are taken as they are
-            else:
-                assert converted is not None
+        profile = image.info.get("icc_profile") or b""
+        space = (profile[_ICC_SPACE] if profile[_ICC_SIGNATURE] == b"acsp"
+                 else b"")
+        if space == b"CMYK" and image.mode == "CMYK":
+            converted = _to_srgb(image, profile)
+            if converted is not None:
                 rgb = photo_file.turn_upright(
-                    converted, exif.get(ExifTags.Base.Orientation))
-    if exif.get(ExifTags.Base.Orientation):
-        exif[ExifTags.Base.Orientation] = 1
-    return Photograph(
-        rgb=np.asarray(rgb), exif=exif.tobytes() if len(exif) else b"",
-        icc_profile=icc_profile if mode not in ("L", "LA", "CMYK") else None)
+                    converted, image.getexif().get(ExifTags.Base.Orientation))
+        elif space == b"GRAY" and image.mode.startswith(("1", "L", "I;16")):
+            rgb = _to_srgb(rgb.convert("L"), profile) or rgb
+        exif = _read_exif(image)
+        carried = space == b"RGB " and image.mode in ("RGB", "RGBA", "P", "PA")
+    return Photograph(rgb=np.asarray(rgb), exif=exif,
+                      icc_profile=profile if carried else None)
+
+
+def _read_exif(image: Image.Image) -> bytes:
+    """The EXIF block to carry over; empty where none can be written again.
+
+    It changes the image's own: nothing can be asked of that afterwards.
+    """
+    try:
+        exif = image.getexif()
+        for tag in set(exif) - _TOLD:
+            del exif[tag]
+        if exif.get(ExifTags.Base.Orientation):
+            exif[ExifTags.Base.Orientation] = 1
+        return exif.tobytes() if len(exif) else b""
+    except Exception:  # damaged blocks raise nearly anything
+        return b""
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Optional[Image.Image]:
+    """Applies an ICC profile; None where it is broken and tells nothing."""
+    try:
+        return ImageCms.profileToProfile(
+            image, ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
 
 
 def write(photograph: Photograph, *, file_format: str) -> bytes:
@@ -98,17 +134,25 @@ def write(photograph: Photograph, *, file_format: str) -> bytes:
     Raises:
       NoPhotographError: the format does not take a picture of this size.
     """
-    name, options = _FORMATS[file_format]
     about: dict[str, Any] = {}
-    if photograph.exif:
-        about["exif"] = photograph.exif
     if photograph.icc_profile:
         about["icc_profile"] = photograph.icc_profile
-    buffer = io.BytesIO()
+    if photograph.exif:
+        try:
+            return _encode(photograph, file_format, exif=photograph.exif,
+                           **about)
+        except Exception:  # too long or too odd for it: the picture counts
+            pass
     try:
-        Image.fromarray(photograph.rgb).save(buffer, name, **options, **about)
+        return _encode(photograph, file_format, **about)
     except (OSError, ValueError) as error:
         raise NoPhotographError(
             f"cannot be written with --format={file_format}: {error}"
         ) from error
+
+
+def _encode(photograph: Photograph, file_format: str, **about: Any) -> bytes:
+    name, options = _FORMATS[file_format]
+    buffer = io.BytesIO()
+    Image.fromarray(photograph.rgb).save(buffer, name, **options, **about)
     return buffer.getvalue()

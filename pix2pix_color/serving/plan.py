@@ -1,6 +1,5 @@
 """Which files are colored, and where the results go. No TensorFlow."""
 
-import collections
 import dataclasses
 import glob
 import os
@@ -46,14 +45,13 @@ def plan(arguments: Sequence[str], *, output_dir: str, ending: str,
         file that is colored.
 
     Raises:
-      ConfigError: nothing was named, or a result would replace what it must
-        not.
+      ConfigError: nothing was named, a folder cannot be read, or a result
+        would replace what it must not.
     """
-    jobs = []
-    for argument in arguments:
-        for path, folder in _expand(argument, output_dir):
-            jobs.append(Job(path, tuple(_outputs(
-                path, folder, ending=ending, samples=samples))))
+    jobs = list(dict.fromkeys(  # a file may be named twice
+        Job(path, tuple(_outputs(path, folder, ending=ending, samples=samples)))
+        for argument in arguments for path, folder in _expand(
+            argument, output_dir)))
     if not jobs:
         raise ConfigError("no photograph was named: colorize --model=M FILE...")
     if any(job.path == STANDARD for job in jobs):
@@ -71,12 +69,15 @@ def plan(arguments: Sequence[str], *, output_dir: str, ending: str,
             raise ConfigError(
                 f"{output} exists and is not overwritten; remove it, name "
                 f"another --output_dir, or say --overwrite")
-    output, count = collections.Counter(
-        map(os.path.realpath, outputs)).most_common(1)[0]
-    if count > 1:
-        raise ConfigError(
-            f"two of the photographs would be written to {output}; color "
-            f"them in two calls with different --output_dir")
+    made_of: dict[str, str] = {}
+    for job in jobs:
+        for output in job.outputs:
+            other = made_of.setdefault(os.path.realpath(output), job.path)
+            if other != job.path:
+                raise ConfigError(
+                    f"both {other} and {job.path} would be written to "
+                    f"{output}; color them in two calls with different "
+                    f"--output_dir")
     return jobs
 
 
@@ -87,7 +88,8 @@ def _expand(argument: str, output_dir: str) -> Iterator[tuple[str, str]]:
     elif os.path.isdir(argument):
         found = False
         avoided = os.path.realpath(output_dir) if output_dir else None
-        for directory, subdirectories, names in os.walk(argument):
+        for directory, subdirectories, names in os.walk(
+                argument, onerror=_refuse_folder):
             subdirectories[:] = sorted(
                 name for name in subdirectories if not name.startswith(".")
                 and os.path.realpath(os.path.join(directory, name)) != avoided)
@@ -97,7 +99,8 @@ def _expand(argument: str, output_dir: str) -> Iterator[tuple[str, str]]:
             for name in sorted(names):
                 stem, ending = os.path.splitext(name)
                 if (ending.lower() in PHOTO_ENDINGS + VIDEO_ENDINGS
-                        and not name.startswith(".") and _SUFFIX not in stem):
+                        and not name.startswith(".") and _SUFFIX not in stem
+                        and not _is_device(os.path.join(directory, name))):
                     found = True
                     yield os.path.join(directory, name), folder
         if not found:
@@ -111,6 +114,15 @@ def _expand(argument: str, output_dir: str) -> Iterator[tuple[str, str]]:
             yield path, output_dir or os.path.dirname(path)
     else:
         yield argument, output_dir or os.path.dirname(argument)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise ConfigError(f"{error.filename}: {error.strerror}")
+
+
+def _is_device(path: str) -> bool:
+    """Whether it is there and no file: a pipe, say, that would be waited on."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def _outputs(path, folder, *, ending, samples):

@@ -119,17 +119,17 @@ def find(path: str) -> str:
             return directory
         versions = _versions(directory)
         if versions:
-            return os.path.join(directory, str(max(versions)))
+            return os.path.join(directory, max(versions, key=int))
     raise ConfigError(
         f"--model={path} holds no SavedModel; name one, a directory of its "
         f"versions, or a run's folder that was exported")
 
 
-def _versions(directory: str) -> list[int]:
-    """Versions of a directory that hold a SavedModel."""
+def _versions(directory: str) -> list[str]:
+    """Versions of a directory that hold a SavedModel: 7, or 0007."""
     if not os.path.isdir(directory):
         return []
-    return [int(name) for name in os.listdir(directory) if name.isdecimal()
+    return [name for name in os.listdir(directory) if name.isdecimal()
             and os.path.exists(os.path.join(directory, name, "saved_model.pb"))]
 
 

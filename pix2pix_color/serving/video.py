@@ -1,12 +1,14 @@
 """Colors a video, frame by frame, with colors that do not flicker.
 
 The chroma of each frame is averaged with that of the frames before it, as a
-function of lightness around each place; a cut begins anew. The sound is
-copied as it is. Videos are read and written by PyAV, the extra `video`.
+function of lightness around each place; a cut begins anew. Frames come out
+upright, as a telephone's are to be shown. The sound is copied as it is, or, of
+a kind that MP4 does not hold everywhere, encoded as AAC. Videos are read and
+written by PyAV, the extra `video`.
 """
 
 import os
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -59,27 +61,19 @@ def colorize(model: Model, path: str, output: str, *, saturation: float,
                 raise NoPhotographError(
                     f"{size.width} x {size.height} pixels, at most "
                     f"{max_pixels} are read")
-            encoder = target.add_stream(
-                "libx264", rate=video.average_rate or 25)
-            encoder.width, encoder.height = size.width, size.height
-            # Half as many color samples need even sides.
-            even = size.width % 2 == size.height % 2 == 0
-            encoder.pix_fmt = "yuv420p" if even else "yuv444p"
-            encoder.options = {"crf": "18", "preset": "veryfast"}
-            encoder.time_base = video.time_base
-            streams, sound = [video], None
+            # All streams are to be there before anything is written.
+            encoder = _encoder(target, video, _turns(path))
+            streams, add_sound = [video], None
             if source.streams.audio:
                 streams.append(source.streams.audio[0])
-                sound = target.add_stream_from_template(
-                    source.streams.audio[0])
+                add_sound = _sound(source.streams.audio[0], target)
             for packet in source.demux(streams):
-                if packet.stream is not video:
-                    if packet.dts is not None:
-                        packet.stream = sound
-                        target.mux(packet)
+                if packet.stream is not video and add_sound:
+                    target.mux(add_sound(packet))
                     continue
                 for frame in packet.decode():
-                    rgb = frame.to_ndarray(format="rgb24")
+                    rgb = np.rot90(frame.to_ndarray(format="rgb24"),
+                                   _quarter_turns(frame))
                     field = smoothed.add(rgb, model.predict_field(
                         rgb, chroma_size=chroma_size))
                     colored = av.VideoFrame.from_ndarray(
@@ -87,6 +81,8 @@ def colorize(model: Model, path: str, output: str, *, saturation: float,
                     colored.pts, colored.time_base = frame.pts, frame.time_base
                     target.mux(encoder.encode(colored))
             target.mux(encoder.encode(None))
+            if add_sound:
+                target.mux(add_sound(None))
         os.replace(partial, output)
     except av.error.FFmpegError as error:
         raise NoPhotographError(f"no video that can be read "
@@ -94,6 +90,64 @@ def colorize(model: Model, path: str, output: str, *, saturation: float,
     finally:
         if os.path.exists(partial):
             os.remove(partial)
+
+
+def _quarter_turns(frame: Any) -> int:
+    """How often a frame is to be turned, counterclockwise, to be upright."""
+    return round(frame.rotation / 90) % 4
+
+
+def _turns(path: str) -> int:
+    """_quarter_turns of a video's first frame."""
+    import av
+    with av.open(path) as source:
+        for frame in source.decode(video=0):
+            return _quarter_turns(frame)
+    raise NoPhotographError("holds no pictures")
+
+
+def _encoder(target: Any, video: Any, turns: int) -> Any:
+    """Adds a stream for a video's frames, once they are turned."""
+    encoder = target.add_stream("libx264", rate=video.average_rate or 25)
+    width, height = video.codec_context.width, video.codec_context.height
+    encoder.width, encoder.height = (height, width) if turns % 2 else (
+        width, height)
+    # Half as many color samples need even sides.
+    even = width % 2 == height % 2 == 0
+    encoder.pix_fmt = "yuv420p" if even else "yuv444p"
+    encoder.options = {"crf": "18", "preset": "veryfast"}
+    encoder.time_base = video.time_base
+    ratio = video.sample_aspect_ratio
+    if ratio:  # of a pixel, which need not be square
+        encoder.codec_context.sample_aspect_ratio = (
+            1 / ratio if turns % 2 else ratio)
+    return encoder
+
+
+def _sound(audio: Any, target: Any) -> Any:
+    """Adds a stream for sound.
+
+    Returns:
+      A function from a packet of it, or None at the end, to packets to write.
+    """
+    kind = audio.codec_context.codec.canonical_name
+    # Uncompressed sound in MP4 is new, and few programs play it.
+    if kind in target.supported_codecs and not kind.startswith("pcm"):
+        copied = target.add_stream_from_template(audio)
+
+        def copy(packet):
+            if packet is None or packet.dts is None:
+                return []
+            packet.stream = copied
+            return [packet]
+        return copy
+    encoder = target.add_stream("aac", rate=audio.rate)
+    encoder.layout = "mono" if audio.channels == 1 else "stereo"
+
+    def encode(packet):
+        frames = [None] if packet is None else packet.decode()
+        return [made for frame in frames for made in encoder.encode(frame)]
+    return encode
 
 
 class Smoothing:

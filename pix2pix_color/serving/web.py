@@ -7,6 +7,8 @@ to the browser inside the page.
 
 import base64
 import dataclasses
+import hashlib
+import html
 import io
 import os
 from typing import Optional, Sequence
@@ -56,7 +58,10 @@ def build(model: Model, *, max_pixels: int,
       max_pixels: height times width of the largest image that is decoded.
       examples: paths of photographs to try.
     """
-    kept = {os.path.basename(path) for path in examples}
+    kept = set()
+    for path in examples:
+        with open(path, "rb") as file:
+            kept.add(hashlib.sha256(file.read()).digest())
 
     def color(path: Optional[str], saturation: float, alternative: int,
               seen: Optional[_Seen]) -> tuple[Optional[_Seen], str]:
@@ -114,10 +119,12 @@ def theme() -> gradio.themes.Base:
                                  font_mono=["monospace"])
 
 
-def _read(path: str, max_pixels: int, kept: set[str]) -> photo_file.Photograph:
+def _read(path: str, max_pixels: int,
+          kept: set[bytes]) -> photo_file.Photograph:
+    """Reads a file and removes it, unless its SHA-256 is among kept."""
     with open(path, "rb") as file:
         image_bytes = file.read()
-    if os.path.basename(path) not in kept:
+    if hashlib.sha256(image_bytes).digest() not in kept:
         os.remove(path)
     try:
         return photo_file.read(image_bytes, max_pixels=max_pixels)
@@ -139,8 +146,7 @@ def _show(model: Model, seen: _Seen, saturation: float) -> str:
     return _SLIDER.format(
         gray=_jpeg(Image.fromarray(gray_of(small))),
         color=_jpeg(_reduced(colored)), full=_data_uri("png", full),
-        name=seen.name.replace('"', "_").replace("<", "_"), width=width,
-        height=height)
+        name=html.escape(seen.name), width=width, height=height)
 
 
 def _reduced(rgb: np.ndarray) -> Image.Image:

@@ -1,6 +1,7 @@
 """The page in a real browser: upload, wait, compare, download."""
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -14,6 +15,8 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+
+from data_pipelines.sources import sample_photos
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -129,6 +132,20 @@ def photograph(width, height):
 
 def uploads(folder):
     return [path.name for path in folder.rglob("old*.jpg")]
+
+
+def test_an_upload_is_removed_whatever_it_is_called(tmp_path):
+    from pix2pix_color.serving import web
+    example = sample_photos.DIRECTORY + "/" + min(
+        name for name in os.listdir(sample_photos.DIRECTORY)
+        if name.endswith(".jpg"))
+    kept = {hashlib.sha256(pathlib.Path(example).read_bytes()).digest()}
+    upload = tmp_path / os.path.basename(example)
+    photograph(70, 50).save(upload)
+    assert web._read(str(upload), 10**6, kept).rgb.shape == (50, 70, 3)
+    assert not upload.exists()
+    web._read(example, 10**6, kept)
+    assert os.path.exists(example)
 
 
 @pytest.mark.slow

@@ -304,6 +304,12 @@ def test_intervals_are_those_of_the_percentile_bootstrap():
     assert result.intervals() == result.intervals()
 
 
+def test_resamples_are_as_many_however_many_photographs():
+    means = evaluation.resampled_means(np.full((15_000, 1), 3.0))
+    assert means.shape == (2000, 1)
+    np.testing.assert_allclose(means, 3.0)
+
+
 def test_means_and_intervals_are_told_together():
     told = handmade().to_json()
     assert told["photographs"] == 2
@@ -329,6 +335,17 @@ def test_fid_is_computed_from_what_features_see(held_out, photographs):
         fid.distance(features(photographs).numpy(), gray), rel=1e-4)
     assert result.means()["fid"] != result.gray_means()["fid"]
     assert "fid" not in handmade().means()
+
+
+def test_the_page_of_two_photographs_shows_both_each_time(held_out):
+    source = held_out.select([1, 4])
+    page = evaluation_page.draw(
+        evaluate(predict_tint, source), source=source, predict=predict_tint,
+        color_space=color.LAB, image_size=IMAGE_SIZE, title="two")
+    shown = re.findall(r"<figcaption>(\S+): ", page)
+    assert len(shown) == 6
+    assert all(set(shown[place:place + 2]) == set(source.identities)
+               for place in (0, 2, 4))
 
 
 def test_the_page_shows_best_median_and_worst(held_out, of_tint):

@@ -42,6 +42,9 @@ def test_features_become_gaussians():
     assert fid.distance(features, features) == pytest.approx(0, abs=1e-9)
     assert fid.distance(features, features + 2) == pytest.approx(24)
     assert np.isnan(fid.distance(features[:1], features))
+    # Fewer pictures than features: eigenvalues that are 0 but for rounding.
+    few = np.random.default_rng(1).normal(size=(5, 40))
+    assert fid.distance(few, few + 1) == pytest.approx(40, abs=1e-3)
 
 
 @pytest.mark.slow

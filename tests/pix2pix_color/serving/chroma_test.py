@@ -75,6 +75,22 @@ def test_slopes_are_those_of_least_squares():
     np.testing.assert_allclose(slope[4, 4], expected, rtol=1e-3)
 
 
+def test_slopes_are_averaged_over_the_windows_of_a_pixel():
+    """As the guided filter has it (He, Sun, Tang 2010, equation 8)."""
+    rng = np.random.default_rng(1)
+    lightness = rng.uniform(-1, 1, (5, 5, 1)).astype(np.float32)
+    ab = rng.uniform(-50, 50, (5, 5, 2)).astype(np.float32)
+    slopes = []
+    for y in range(1, 4):
+        for x in range(1, 4):
+            window = (slice(y - 1, y + 2), slice(x - 1, x + 2))
+            deviation = lightness[window] - lightness[window].mean()
+            slopes.append((deviation * ab[window]).mean((0, 1)) / (
+                lightness[window].var() + chroma._EPSILON))
+    slope, _ = chroma.follow_lightness(tf.constant(lightness), tf.constant(ab))
+    np.testing.assert_allclose(slope[2, 2], np.mean(slopes, 0), rtol=1e-3)
+
+
 @pytest.mark.parametrize("shape, expected", [
     ((32, 32), (32, 32)), ((480, 640), (24, 32)), ((10, 20), (16, 32)),
     ((1, 1), (32, 32)), ((500, 200), (40, 16)), ((11, 300), (11, 300)),

@@ -1,6 +1,8 @@
 """From a file to its colored files: pixels, metadata, options, videos."""
 
 import io
+import struct
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -91,6 +93,93 @@ def test_a_gray_profile_is_applied_and_not_carried_over(model, tmp_path):
     assert np.abs(lab(output) - lab(expected))[..., 0].mean() < 1.0
 
 
+def test_no_other_profile_than_that_of_the_values_is_carried_over():
+    """A gray one on a picture of three channels, or one that is none."""
+    gray = photograph().convert("L")
+    deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
+    expected = read_back(gray, "PNG", icc_profile=gray_profile(1.0)).rgb
+    assert np.abs(expected.astype(int) - read_back(gray, "PNG").rgb).max() > 40
+    for kind in (deep, gray.convert("LA")):
+        read = read_back(kind, "PNG", icc_profile=gray_profile(1.0))
+        assert read.icc_profile is None
+        np.testing.assert_array_equal(read.rgb, expected)
+    for image, profile in ((gray.quantize(8), gray_profile(1.0)),
+                           (photograph(), b"garbage" * 30),
+                           (gray, b"garbage" * 30)):
+        read = read_back(image, "PNG", icc_profile=profile)
+        assert read.icc_profile is None
+        np.testing.assert_array_equal(
+            read.rgb, np.asarray(image.convert("RGB")))
+
+
+def test_the_profile_of_a_turned_cmyk_photograph_is_applied(monkeypatch):
+    """There are no free CMYK profiles at hand: it is applied by a stand-in."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    profile = bytes(16) + b"CMYK" + bytes(16) + b"acsp" + bytes(100)
+    monkeypatch.setattr(photo_file, "_to_srgb", lambda image, _: (
+        image.convert("RGB").point(lambda value: 255 - value)))
+    cmyk = photograph().convert("CMYK")
+    read = read_back(cmyk, "JPEG", icc_profile=profile, exif=exif)
+    plain = read_back(cmyk, "JPEG", exif=exif)
+    assert read.icc_profile is None and read.rgb.shape == (90, 60, 3)
+    np.testing.assert_array_equal(read.rgb, 255 - plain.rgb)
+
+
+def read_back(image, file_format, **saving):
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **saving)
+    return photo_file.read(buffer.getvalue(), max_pixels=10**6)
+
+
+@pytest.mark.parametrize("mode, saving", [
+    ("L", {}), ("P", {}), ("1", {"compression": "group4"}), ("CMYK", {}),
+    ("RGBA", {}), ("I;16", {}), ("RGB", {"compression": "jpeg"})])
+@pytest.mark.parametrize("file_format", ["tiff", "png", "jpeg"])
+def test_how_a_tiff_stores_its_pixels_is_not_told_of_the_result(
+        mode, saving, file_format):
+    """Or a gray scan becomes a file that says it has one channel."""
+    photo = photograph()
+    image = (Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16)
+                             * 257) if mode == "I;16" else photo.convert(mode))
+    given = image.getexif()
+    given[ExifTags.Base.Orientation] = 6
+    given[ExifTags.Base.Artist] = "Grandfather"
+    read = read_back(image, "TIFF", exif=given, **saving)
+    assert read.rgb.shape == (90, 60, 3)
+    with Image.open(io.BytesIO(photo_file.write(
+            read, file_format=file_format))) as result:
+        told = result.getexif()
+        assert told[ExifTags.Base.Artist] == "Grandfather"
+        assert told.get(ExifTags.Base.Orientation, 1) == 1
+        if file_format != "tiff":
+            assert set(told) <= {ExifTags.Base.Artist,
+                                 ExifTags.Base.Orientation}
+        pixels = np.asarray(result.convert("RGB")).astype(int)
+    assert pixels.shape == read.rgb.shape
+    assert np.abs(pixels - read.rgb).mean() < (
+        4 if file_format == "jpeg" else 1e-9)
+
+
+@pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "tiff"])
+@pytest.mark.parametrize("entry", [
+    (0x8769, 4, 1, b"\xff\xff\0\0"), (0x8825, 4, 1, b"\x08\0\0\0"),
+    (0x011A, 5, 1, b"\xff\0\0\0"), (0x8769, 2, 4, b"abc\0"), None],
+    ids=["nowhere", "itself", "no_fraction", "text", "too_long"])
+def test_odd_metadata_stops_no_photograph(file_format, entry):
+    if entry is None:
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = "x" * 70_000
+        block = exif.tobytes()
+    else:
+        block = (b"Exif\0\0II*\0" + struct.pack("<IHHHI", 8, 1, *entry[:3])
+                 + entry[3] + bytes(20))
+    read = read_back(photograph(), "PNG", exif=block)
+    with Image.open(io.BytesIO(photo_file.write(
+            read, file_format=file_format))) as result:
+        assert np.asarray(result).shape == (60, 90, 3)
+
+
 def gray_profile(gamma):
     """An ICC profile of one channel (ICC.1:2022, 7.2 and 8.3.4)."""
     def tag(signature, data):
@@ -122,6 +211,14 @@ def test_saturation_scales_the_colors(model):
     assert np.abs(none[..., 1:]).max() < 1.5
     assert np.abs(half[..., 1:]).mean() == pytest.approx(
         np.abs(plain[..., 1:]).mean() / 2, rel=0.15)
+
+
+def test_options_of_a_photograph_reach_the_model(model, tmp_path):
+    photo = photograph(200, 300)
+    output, = colorize(model, photo, tmp_path, options=coloring.Options(
+        saturation=0.5, chroma_size=64))
+    np.testing.assert_array_equal(output, model.colorize(
+        np.asarray(photo), saturation=0.5, chroma_size=64))
 
 
 def test_samples_are_alternatives(model, tmp_path):
@@ -236,6 +333,78 @@ def test_a_video_keeps_frames_lightness_and_sound(model, tmp_path):
         assert np.abs(difference).mean() < 3  # coded with loss
     assert sorted(left.name for left in tmp_path.iterdir()) == [
         "film.mp4", "out.mp4"]
+
+
+def test_options_of_a_video_reach_the_model(model, tmp_path):
+    frame = np.asarray(photograph(200, 300))
+    path = tmp_path / "film.mp4"
+    write_video(path, [frame], sound=False)
+
+    def chroma(**options):
+        output = tmp_path / "out.mp4"
+        coloring.colorize(model, plan.Job(str(path), (str(output),)),
+                          coloring.Options(**options))
+        return skimage_color.rgb2lab(read_video(output)[0][0])[..., 1:]
+
+    assert np.abs(chroma(saturation=0.0)).mean() < 3
+    plain, larger = chroma(), chroma(chroma_size=64)
+    assert np.abs(plain).mean() > 10 and np.abs(plain - larger).mean() > 3
+    with pytest.raises(coloring.NoPhotographError,
+                       match="300 x 200 pixels, at most 59999 are read"):
+        chroma(max_pixels=59_999)
+
+
+def test_a_video_held_upright_comes_out_upright(model, tmp_path):
+    frames = [np.asarray(photograph(64, 96))] * 3
+    path, output = tmp_path / "film.mp4", tmp_path / "out.mp4"
+    write_video(path, frames, sound=False)
+    content = bytearray(path.read_bytes())
+    # The matrix of the track's header (ISO 14496-12, 8.3.2): a quarter turn
+    # clockwise, the second row moved by the height of 64 pixels.
+    place = content.index(b"tkhd") + 44
+    content[place:place + 36] = struct.pack(
+        ">9i", 0, 2**16, 0, -2**16, 0, 0, 64 * 2**16, 0, 2**30)
+    path.write_bytes(content)
+    coloring.colorize(model, plan.Job(str(path), (str(output),)),
+                      coloring.Options(saturation=0.3))
+    upright = np.rot90(frames[0], -1)
+    for frame in read_video(output)[0]:
+        assert frame.shape == (96, 64, 3)
+        difference = (skimage_color.rgb2lab(frame)
+                      - skimage_color.rgb2lab(upright))[..., 0]
+        assert np.abs(difference).mean() < 3
+
+
+def test_sound_that_mp4_does_not_hold_is_encoded(model, tmp_path):
+    """Of an AVI: uncompressed, in channels that nobody gave a place."""
+    av = pytest.importorskip("av")
+    path, output = tmp_path / "film.avi", tmp_path / "out.mp4"
+    time = np.arange(24000)
+    tone = (8000 * np.sin(time * 2 * np.pi / 64)).astype(np.int16)
+    with av.open(str(path), "w") as target:
+        video_stream = target.add_stream("mpeg4", rate=10)
+        video_stream.width, video_stream.height = 96, 64
+        video_stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        audio = target.add_stream("pcm_s16le", rate=48000, layout="mono")
+        for _ in range(5):
+            target.mux(video_stream.encode(av.VideoFrame.from_ndarray(
+                np.asarray(photograph(64, 96)), format="rgb24")))
+        target.mux(video_stream.encode(None))
+        frame = av.AudioFrame.from_ndarray(tone[np.newaxis], layout="mono")
+        frame.sample_rate = 48000
+        target.mux(audio.encode(frame))
+        target.mux(audio.encode(None))
+    coloring.colorize(model, plan.Job(str(path), (str(output),)),
+                      coloring.Options())
+    with av.open(str(output)) as source:
+        assert source.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+        assert source.streams.audio[0].codec_context.name == "aac"
+        heard = np.concatenate([
+            frame.to_ndarray()[0] for frame in source.decode(audio=0)])
+    # Half a second of 750 Hz.
+    assert len(heard) == pytest.approx(24000, abs=3000)
+    spectrum = np.abs(np.fft.rfft(heard[4000:20000]))
+    assert spectrum.argmax() * 48000 / 16000 == pytest.approx(750, abs=6)
 
 
 def test_what_is_no_video_is_named(model, tmp_path):

@@ -274,6 +274,9 @@ def test_the_newest_version_is_found(export_dir, tmp_path):
         if version != "12":  # which holds something else
             (run / "export" / version / "saved_model.pb").touch()
     assert saved_model.find(str(run)) == str(run / "export" / "10")
+    (run / "export" / "0011").mkdir()
+    (run / "export" / "0011" / "saved_model.pb").touch()
+    assert saved_model.find(str(run)) == str(run / "export" / "0011")
     assert saved_model.find(str(export_dir)) == str(export_dir / "1")
     assert saved_model.find(str(export_dir / "1")) == str(export_dir / "1")
 

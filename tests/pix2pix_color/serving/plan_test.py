@@ -1,5 +1,7 @@
 """Which files are colored, and where the results go."""
 
+import os
+
 import pytest
 
 from pix2pix_color.config import ConfigError
@@ -17,7 +19,7 @@ def make_plan(*arguments, output_dir="", ending=".png", samples=0,
 @pytest.fixture
 def folder(tmp_path):
     for name in ("in/b.jpg", "in/deep/er/a.PNG", "in/c.mp4", "in/notes.txt",
-                 "in/.hidden/d.jpg", "in/b_colorized.png"):
+                 "in/.hidden/d.jpg", "in/.e.jpg", "in/b_colorized.png"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -57,6 +59,35 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path):
     assert list(make_plan(tmp_path / "a[1].jpg")) == [f"{tmp_path}/a[1].jpg"]
 
 
+def test_what_is_named_twice_is_colored_once(folder):
+    assert list(make_plan(f"{folder}/in/b.jpg", f"{folder}/in/b.*",
+                          f"{folder}/in", output_dir=folder / "out")) == [
+        f"{folder}/in/b.jpg", f"{folder}/in/c.mp4",
+        f"{folder}/in/deep/er/a.PNG"]
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigError, match="in/deep: Permission denied"):
+        make_plan(folder / "in")
+
+
+def test_links_and_pipes_in_a_folder(folder):
+    (folder / "in" / "deep" / "up").symlink_to("..")
+    (folder / "in" / "lost.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(folder / "in" / "pipe.jpg")
+    assert [os.path.relpath(path, folder / "in")
+            for path in make_plan(folder / "in", overwrite=True)] == [
+        "b.jpg", "c.mp4", "lost.jpg", "deep/er/a.PNG"]
+
+
 def test_samples_are_numbered():
     assert make_plan("a.jpg", samples=3, output_dir="out") == {"a.jpg": (
         "out/a_colorized_1.png", "out/a_colorized_2.png",
@@ -74,9 +105,27 @@ def test_nothing_is_overwritten_but_on_request_and_an_input_never(tmp_path):
         make_plan(photo, result, overwrite=True)
 
 
+def test_names_are_followed_to_the_files_they_stand_for(folder):
+    """Another name of an input, a link to nowhere, a folder by two names."""
+    photo, other = folder / "in" / "b.jpg", folder / "in" / "deep"
+    result = folder / "out" / "b_colorized.png"
+    result.parent.mkdir()
+    result.symlink_to("nowhere")
+    with pytest.raises(ConfigError, match="exists and is not overwritten"):
+        make_plan(photo, output_dir=folder / "out")
+    result.unlink()
+    result.symlink_to(photo)
+    with pytest.raises(ConfigError, match="is one of the files to color"):
+        make_plan(photo, output_dir=folder / "out", overwrite=True)
+    (folder / "deep").symlink_to(other)
+    with pytest.raises(ConfigError, match="both .*deep/er/a.PNG and .* would"):
+        make_plan(other / "er" / "a.PNG", folder / "deep" / "er" / "a.PNG")
+
+
 @pytest.mark.parametrize("arguments, message", [
     ((), "no photograph was named"), (("-", "a.jpg"), "- stands for one"),
-    (("x/a.jpg", "x/a.png"), "two of the photographs")])
+    (("x/a.jpg", "x/a.png"),
+     "both x/a.jpg and x/a.png would be written to x/a_colorized.png")])
 def test_what_cannot_be_done_is_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
         make_plan(*arguments)

@@ -68,3 +68,22 @@ def test_the_files_hold_every_number(score, photos, tmp_path):
                 [float(row[kind + name]) for row in rows], values[name],
                 rtol=1e-4)
     assert (tmp_path / "metrics.html").read_text().count("<figure>") == 12
+
+
+def test_what_could_not_be_read_is_told(model, tmp_path):
+    name = "caf\udce9 <i>.png"  # not UTF-8, as names of old disks
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / name).write_bytes(tf.io.encode_png(rgb).numpy())
+    (tmp_path / "photos" / "bad.png").write_bytes(b"nothing")
+    result = scoring.Score(model, sources.open_source(
+        f"folder:{tmp_path / 'photos'}", flag="--data"))
+    result.write(str(tmp_path / "metrics.json"))
+    told = json.loads((tmp_path / "metrics.json").read_text())
+    assert told["photographs"] == 1 and len(told["rejected"]) == 1
+    assert next(iter(told["rejected"])).endswith("bad.png")
+    assert "caf\\udce9 <i>.png" in (tmp_path / "metrics.csv").read_text()
+    page = (tmp_path / "metrics.html").read_text()
+    assert "caf\\udce9 &lt;i&gt;.png: " in page and "<i>" not in page
+    assert "1 photograph(s) could not be read" in scoring.table(
+        result.result, result.rejected)
