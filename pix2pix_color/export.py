@@ -1,7 +1,7 @@
 """Exports a run: python -m pix2pix_color.export --run=WORKDIR.
 
 Writes a checkpoint's generator as the next version below the run's export/
-folder, in TensorFlow Serving's layout; or as a TensorFlow Lite file.
+folder, in TensorFlow Serving's layout; or as a TensorFlow Lite or ONNX file.
 """
 
 from typing import Sequence
@@ -17,9 +17,10 @@ _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "latest", "Which checkpoint: latest, best (by the run's "
     "--best_metric) or a step that is still there.")
 _FORMAT = flags.DEFINE_enum(
-    "format", "saved_model", ["saved_model", "tflite"],
-    "saved_model is the whole way from image bytes to image bytes; tflite is "
-    "the bare generator, condition to target, written into the run's tflite/.")
+    "format", "saved_model", ["saved_model", "tflite", "onnx"],
+    "saved_model is the whole way from image bytes to image bytes; tflite and "
+    "onnx are the bare generator, condition to target, written into the run's "
+    "tflite/ or onnx/.")
 _MAX_PIXELS = flags.DEFINE_integer(
     "max_pixels", 100_000_000, "Pixels of the largest image that the model "
     "decodes; a larger one is refused before it takes memory.",
@@ -31,13 +32,13 @@ def main(arguments: Sequence[str]) -> None:
     if not _RUN.value:
         raise ConfigError("--run must name the folder of a run")
     exporting = command.load("pix2pix_color.training.exporting")
-    if _FORMAT.value == "tflite":
-        step, path = exporting.export_tflite(
-            _RUN.value, checkpoint=_CHECKPOINT.value)
-    else:
+    if _FORMAT.value == "saved_model":
         step, path = exporting.export(
             _RUN.value, checkpoint=_CHECKPOINT.value,
             max_pixels=_MAX_PIXELS.value)
+    else:
+        step, path = exporting.export_bare(
+            _RUN.value, checkpoint=_CHECKPOINT.value, kind=_FORMAT.value)
     print(f"step {step} exported to {path}")
 
 

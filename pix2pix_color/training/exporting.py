@@ -8,7 +8,7 @@ from typing import Any, Optional
 from data_pipelines import color, decode
 from pix2pix_color import cli, hardware
 from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.serving import saved_model, tflite
+from pix2pix_color.serving import bare_generator, saved_model
 from pix2pix_color.serving.colorizer import Seed
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.run_folder import RunFolder
@@ -36,22 +36,24 @@ def export(workdir: str, *, checkpoint: str = "latest",
     return state.step_number, path
 
 
-def export_tflite(workdir: str, *, checkpoint: str) -> tuple[int, str]:
-    """Exports a run's bare generator for TensorFlow Lite.
+def export_bare(workdir: str, *, checkpoint: str,
+                kind: str) -> tuple[int, str]:
+    """Exports a run's bare generator for programs without TensorFlow.
 
     Args:
       workdir: the run's folder.
       checkpoint: as for export.
+      kind: a key of bare_generator.KINDS.
 
     Returns:
       The checkpoint's step and the file's path.
 
     Raises:
-      ConfigError: as export.
+      ConfigError: as export, or the converter is not installed.
     """
     folder, config, state, _ = restore(workdir, checkpoint=checkpoint)
-    path = tflite.write(state.served_generator(config),
-                        os.path.join(folder.path, "tflite"))
+    path = bare_generator.write(state.served_generator(config),
+                                os.path.join(folder.path, kind), kind=kind)
     return state.step_number, path
 
 
