@@ -3,7 +3,8 @@
 Each FILE is a photograph, a video, a folder, a pattern such as 'old/*.jpg', or
 - for standard input to standard output. Writes NAME_colorized.png beside each,
 or into --output_dir, where folders keep their structure: the same size, the
-same lightness, with color. An existing file is not overwritten, an input never.
+same lightness, with color. An existing file is not overwritten, an input never;
+--skip_existing goes on with a folder that was not finished.
 A file that cannot be read is named at the end, with exit code 1, while the
 others are done.
 """
@@ -30,6 +31,8 @@ _FORMAT = flags.DEFINE_enum(
     "What photographs are written as; videos become MP4.")
 _OVERWRITE = flags.DEFINE_bool(
     "overwrite", False, "Replace results that exist already.")
+_SKIP_EXISTING = flags.DEFINE_bool(
+    "skip_existing", False, "Leave out files whose results exist already.")
 _SATURATION = flags.DEFINE_float(
     "saturation", 1.0, "Factor of the colors: 0 is gray, 1 as predicted.",
     lower_bound=0.0, upper_bound=10.0)
@@ -57,10 +60,16 @@ _AT_ONCE = 2
 def main(arguments: Sequence[str]) -> None:
     if not _MODEL.value:
         raise ConfigError("--model must name a SavedModel or a run's folder")
+    if _OVERWRITE.value and _SKIP_EXISTING.value:
+        raise ConfigError("--overwrite and --skip_existing exclude each other")
     ending = {"png": ".png", "jpeg": ".jpg", "webp": ".webp",
               "tiff": ".tif"}[_FORMAT.value]
     jobs = plan.plan(arguments[1:], output_dir=_OUTPUT_DIR.value, ending=ending,
-                     samples=_SAMPLES.value, overwrite=_OVERWRITE.value)
+                     samples=_SAMPLES.value, overwrite=_OVERWRITE.value,
+                     skip_existing=_SKIP_EXISTING.value)
+    if not jobs:
+        print("nothing to do: every result exists")
+        return
     if (_SAMPLES.value or _SIDE_BY_SIDE.value) and any(
             job.is_video for job in jobs):
         raise ConfigError("videos take neither --samples nor --side_by_side; "

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigError("--model must name a SavedModel or a run's folder")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise ConfigError(f"--output={_OUTPUT.value} must end in .json")
+    if _OUTPUT.value:  # or it would be found out after all the work
+        os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
     scoring = command.load("pix2pix_color.serving.scoring")
     client = command.load("pix2pix_color.serving.client")
     source = (scoring.open_data(_DATA.value,
@@ -49,7 +51,6 @@ def main(arguments: Sequence[str]) -> None:
                           inception_weights=_INCEPTION_WEIGHTS.value)
     print(scoring.table(score.result, score.rejected))
     if _OUTPUT.value:
-        os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
         for path in score.write(_OUTPUT.value):
             print(path)
 

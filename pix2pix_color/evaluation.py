@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import color, pipeline
+from data_pipelines.errors import InputError
 from data_pipelines.sources import Source
 from pix2pix_color import fid, metrics
 
@@ -138,7 +139,7 @@ def evaluate(predict: Predict, source: Source, *,
       features: what fid is computed from; None leaves it out.
 
     Raises:
-      InputError: no photograph can be read.
+      InputError: no photograph can be read, or only one, and fid is asked.
     """
     # As graphs, which keeps both cores busy: a third of the time.
     @tf.function(autograph=False, reduce_retracing=True)
@@ -169,6 +170,9 @@ def evaluate(predict: Predict, source: Source, *,
             seen.append([features(rgb).numpy() for rgb in pictures])
     distances = None
     if features is not None:
+        if sum(map(len, indices)) < 2:
+            raise InputError(f"{source.origin} has one photograph, and fid "
+                             f"needs two at least")
         real_features, *others = map(np.concatenate, zip(*seen))
         distances = (fid.distance(real_features, others[0]),
                      fid.distance(real_features, others[1]))

@@ -32,7 +32,8 @@ class Job:
 
 
 def plan(arguments: Sequence[str], *, output_dir: str, ending: str,
-         samples: int, overwrite: bool) -> list[Job]:
+         samples: int, overwrite: bool,
+         skip_existing: bool = False) -> list[Job]:
     """Finds the files that are meant, and names of what is made of them.
 
     Args:
@@ -43,6 +44,10 @@ def plan(arguments: Sequence[str], *, output_dir: str, ending: str,
       samples: how many results a file has; 0 is one without a number.
       overwrite: whether results may replace existing files, though never a
         file that is colored.
+      skip_existing: whether files are left out whose results all exist.
+
+    Returns:
+      What is to be done; nothing, where everything was left out.
 
     Raises:
       ConfigError: nothing was named, a folder cannot be read, or a result
@@ -60,6 +65,9 @@ def plan(arguments: Sequence[str], *, output_dir: str, ending: str,
                               "to standard output, alone and with one result")
         return jobs
     inputs = {os.path.realpath(job.path) for job in jobs}
+    if skip_existing:
+        jobs = [job for job in jobs
+                if not all(map(os.path.lexists, job.outputs))]
     outputs = [output for job in jobs for output in job.outputs]
     for output in outputs:
         if os.path.realpath(output) in inputs:
@@ -68,7 +76,8 @@ def plan(arguments: Sequence[str], *, output_dir: str, ending: str,
         if os.path.lexists(output) and not overwrite:
             raise ConfigError(
                 f"{output} exists and is not overwritten; remove it, name "
-                f"another --output_dir, or say --overwrite")
+                f"another --output_dir, or say --overwrite or "
+                f"--skip_existing")
     made_of: dict[str, str] = {}
     for job in jobs:
         for output in job.outputs:

@@ -9,10 +9,11 @@ from pix2pix_color.serving import plan
 
 
 def make_plan(*arguments, output_dir="", ending=".png", samples=0,
-              overwrite=False):
+              overwrite=False, skip_existing=False):
     jobs = plan.plan([str(argument) for argument in arguments],
                      output_dir=str(output_dir), ending=ending,
-                     samples=samples, overwrite=overwrite)
+                     samples=samples, overwrite=overwrite,
+                     skip_existing=skip_existing)
     return {job.path: job.outputs for job in jobs}
 
 
@@ -140,3 +141,25 @@ def test_standard_input_goes_to_standard_output():
     assert make_plan("-") == {"-": ("-",)}
     with pytest.raises(ConfigError, match="with one result"):
         make_plan("-", samples=2)
+
+
+def test_a_folder_that_was_not_finished_can_be_gone_on_with(folder):
+    def rest(**options):
+        return list(make_plan(folder / "in", output_dir=folder / "out",
+                              skip_existing=True, **options))
+
+    out = folder / "out"
+    (out / "deep" / "er").mkdir(parents=True)
+    (out / "deep" / "er" / "a_colorized.png").touch()
+    assert rest() == [f"{folder}/in/b.jpg", f"{folder}/in/c.mp4"]
+    # With samples, one of two is not all.
+    (out / "b_colorized_1.png").touch()
+    with pytest.raises(ConfigError, match="b_colorized_1.png exists"):
+        rest(samples=2)
+    (out / "b_colorized_2.png").touch()
+    assert rest(samples=2) == [f"{folder}/in/c.mp4",
+                               f"{folder}/in/deep/er/a.PNG"]
+    for name in ("b", "c"):
+        (out / f"{name}_colorized.png").touch()
+    (out / "c_colorized.mp4").touch()
+    assert rest() == []
