@@ -12,7 +12,6 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipelines import color, errors, pipeline, sources
-from data_pipelines.errors import InputError
 from pix2pix_color import evaluation, evaluation_page, fid
 
 IMAGE_SIZE = 32
@@ -336,7 +335,8 @@ def test_fid_is_computed_from_what_features_see(held_out, photographs):
         fid.distance(features(photographs).numpy(), gray), rel=1e-4)
     assert result.means()["fid"] != result.gray_means()["fid"]
     assert "fid" not in handmade().means()
-    with pytest.raises(InputError, match="one photograph, and fid needs two"):
+    with pytest.raises(errors.InputError,
+                       match="one photograph, and fid needs two"):
         evaluation.evaluate(
             predict_tint, held_out.select([0]), color_space=color.LAB,
             image_size=IMAGE_SIZE, batch_size=3,
