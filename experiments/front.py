@@ -26,7 +26,7 @@ GAINS = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0)
 def define_flags() -> None:
     """Defines the flags; not on import, other commands have the same names."""
     flags.DEFINE_string("data", "", f"Photographs to measure on: {SPECS}; "
-                        f"those of the first run's --eval_data if empty.")
+                        f"those that the first run evaluates on if empty.")
     flags.DEFINE_string("tfds_data_dir", "", "Where TensorFlow Datasets keeps "
                         "its data sets; empty for its default.")
     flags.DEFINE_string("output", "front.png",

@@ -58,17 +58,11 @@ def main(arguments: Sequence[str]) -> None:
 def _open_held_out(model: str):
     """The photographs that a run evaluates on."""
     run_folder = command.load("pix2pix_color.training.run_folder")
-    folder = run_folder.RunFolder(model)
-    if not os.path.exists(folder.flags_path):
+    if not os.path.exists(run_folder.RunFolder(model).flags_path):
         raise ConfigError(f"--data must name photographs, as --model={model} "
                           f"is no run that has some of its own: {SPECS}")
-    data = folder.config().data
-    split = command.load("data_pipelines.split")
-    return split.open_train_and_eval(
-        data=data.data, eval_data=data.eval_data,
-        eval_fraction=data.eval_fraction, train_examples=data.train_examples,
-        eval_examples=data.eval_examples,
-        tfds_data_dir=_TFDS_DATA_DIR.value or data.tfds_data_dir)[1]
+    return command.load("pix2pix_color.serving.scoring").open_held_out(
+        model, tfds_data_dir=_TFDS_DATA_DIR.value)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
 """What becomes of a run's error as its chroma is multiplied."""
 
 import io
-import os
 from typing import Any, Sequence
 
 import numpy as np
 import tensorflow as tf
 from matplotlib import figure
 
-from data_pipelines import color, pipeline, sources, split
+from data_pipelines import color, pipeline
 from data_pipelines.errors import InputError
-from data_pipelines.sources import Source
-from experiments.reporting import charts
+from experiments.reporting import charts, runs
 from pix2pix_color import evaluation
+from pix2pix_color.serving import scoring
 from pix2pix_color.serving.client import Model
-from pix2pix_color.training.run_folder import RunFolder
 
 _BATCH = 20
 
@@ -34,14 +32,14 @@ def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
       for each gain the means of evaluation.py, with the gain.
 
     Raises:
-      InputError: a run predicts something else than a* and b*.
+      InputError: a run predicts something else than a* and b*, or is named
+        twice.
       ConfigError: a run has no export.
     """
-    source = (sources.open_source(data, flag="--data",
-                                  tfds_data_dir=tfds_data_dir)
-              if data else _evaluated(paths[0], tfds_data_dir))
+    source = (scoring.open_data(data, tfds_data_dir=tfds_data_dir) if data else
+              scoring.open_held_out(paths[0], tfds_data_dir=tfds_data_dir))
     fronts: dict[str, Any] = {"data": source.origin, "runs": {}}
-    for path in paths:
+    for path, name in zip(paths, runs.distinct_names(paths)):
         model = Model(path)
         if model.card["color_space"] != "lab":
             raise InputError(f"{path} has --color_space="
@@ -57,19 +55,10 @@ def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
                 image_size=model.image_size, batch_size=_BATCH,
                 rejected=pipeline.RejectedExamples())
             points.append({"gain": gain, **result.means()})
-        fronts["runs"][os.path.basename(os.path.normpath(path))] = points
+        fronts["runs"][name] = points
         fronts["gray"] = result.gray_means()
         fronts["real_colorfulness"] = float(np.mean(result.real_colorfulness))
     return fronts
-
-
-def _evaluated(path: str, tfds_data_dir: str) -> Source:
-    data = RunFolder(path).config().data
-    return split.open_train_and_eval(
-        data=data.data, eval_data=data.eval_data,
-        eval_fraction=data.eval_fraction, train_examples=data.train_examples,
-        eval_examples=data.eval_examples,
-        tfds_data_dir=tfds_data_dir or data.tfds_data_dir)[1]
 
 
 def draw(fronts: dict[str, Any]) -> bytes:

@@ -139,7 +139,8 @@ def load_runs(paths: Sequence[str]) -> list[Run]:
       InputError: a folder is named twice, or a run has nothing to show yet.
       ConfigError: a folder holds no run, or one of another version.
     """
-    return [_load(path, name) for path, name in zip(paths, _names(paths))]
+    return [_load(path, name)
+            for path, name in zip(paths, distinct_names(paths))]
 
 
 def _load(path: str, name: str) -> Run:
@@ -161,7 +162,7 @@ def _load(path: str, name: str) -> Run:
                train=train, evaluation=evaluation)
 
 
-def _names(paths: Sequence[str]) -> list[str]:
+def distinct_names(paths: Sequence[str]) -> list[str]:
     """For each path as many of its last parts as tell it from the others."""
     parts = [os.path.realpath(os.path.expanduser(path)).split(os.sep)
              for path in paths]

@@ -6,12 +6,13 @@ import json
 import os
 from typing import Any, Optional
 
-from data_pipelines import color, pipeline, sources
+from data_pipelines import color, pipeline, sources, split
 from data_pipelines.sources import Source
 from pix2pix_color import evaluation, evaluation_page, fid
 from pix2pix_color.evaluation import METRICS, Evaluation
 from pix2pix_color.files import write_atomically
 from pix2pix_color.serving.client import Model
+from pix2pix_color.training.run_folder import RunFolder
 
 # No number depends on it; this one fits anywhere.
 _BATCH = 8
@@ -99,6 +100,22 @@ def open_data(spec: str, *, tfds_data_dir: str) -> Source:
     """Opens the photographs of --data."""
     return sources.open_source(spec, flag="--data",
                                tfds_data_dir=tfds_data_dir)
+
+
+def open_held_out(run: str, *, tfds_data_dir: str) -> Source:
+    """Opens the photographs that a run evaluates on.
+
+    Args:
+      run: its folder.
+      tfds_data_dir: where TensorFlow Datasets keeps its data sets; empty for
+        where the run found them.
+    """
+    data = RunFolder(run).config().data
+    return split.open_train_and_eval(
+        data=data.data, eval_data=data.eval_data,
+        eval_fraction=data.eval_fraction, train_examples=data.train_examples,
+        eval_examples=data.eval_examples,
+        tfds_data_dir=tfds_data_dir or data.tfds_data_dir)[1]
 
 
 def table(result: Evaluation, rejected: Optional[dict[str, str]] = None) -> str:

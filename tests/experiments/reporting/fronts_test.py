@@ -1,6 +1,7 @@
 """Error against color, measured on a real model."""
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -15,19 +16,23 @@ from tests.pix2pix_color.serving.conftest import write_vivid_model
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The front of a run that colors at random, of three gains."""
+    """Fronts of two runs that color at random, of three gains."""
     path = tmp_path_factory.mktemp("runs") / "vivid"
     write_vivid_model(str(path / "export"))
     RunFolder(str(path)).write_flags(Config(
         data=Data(image_size=32, eval_data="sample_photos", eval_examples=8),
         networks=Networks(base_filters=4),
         reporting=Reporting(workdir=str(path))))
-    return fronts.measure([str(path)], data="", gains=(0.0, 0.5, 1.0),
+    twin = path.parent / "twin" / "vivid"
+    shutil.copytree(path, twin)
+    return fronts.measure([str(path), str(twin)], data="",
+                          gains=(0.0, 0.5, 1.0),
                           tfds_data_dir="")
 
 
 def test_without_chroma_a_run_is_the_gray_image(measured):
-    points = {point["gain"]: point for point in measured["runs"]["vivid"]}
+    first, _ = measured["runs"].values()
+    points = {point["gain"]: point for point in first}
     assert points[0.0]["ab_l1"] == pytest.approx(
         measured["gray"]["ab_l1"], abs=0.3)
     assert points[0.0]["colorfulness"] < 2
@@ -37,10 +42,16 @@ def test_without_chroma_a_run_is_the_gray_image(measured):
         measured["gray"]["colorfulness_gap"], abs=1e-3)
 
 
-def test_the_picture_shows_the_run(measured):
+def test_runs_of_one_name_are_told_apart(measured):
+    assert len(measured["runs"]) == 2
+    first, twin = measured["runs"].values()
+    assert first == twin
+
+
+def test_the_picture_shows_the_last_run_on_top(measured):
     picture = np.asarray(Image.open(io.BytesIO(fronts.draw(measured)))
                          .convert("RGB"))
-    assert (picture == [0x00, 0x72, 0xb2]).all(axis=-1).sum() > 100
+    assert (picture == [0xd5, 0x5e, 0x00]).all(axis=-1).sum() > 100
 
 
 def test_errors_at_a_gap_lie_between_the_points():
