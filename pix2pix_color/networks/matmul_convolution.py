@@ -34,7 +34,8 @@ class Convolution(keras.layers.Conv2D):
         if _keras_is_better(inputs) or any(
                 side % 2 for side in inputs.shape[1:3]):
             return super().call(inputs)
-        return _activated(self, _convolve(inputs, _tensor(self.kernel)))
+        convolve = _to_small if _is_without_gradients else _convolve
+        return _activated(self, convolve(inputs, _tensor(self.kernel)))
 
 
 class TransposedConvolution(keras.layers.Conv2DTranspose):
@@ -43,8 +44,8 @@ class TransposedConvolution(keras.layers.Conv2DTranspose):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if _keras_is_better(inputs):
             return super().call(inputs)
-        return _activated(
-            self, _convolve_transposed(inputs, _tensor(self.kernel)))
+        convolve = _to_large if _is_without_gradients else _convolve_transposed
+        return _activated(self, convolve(inputs, _tensor(self.kernel)))
 
 
 class LogitsConvolution(keras.layers.Conv2D):
@@ -92,6 +93,23 @@ def left_to_keras() -> Iterator[None]:
 
 
 _is_left_to_keras = False
+
+
+@contextlib.contextmanager
+def without_gradients() -> Iterator[None]:
+    """Networks that are traced within are for inference alone.
+
+    A SavedModel would hold every gradient that is defined here as a function.
+    """
+    global _is_without_gradients
+    _is_without_gradients = True
+    try:
+        yield
+    finally:
+        _is_without_gradients = False
+
+
+_is_without_gradients = False
 
 
 def _keras_is_better(inputs: tf.Tensor) -> bool:

@@ -4,7 +4,7 @@ One photograph at a time, whatever the batch, so that an answer never depends
 on what else was asked:
 
     image_bytes -> decoding -> rgb uint8 [H, W, 3]
-    -> chroma: a*b* as the generator has them, in its own resolution
+    -> prediction: a*b* as the generator has them, in its own resolution
     -> recolor: joined with the full-resolution L*, which is kept; out of
        gamut, chroma gives way
     -> PNG
@@ -12,35 +12,20 @@ on what else was asked:
 Everything is TensorFlow ops: the SavedModel needs TensorFlow alone.
 """
 
-import contextlib
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import keras
 import tensorflow as tf
 
 from data_pipelines import color, decode, recolor
-from pix2pix_color.serving import chroma, decoding
+from pix2pix_color.serving import decoding
+from pix2pix_color.serving.prediction import Prediction, Seed
 
 # zlib's fastest: 12 megapixels in 0.4 s, where the default takes 2.2 s to make
 # the file a fifth smaller.
 PNG_COMPRESSION = 1
 # While one photograph is written as PNG, by one core, another is colored.
 _PHOTOGRAPHS_AT_ONCE = 2
-
-
-class Seed:
-    """What the generator's noise follows from, at inference.
-
-    Attributes:
-      value: int64 [], set while a function is traced.
-    """
-
-    def __init__(self) -> None:
-        self.value: Optional[tf.Tensor] = None
-
-    def __call__(self) -> tf.Tensor:
-        """The seed, as networks ask for their step."""
-        return tf.zeros([], tf.int64) if self.value is None else self.value
 
 
 class Colorizer(tf.Module):
@@ -68,12 +53,23 @@ class Colorizer(tf.Module):
                  seed: Optional[Seed] = None,
                  max_pixels: int = decode.MAX_PIXELS) -> None:
         super().__init__(name="colorizer")
-        self._generator, self._seed = generator, seed
-        self._color_space, self._max_pixels = color_space, max_pixels
-        self._noisy_layers = [layer for layer in generator.layers
-                              if getattr(layer, "sampling", False)]
-        self.has_noise = seed is not None and bool(self._noisy_layers)
-        self.image_size, _, channels = generator.input_shape[1:]
+        prediction = Prediction(generator, color_space=color_space, seed=seed)
+        self.has_noise = prediction.has_noise
+        self.image_size = prediction.image_size
+        self._prediction, self._weights = prediction, prediction.weights
+        # For programs that load the model: a photograph's chroma apart, at
+        # other sizes of the square, with noise where there is any.
+        self.predict_field = prediction.field_of_any_size
+        field_spec = tf.TensorSpec([None, None, 2], tf.float32)
+        self.recolor = _traced(
+            lambda rgb, slope, intercept: recolor.recolor(
+                rgb, recolor.ChromaField(slope, intercept)),
+            tf.TensorSpec([None, None, 3], tf.uint8, name="rgb"), field_spec,
+            field_spec)
+        self._decode = _traced(
+            lambda image_bytes, index: decoding.decode_request(
+                image_bytes, index, max_pixels=max_pixels),
+            tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32))
 
         bytes_spec = tf.TensorSpec([None], tf.string, name="image_bytes")
         self.named_signatures = {
@@ -84,34 +80,17 @@ class Colorizer(tf.Module):
                     [None, None, None, 3], tf.uint8, name="rgb")),
             "predict_target": _traced(
                 self._predict_target, condition=tf.TensorSpec(
-                    [None, self.image_size, self.image_size, channels],
-                    tf.float32, name="condition")),
+                    [None, *generator.input_shape[1:]], tf.float32,
+                    name="condition")),
         }
         if self.has_noise:
             self.named_signatures["sample"] = _traced(
                 self._sample_bytes, image_bytes=bytes_spec,
                 seed=tf.TensorSpec([None], tf.int64, name="seed"))
-        # For programs that load the model: a photograph's chroma apart, at
-        # other sizes of the square, with noise where there is any.
-        self.predict_field = tf.function(
-            self._predict_field, autograph=False, input_signature=[
-                tf.TensorSpec([None, None, 3], tf.uint8, name="rgb"),
-                tf.TensorSpec([], tf.int32, name="chroma_size"),
-                tf.TensorSpec([], tf.int64, name="seed"),
-                tf.TensorSpec([], tf.bool, name="sampling")])
-        self.predict_field.get_concrete_function()
-        field_spec = tf.TensorSpec([None, None, 2], tf.float32)
-        self.recolor = tf.function(
-            lambda rgb, slope, intercept: recolor.recolor(
-                rgb, recolor.ChromaField(slope, intercept)),
-            autograph=False, input_signature=[
-                tf.TensorSpec([None, None, 3], tf.uint8), field_spec,
-                field_spec])
-        self.recolor.get_concrete_function()
 
     def _colorize_bytes(self, image_bytes):
-        return self._answer_each(
-            image_bytes, lambda rgb, _: self._colorize(rgb, seed=None))
+        return self._answer_each(image_bytes,
+                                 lambda rgb, _: self._colorize(rgb))
 
     def _sample_bytes(self, image_bytes, seed):
         return self._answer_each(
@@ -121,8 +100,7 @@ class Colorizer(tf.Module):
     def _answer_each(self, image_bytes, colorize):
         def answer(encoded_and_index):
             encoded, index = encoded_and_index
-            rgb = decoding.decode_request(
-                encoded, index, max_pixels=self._max_pixels)
+            rgb = self._decode(encoded, index)
             return tf.io.encode_png(colorize(rgb, index),
                                     compression=PNG_COMPRESSION)
 
@@ -133,51 +111,24 @@ class Colorizer(tf.Module):
 
     def _colorize_batch(self, rgb):
         return {"rgb": tf.map_fn(
-            lambda photo: self._colorize(photo, seed=None), rgb,
+            self._colorize, rgb,
             fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))}
 
     def _predict_target(self, condition):
-        with self._noise(None):
-            return {"target": self._generator(condition, training=False)}
+        return {"target": self._prediction.target(
+            condition, tf.zeros([], tf.int64))}
 
-    def _predict_field(self, rgb, chroma_size, seed, sampling):
-        if not self.has_noise:
-            return tuple(self._field(rgb, size=chroma_size, seed=None))
-        return tf.cond(
-            sampling,
-            lambda: tuple(self._field(rgb, size=chroma_size, seed=seed)),
-            lambda: tuple(self._field(rgb, size=chroma_size, seed=None)))
-
-    def _colorize(self, rgb, *, seed):
-        """uint8 [H, W, 3] -> uint8 [H, W, 3]."""
-        return recolor.recolor(
-            rgb, self._field(rgb, size=self.image_size, seed=seed))
-
-    def _field(self, rgb, *, size, seed):
-        def predict(condition):
-            with self._noise(seed):
-                # Not through __call__, which insists on S x S: convolutions
-                # take larger squares just as well.
-                return self._generator.call(condition, training=False)
-
-        return chroma.predict_field(rgb, predict=predict, size=size,
-                                    color_space=self._color_space)
-
-    @contextlib.contextmanager
-    def _noise(self, seed: Optional[tf.Tensor]) -> Iterator[None]:
-        """What is traced inside draws noise from a seed, or, of None, none."""
-        for layer in self._noisy_layers:
-            layer.sampling = seed is not None
-        if self._seed is not None:
-            self._seed.value = seed
-        try:
-            yield
-        finally:
-            for layer in self._noisy_layers:
-                layer.sampling = True
-            if self._seed is not None:
-                self._seed.value = None
+    def _colorize(self, rgb, *, seed=None):
+        """uint8 [H, W, 3] -> uint8 [H, W, 3]; of a seed, with noise."""
+        field = (self._prediction.field if seed is None
+                 else self._prediction.noisy_field)
+        slope, intercept = field(
+            rgb, tf.constant(self.image_size),
+            tf.zeros([], tf.int64) if seed is None else seed)
+        return self.recolor(rgb, slope, intercept)
 
 
-def _traced(function: Any, **specs: tf.TensorSpec) -> Any:
-    return tf.function(function, autograph=False).get_concrete_function(**specs)
+def _traced(function: Any, *specs: tf.TensorSpec,
+            **named_specs: tf.TensorSpec) -> Any:
+    return tf.function(function, autograph=False).get_concrete_function(
+        *specs, **named_specs)

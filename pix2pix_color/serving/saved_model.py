@@ -13,7 +13,8 @@ from data_pipelines import color, decode
 from pix2pix_color import files
 from pix2pix_color.config import ConfigError
 from pix2pix_color.serving import warmup
-from pix2pix_color.serving.colorizer import Colorizer, Seed
+from pix2pix_color.serving.colorizer import Colorizer
+from pix2pix_color.serving.prediction import Seed
 
 CARD = os.path.join("assets.extra", "model_card.json")
 

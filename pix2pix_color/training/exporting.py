@@ -9,7 +9,7 @@ from data_pipelines import color, decode
 from pix2pix_color import cli, hardware
 from pix2pix_color.config import Config, ConfigError
 from pix2pix_color.serving import bare_generator, saved_model
-from pix2pix_color.serving.colorizer import Seed
+from pix2pix_color.serving.prediction import Seed
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState

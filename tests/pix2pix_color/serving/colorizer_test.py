@@ -1,9 +1,11 @@
 """The SavedModel: any image in, the same image in color out."""
 
+import collections
 import functools
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -12,13 +14,15 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from skimage import color as skimage_color
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from data_pipelines import color
 from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import unet
 from pix2pix_color.serving import saved_model, warmup
-from pix2pix_color.serving.colorizer import Colorizer, Seed
+from pix2pix_color.serving.colorizer import Colorizer
+from pix2pix_color.serving.prediction import Seed
 from tests.pix2pix_color.serving.conftest import build_vivid_generator
 
 MAX_PIXELS = 1_000_000  # of the model in conftest.py
@@ -149,6 +153,42 @@ def test_too_large_an_image_is_refused_before_it_is_decoded(
         colorize(signatures, encode(photograph(9, 9)), large[:5000])
     allowed = encode(np.zeros((1000, 1000, 3), np.uint8), file_format)
     assert colorize(signatures, allowed)[0].shape == (1000, 1000, 3)
+
+
+def test_every_part_is_in_the_graph_once(export_dir):
+    # What a loaded graph takes of memory goes by its operations.
+    with open(export_dir / "1" / "saved_model.pb", "rb") as file:
+        model = saved_model_pb2.SavedModel.FromString(file.read())
+    functions = model.meta_graphs[0].graph_def.library.function
+    kinds = collections.Counter(
+        re.sub(r"^__inference_(.*)_\d+$", r"\1", function.signature.name)
+        for function in functions)
+    # Of its own size and of any, without noise and with it.
+    assert kinds["generate"] == kinds["field"] == 4
+    convolutions = [function.signature.name for function in functions
+                    if any(node.op == "Conv2D" for node in function.node_def)]
+    assert convolutions and all("generate" in name for name in convolutions)
+    # A JPEG's size is read before it is decoded, and when it is.
+    assert 2 == sum(node.op == "ExtractJpegShape" for function in functions
+                    for node in function.node_def)
+    assert not [name for name in kinds if "grad" in name]
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+def test_a_program_that_takes_it_apart_gets_the_served_answer(
+        export_dir, signatures, seed):
+    photo = photograph(70, 90)
+    module = tf.saved_model.load(str(export_dir / "1"))
+    slope, intercept = module.predict_field(
+        tf.constant(photo), tf.constant(32), tf.constant(seed or 0, tf.int64),
+        tf.constant(seed is not None))
+    image = tf.constant([encode(photo)])
+    answer = (signatures["serving_default"](image_bytes=image) if seed is None
+              else signatures["sample"](
+                  image_bytes=image, seed=tf.constant([seed], tf.int64)))
+    np.testing.assert_array_equal(
+        module.recolor(tf.constant(photo), slope, intercept),
+        tf.io.decode_png(answer["colorized_bytes"][0]))
 
 
 def test_samples_differ_by_seed_and_repeat(signatures):

@@ -9,7 +9,7 @@ import pytest
 from data_pipelines import color
 from pix2pix_color.networks import unet
 from pix2pix_color.serving import saved_model
-from pix2pix_color.serving.colorizer import Seed
+from pix2pix_color.serving.prediction import Seed
 
 
 def build_vivid_generator(*, color_space=color.LAB, **options):
