@@ -27,18 +27,22 @@ def default_resize_size(image_size: int) -> int:
 
 
 def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
-           seed: tf.Tensor) -> tf.Tensor:
+           max_resize_size: int = 0, seed: tf.Tensor) -> tf.Tensor:
     """Random square crop, resize and mirror.
 
     Equals resizing the shorter side to resize_size and cropping a random
     square of image_size, for any aspect ratio; within 2 % of that size, a
-    photograph is cropped as it is.
+    photograph is cropped as it is. With max_resize_size the size is drawn, its
+    logarithm evenly, so that the crop shows more or less of the photograph
+    (Szegedy et al. 2015, arXiv:1409.4842, section 6, without their distortion).
 
     Args:
       photo: uint8 [H, W, C].
       image_size: side of the square that comes out, pixels.
       resize_size: what the shorter side is resized to before the crop, pixels;
         at least image_size. Equal to it, only the longer side is jittered.
+      max_resize_size: the largest size that may be drawn, pixels; 0 always
+        takes resize_size.
       seed: int64 [2].
 
     Returns:
@@ -46,13 +50,15 @@ def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
     """
     size = tf.shape(photo)[:2]
     shorter = tf.cast(tf.reduce_min(size), tf.float32)
+    random = tf.random.stateless_uniform([4], seed)
+    if max_resize_size:
+        resize_size *= (max_resize_size / resize_size)**random[3]
     side = tf.cast(tf.round(shorter * image_size / resize_size), tf.int32)
     side = tf.maximum(side, 1)
     off_scale = tf.abs(shorter / resize_size - 1)
     # A photograph smaller than image_size cannot be cropped to it.
     fits = (off_scale <= _SAME_SCALE) & (tf.reduce_min(size) >= image_size)
     side = tf.where(fits, image_size, side)
-    random = tf.random.stateless_uniform([3], seed)
     room = tf.cast(size - side + 1, tf.float32)
     offset = tf.cast(random[:2] * room, tf.int32)
     photo = _crop_and_resize(photo, offset, side, image_size,

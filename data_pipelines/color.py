@@ -241,6 +241,9 @@ class ColorSpace:
         is the condition -> (condition float32 [..., H, W, condition_channels],
         target float32 [..., H, W, target_channels]), both in -1..1.
       decode: (condition, target) -> rgb uint8 [..., H, W, 3].
+      decode_floats: (condition, target) -> the same as float32 in 0..255,
+        which losses can go through: not rounded, and out of the gamut red,
+        green and blue are each clipped.
       ab_of: target -> ab float32 [..., H, W, 2], what a photograph that keeps
         its own lightness takes from it.
     """
@@ -250,6 +253,7 @@ class ColorSpace:
     target_channels: int
     encode: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
     decode: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    decode_floats: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     ab_of: Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -263,6 +267,21 @@ def _encode_lab(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _decode_lab(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     lightness = (condition + 1.0) * LIGHTNESS_SCALE
     return lab_to_rgb(tf.concat([lightness, target * AB_SCALE], axis=-1))
+
+
+def _lab_to_floats(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """As the standards have it, with a gradient that is always finite."""
+    f_y = ((condition + 1.0) * LIGHTNESS_SCALE + 16.0) / 116.0
+    a, b = tf.split(target * AB_SCALE, 2, axis=-1)
+    f_xyz = tf.concat([f_y + a / 500.0, f_y, f_y - b / 200.0], axis=-1)
+    xyz = tf.where(f_xyz > 6.0 / 29.0, f_xyz**3,
+                   (f_xyz - 16.0 / 116.0) / 7.787)
+    linear = tf.clip_by_value(tf.tensordot(
+        xyz, tf.constant(XYZ_TO_RGB.T, tf.float32), axes=1), 0.0, 1.0)
+    # The power's slope is infinite at 0, where the line is taken.
+    power = tf.exp(tf.math.log(tf.maximum(linear, 0.0031308)) / 2.4)
+    return 255.0 * tf.where(linear > 0.0031308, 1.055 * power - 0.055,
+                            12.92 * linear)
 
 
 def _encode_rgb(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -281,11 +300,14 @@ def _ab_of_rgb(target: tf.Tensor) -> tf.Tensor:
 
 LAB = ColorSpace(name="lab", condition_channels=1, target_channels=2,
                  encode=_encode_lab, decode=_decode_lab,
+                 decode_floats=_lab_to_floats,
                  ab_of=lambda target: target)
 
 RGB = ColorSpace(name="rgb", condition_channels=1, target_channels=3,
                  encode=_encode_rgb, ab_of=_ab_of_rgb,
                  # The target has a lightness of its own.
-                 decode=lambda condition, target: _target_to_rgb(target))
+                 decode=lambda condition, target: _target_to_rgb(target),
+                 decode_floats=lambda condition, target: (
+                     target + 1.0) * BYTE_SCALE)
 
 COLOR_SPACES = {space.name: space for space in (LAB, RGB)}

@@ -72,6 +72,10 @@ def define_flags() -> None:
         "crop of --image_size, in pixels; 0 takes pix2pix's 286/256 of it.",
         lower_bound=0)
     flags.DEFINE_integer(
+        "max_resize_size", 0,
+        "Largest size that is drawn, for each photograph anew, in place of "
+        "--resize_size, the smallest; 0 always takes that one.", lower_bound=0)
+    flags.DEFINE_integer(
         "examples", 1000,
         "How many photographs to measure at most, of the training and of the "
         "evaluation side each, spread evenly; 0 for all.", lower_bound=0)
@@ -90,6 +94,11 @@ def main(arguments: Sequence[str]) -> None:
     if 0 < options.resize_size < options.image_size:
         raise InputError(f"--resize_size={options.resize_size} must be at "
                          f"least --image_size={options.image_size}, or 0")
+    if options.max_resize_size and not (
+            0 < options.resize_size <= options.max_resize_size):
+        raise InputError(f"--max_resize_size={options.max_resize_size} must be "
+                         f"at least --resize_size={options.resize_size}, which "
+                         f"must be given, or 0")
     with new_file(options.output) as file:
         command.load("data_pipelines.inspection.drawing")
         page, table = _inspect(options)
@@ -120,6 +129,7 @@ def _inspect(
     sheet = measuring.contact_sheet(
         train, image_size=image_size, resize_size=(
             options.resize_size or augment.default_resize_size(image_size)),
+        max_resize_size=options.max_resize_size,
         seed=options.seed, rejected=rejected)
     sides = {name: measuring.measure(
         side, image_size=image_size, examples=options.examples,

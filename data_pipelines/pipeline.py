@@ -108,7 +108,7 @@ class Part:
 
 def training_batches(source: Source, *, part: Part,
                      color_space: color.ColorSpace, image_size: int,
-                     resize_size: int, seed: int,
+                     resize_size: int, seed: int, max_resize_size: int = 0,
                      first_ordinal: int = 0) -> tf.data.Dataset:
     """One worker's stream of training batches, _ORDINALS_A_STREAM long.
 
@@ -118,6 +118,7 @@ def training_batches(source: Source, *, part: Part,
       color_space: how pictures become condition and target.
       image_size: side of the networks' square, pixels.
       resize_size: what the shorter side is resized to before the crop, pixels.
+      max_resize_size: the largest size that may be drawn instead; 0 for none.
       seed: determines order and augmentation.
       first_ordinal: where to begin; the last ordinal seen plus one to resume.
 
@@ -134,6 +135,7 @@ def training_batches(source: Source, *, part: Part,
     def jitter(photo, ordinal):
         photo = augment.jitter(
             photo, image_size=image_size, resize_size=resize_size,
+            max_resize_size=max_resize_size,
             seed=tf.stack([tf.constant(seed, tf.int64), part.place(ordinal)]))
         return photo, ordinal
 

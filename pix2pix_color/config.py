@@ -77,6 +77,9 @@ class Data:
         "What a photograph's shorter side is resized to before the random "
         "crop of --image_size, in pixels; 0 takes pix2pix's 286/256 of it.",
         minimum=0)
+    max_resize_size: int = option(
+        0, "Largest size that is drawn, for each photograph anew, in place of "
+        "--resize_size, the smallest; 0 always takes that one.", minimum=0)
     batch_size: int = option(1, "Photographs an update.", minimum=1)
 
 
@@ -133,7 +136,7 @@ class Training:
         "pretraining included; 0 follows --epochs.", minimum=0, resumable=True)
     pretrain_epochs: float = option(
         0.0, "How many times to go through the photographs before --epochs "
-        "with the L1 loss alone; the discriminator does not learn.",
+        "without the adversarial loss; the discriminator does not learn.",
         minimum=0.0)
     pretrain_learning_rate: float = option(
         1e-4, "Adam's learning rate in --pretrain_epochs; the generator's Adam "
@@ -153,6 +156,12 @@ class Training:
     l1_weight: float = option(
         100.0, "Weight of the L1 loss in the generator's (pix2pix's lambda).",
         minimum=0.0)
+    psnr_weight: float = option(
+        0.0, "Weight in the generator's loss of each decibel that a picture "
+        "lacks to a PSNR of 40 dB.", minimum=0.0)
+    colorfulness_weight: float = option(
+        0.0, "Weight in the generator's loss of how far a batch's mean "
+        "colorfulness lies from that of its photographs.", minimum=0.0)
     rarity_weight: float = option(
         0.0, "How much more the L1 loss counts rare colors, by their share of "
         "up to 1000 training photographs: 0 counts all alike, 0.5 as Zhang et "
@@ -268,6 +277,15 @@ class Config:
             raise ConfigError(
                 f"--resize_size={self.data.resize_size} must be at least "
                 f"--image_size={size}, or 0")
+        if 0 < self.data.max_resize_size < max(self.data.resize_size, size):
+            raise ConfigError(
+                f"--max_resize_size={self.data.max_resize_size} must be at "
+                f"least --resize_size={self.data.resize_size} and "
+                f"--image_size={size}, or 0")
+        if self.data.max_resize_size and not self.data.resize_size:
+            raise ConfigError(
+                f"--max_resize_size={self.data.max_resize_size} needs a "
+                f"--resize_size, the smallest")
         profiled = self.reporting.profile_steps
         if profiled:
             steps = re.fullmatch(r"([1-9]\d*),([1-9]\d*)", profiled)
@@ -343,7 +361,8 @@ class Config:
                     f"{getattr(training, other)}")
 
     def pretrain_steps(self, num_train_examples: int) -> int:
-        """Updates of the L1 loss alone; --steps may end the run before."""
+        """Updates without the adversarial loss; --steps may end the run before.
+        """
         return self._num_steps(_exact(self.training.pretrain_epochs),
                                num_train_examples)
 

@@ -8,9 +8,15 @@ Logits are [N, h, w, 1], one a patch, or [N, 1], one a whole image.
 """
 
 import functools
+import math
 from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
+
+from pix2pix_color import metrics
+
+# Mean squared error of 8-bit values at 40 dB.
+_SMALL_ERROR = 255.0**2 / 1e4
 
 
 def cross_entropy(logits: tf.Tensor, *, is_real: bool,
@@ -118,6 +124,46 @@ def discriminator_loss(real_loss: tf.Tensor,
       float32 [].
     """
     return (real_loss + fake_loss) / 2.0
+
+
+def psnr_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
+    """The decibels that pictures lack to a PSNR of 40, after Chen et al. 2021
+    (arXiv:2105.06086, section 4.1), who minimize minus PSNR.
+
+    A logarithm for each picture, so that one with little color counts as much
+    as one with bright colors that nobody could guess. It flattens out towards
+    40 dB, or pictures without any color would outweigh all others.
+
+    Args:
+      real_rgb: float32 [N, S, S, 3], in 0..255.
+      fake_rgb: float32 [N, S, S, 3], in 0..255.
+
+    Returns:
+      float32 [], mean over the pictures, decibels; 0 for no error at all,
+      10 log10(2) at 40 dB.
+    """
+    error = tf.reduce_mean(tf.square(real_rgb - fake_rgb), axis=[1, 2, 3])
+    return tf.reduce_mean(
+        10.0 / math.log(10.0) * tf.math.log1p(error / _SMALL_ERROR))
+
+
+def colorfulness_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
+    """How far a batch's colorfulness lies from that of its photographs.
+
+    Of the batch as a whole: which of its pictures are colorful is the other
+    losses' affair, while what lowers these, something between all that might
+    be, is too pale on average. DDColor (Kang et al. 2023, arXiv:2212.11613,
+    section 3.4) rewards colorfulness without an end; here it can be enough.
+
+    Args:
+      real_rgb: float32 [N, S, S, 3], in 0..255.
+      fake_rgb: float32 [N, S, S, 3], in 0..255.
+
+    Returns:
+      float32 [], in the unit of metrics.colorfulness.
+    """
+    return tf.abs(tf.reduce_mean(metrics.colorfulness(fake_rgb))
+                  - tf.reduce_mean(metrics.colorfulness(real_rgb)))
 
 
 def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor, *,

@@ -133,7 +133,8 @@ def colorfulness(rgb: tf.Tensor) -> tf.Tensor:
     """How colorful an image is (Hasler and Suesstrunk 2003, equation 3).
 
     Args:
-      rgb: uint8 [N, H, W, 3].
+      rgb: uint8 [N, H, W, 3], or float32 in 0..255, for which there is a
+        gradient, of zero where there is no color at all.
 
     Returns:
       float32 [N]; 0 for gray, about 33 for averagely and 82 for highly
@@ -142,5 +143,12 @@ def colorfulness(rgb: tf.Tensor) -> tf.Tensor:
     red, green, blue = tf.unstack(tf.cast(rgb, tf.float32), axis=-1)
     opponents = tf.stack([red - green, (red + green) / 2 - blue], axis=-1)
     mean = tf.reduce_mean(opponents, axis=[1, 2])
-    deviation = tf.math.reduce_std(opponents, axis=[1, 2])
-    return tf.norm(deviation, axis=-1) + 0.3 * tf.norm(mean, axis=-1)
+    variance = tf.math.reduce_variance(opponents, axis=[1, 2])
+    return _root(tf.reduce_sum(variance, axis=-1)) + 0.3 * _root(
+        tf.reduce_sum(mean * mean, axis=-1))
+
+
+def _root(squares: tf.Tensor) -> tf.Tensor:
+    """Square root, whose gradient at zero is zero and not infinite."""
+    is_zero = tf.equal(squares, 0.0)
+    return tf.where(is_zero, 0.0, tf.sqrt(tf.where(is_zero, 1.0, squares)))

@@ -19,7 +19,8 @@ _CHARTS = {
     "discriminator: real against fake":
         ("loss/discriminator_real", "loss/discriminator_fake"),
     "generator: total, adversarial, L1":
-        ("loss/generator", "loss/generator_adversarial", "loss/generator_l1"),
+        ("loss/generator", "loss/generator_adversarial", "loss/generator_l1",
+         "loss/generator_psnr", "loss/generator_colorfulness"),
     "generator against discriminator":
         ("loss/generator", "loss/discriminator"),
 }

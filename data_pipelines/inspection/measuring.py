@@ -132,8 +132,8 @@ def measure(source: Source, *, image_size: int, examples: int,
 
 
 def contact_sheet(source: Source, *, image_size: int, resize_size: int,
-                  seed: int,
-                  rejected: pipeline.RejectedExamples) -> np.ndarray:
+                  seed: int, rejected: pipeline.RejectedExamples,
+                  max_resize_size: int = 0) -> np.ndarray:
     """The first examples of fit's stream, decoded from condition and target.
 
     Args:
@@ -142,6 +142,7 @@ def contact_sheet(source: Source, *, image_size: int, resize_size: int,
       resize_size: what the shorter side is resized to before the crop, pixels.
       seed: determines order and augmentation.
       rejected: is told of photographs that cannot be read.
+      max_resize_size: the largest size that may be drawn instead; 0 for none.
 
     Returns:
       uint8 [SHEET_ROWS * SHEET_COLUMNS, S, S, 3].
@@ -150,7 +151,8 @@ def contact_sheet(source: Source, *, image_size: int, resize_size: int,
         lambda first_ordinal: pipeline.training_batches(
             source, part=pipeline.Part(SHEET_ROWS * SHEET_COLUMNS),
             color_space=color.LAB, image_size=image_size,
-            resize_size=resize_size, seed=seed, first_ordinal=first_ordinal),
+            resize_size=resize_size, max_resize_size=max_resize_size,
+            seed=seed, first_ordinal=first_ordinal),
         source, seed=seed, first_ordinal=0))
     return color.LAB.decode(batch.condition, batch.target).numpy()
 

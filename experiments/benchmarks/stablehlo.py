@@ -117,6 +117,7 @@ def write_batches(path: str, config: Config, source: Source,
         color_space=space, image_size=size,
         resize_size=(config.data.resize_size
                      or augment.default_resize_size(size)),
+        max_resize_size=config.data.max_resize_size,
         seed=config.training.seed, first_ordinal=0)
     array = np.lib.format.open_memmap(
         path, mode="w+", dtype=np.float32,

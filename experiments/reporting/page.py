@@ -27,7 +27,9 @@ _LOSSES: Sequence[tuple[str, Mapping[str, tuple[str, str]], bool]] = (
     ("Generator: total, adversarial, L1", {
         "loss/generator": ("total", charts.INK),
         "loss/generator_adversarial": ("adversarial", charts.ORANGE),
-        "loss/generator_l1": ("L1", charts.TEAL)}, True),
+        "loss/generator_l1": ("L1", charts.TEAL),
+        "loss/generator_psnr": ("PSNR", charts.BLUE),
+        "loss/generator_colorfulness": ("colorfulness", charts.PALE)}, True),
     ("Generator against discriminator", {
         "loss/generator": ("generator", charts.INK),
         "loss/discriminator": ("discriminator", charts.BLUE)}, True),
@@ -355,8 +357,10 @@ def _loss_curves(compared: Sequence[Run]) -> Iterator[str]:
     yield _heading(
         "Losses", "Means since the last point, the same scale for all runs. A "
         "dotted vertical line is where adversarial training sets in after "
-        "pretraining with L1 alone.")
-    for title, tags, may_be_log in _LOSSES:
+        "pretraining without it.")
+    for title, every_tag, may_be_log in _LOSSES:
+        tags = {tag: drawn for tag, drawn in every_tag.items()
+                if any(run.values(tag) for run in compared)}
         panels = [[Line({step / run.steps_per_epoch: value
                          for step, value in run.values(tag).items()}, color)
                    for tag, (_, color) in tags.items()] for run in compared]

@@ -181,7 +181,8 @@ class Training:
                 color_space=color.COLOR_SPACES[config.networks.color_space],
                 image_size=image_size,
                 resize_size=(config.data.resize_size
-                             or augment.default_resize_size(image_size)))
+                             or augment.default_resize_size(image_size)),
+                max_resize_size=config.data.max_resize_size)
 
         return self.rejected.watch_training(
             make_batches, source, seed=seed, part=part,

@@ -1,9 +1,10 @@
 """What each update of a run is for, and how fast it learns.
 
-A run has two stages: 0 is pretraining with the L1 loss alone, 1 is with the
-adversarial loss. All here follows from the flags, from the number of completed
-updates and from what the evaluations gave, never from what an optimizer says:
-a run that is resumed goes on exactly, and every worker decides the same.
+A run has two stages: 0 is pretraining without the adversarial loss, which in
+pix2pix leaves L1 alone, 1 is with it. All here follows from the flags, from
+the number of completed updates and from what the evaluations gave, never from
+what an optimizer says: a run that is resumed goes on exactly, and every worker
+decides the same.
 """
 
 import math
@@ -21,7 +22,8 @@ def adversarial_objective(training: Training) -> Objective:
     """What updates of the second stage are for, one turn each."""
     return Objective(
         gan_loss=training.gan_loss, gan_weight=training.gan_weight,
-        l1_weight=training.l1_weight,
+        l1_weight=training.l1_weight, psnr_weight=training.psnr_weight,
+        colorfulness_weight=training.colorfulness_weight,
         label_smoothing=training.label_smoothing)
 
 
@@ -52,6 +54,8 @@ class Schedule:
         if self.stage(step) == PRETRAINING:
             return Objective(
                 gan_weight=0.0, l1_weight=training.l1_weight,
+                psnr_weight=training.psnr_weight,
+                colorfulness_weight=training.colorfulness_weight,
                 discriminator_updates=0,
                 freeze_encoder=training.freeze_encoder)
         return adversarial_objective(training)._replace(

@@ -188,7 +188,7 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
         workers.copy_from_chief([state.color_weights])
     pretrain_steps = config.pretrain_steps(len(train_source))
     if pretrain_steps > state.step_number:
-        _say("", f"up to step {pretrain_steps} with the L1 loss alone")
+        _say("", f"up to step {pretrain_steps} without the adversarial loss")
 
     rejected = pipeline.RejectedExamples(config.data.max_bad_fraction,
                                          known=journal.rejected)

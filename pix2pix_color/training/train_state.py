@@ -37,6 +37,7 @@ class TrainState(tf.Module):
       average: a generator with the moving average of generator's weights
         (moving_average.py), or None.
       ema_decay: how slowly the average moves.
+      color_space: how condition and target become pictures.
       color_weights: float32 variable [NUM_BINS**2] of rarity.py, ones until
         the photographs were counted; or None.
       step: int64 variable, number of completed updates.
@@ -51,6 +52,7 @@ class TrainState(tf.Module):
                  step: tf.Variable, num_workers: int = 1,
                  average: Optional[keras.Model] = None,
                  ema_decay: float = 0.0,
+                 color_space: color.ColorSpace = color.LAB,
                  weighs_colors: bool = False) -> None:
         super().__init__(name="train_state")
         self.generator = generator
@@ -58,6 +60,7 @@ class TrainState(tf.Module):
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         self.average, self.ema_decay = average, ema_decay
+        self.color_space = color_space
         self.color_weights = tf.Variable(
             tf.ones([rarity.NUM_BINS**2]), trainable=False,
             name="color_weights") if weighs_colors else None
@@ -181,6 +184,7 @@ class TrainState(tf.Module):
         return cls(
             generator=generator, discriminator=discriminator, average=average,
             ema_decay=config.training.ema_decay,
+            color_space=color.COLOR_SPACES[config.networks.color_space],
             weighs_colors=config.training.rarity_weight > 0,
             generator_optimizer=_make_optimizer(
                 config, config.training.learning_rate),

@@ -19,6 +19,8 @@ class Objective(NamedTuple):
       gan_weight: weight of the adversarial loss in the generator's; with 0 the
         discriminator has no say in it.
       l1_weight: weight of the L1 loss in the generator's.
+      psnr_weight: weight of losses.psnr_loss in it.
+      colorfulness_weight: weight of losses.colorfulness_loss in it.
       label_smoothing: of the real labels, in the discriminator's turn alone.
       discriminator_updates: how often the discriminator learns in its turn,
         each time from the same real and fake targets; 0 leaves its turn out.
@@ -29,6 +31,8 @@ class Objective(NamedTuple):
     gan_loss: str = "vanilla"
     gan_weight: float = 1.0
     l1_weight: float = 100.0
+    psnr_weight: float = 0.0
+    colorfulness_weight: float = 0.0
     label_smoothing: float = 0.0
     discriminator_updates: int = 1
     freeze_encoder: bool = False
@@ -38,7 +42,8 @@ class StepLosses(NamedTuple):
     """The losses of one update, each float32 [].
 
     Those of the discriminator are None in an update without its turn, and of
-    the last time where it learned more than once.
+    the last time where it learned more than once; those that an objective
+    gives no weight are None.
 
     Attributes:
       discriminator_real: how it judges the photographs.
@@ -48,7 +53,10 @@ class StepLosses(NamedTuple):
         generator's for real, times its weight.
       generator_l1: mean absolute difference to the photograph, each color
         as its rarity weighs it, times its weight.
-      generator: what the generator's step lowers, the sum of these two.
+      generator: what the generator's step lowers, the sum of all of its.
+      generator_psnr: decibels that pictures lack, times their weight.
+      generator_colorfulness: the distance to the photographs' colorfulness,
+        times its weight.
     """
 
     discriminator_real: Optional[tf.Tensor]
@@ -57,6 +65,8 @@ class StepLosses(NamedTuple):
     generator_adversarial: tf.Tensor
     generator_l1: tf.Tensor
     generator: tf.Tensor
+    generator_psnr: Optional[tf.Tensor] = None
+    generator_colorfulness: Optional[tf.Tensor] = None
 
 
 class Gradients(NamedTuple):
@@ -239,7 +249,11 @@ def take_turns(state: TrainState, condition: tf.Tensor,
             adversarial_loss = objective.gan_weight * fool(fake_logits)
         l1_loss = objective.l1_weight * losses.l1_loss(
             real_target, fake_target, weights=weights)
-        generator_loss = adversarial_loss + l1_loss
+        of_pictures = _losses_of_pictures(
+            state.color_space, condition, real_target, fake_target,
+            objective=objective)
+        generator_loss = tf.add_n(
+            [adversarial_loss, l1_loss, *of_pictures.values()])
         scaled_loss = state.generator_optimizer.scale_loss(generator_loss)
     variables = generator_variables(state, objective)
     generator_gradients = apply(
@@ -253,7 +267,24 @@ def take_turns(state: TrainState, condition: tf.Tensor,
         generator_adversarial=adversarial_loss,
         generator_l1=l1_loss,
         generator=generator_loss,
+        **of_pictures,
     ), Gradients(discriminator_gradients, generator_gradients)
+
+
+def _losses_of_pictures(color_space, condition, real_target, fake_target, *,
+                        objective) -> dict[str, tf.Tensor]:
+    """The losses that are taken of R, G and B, times their weights."""
+    weighted = {
+        "generator_psnr": (objective.psnr_weight, losses.psnr_loss),
+        "generator_colorfulness": (objective.colorfulness_weight,
+                                   losses.colorfulness_loss)}
+    wanted = {name: each for name, each in weighted.items() if each[0]}
+    if not wanted:  # and nothing to decode
+        return {}
+    real_rgb, fake_rgb = (color_space.decode_floats(condition, target)
+                          for target in (real_target, fake_target))
+    return {name: weight * loss(real_rgb, fake_rgb)
+            for name, (weight, loss) in wanted.items()}
 
 
 def generator_variables(state: TrainState, objective: Objective) -> list[Any]:

@@ -30,11 +30,13 @@ def jitter(rgb, *, image_size, resize_size, seed=(0, 0)):
         seed=tf.constant(seed, tf.int64)).numpy()
 
 
-def jitter_many(rgb, *, image_size, resize_size, num_seeds):
+def jitter_many(rgb, *, image_size, resize_size, num_seeds,
+                max_resize_size=0):
     """uint8 [num_seeds, S, S, 3]: the photograph under the seeds (7, 0..)."""
     def jittered(ordinal):
         return augment.jitter(
             tf.constant(rgb), image_size=image_size, resize_size=resize_size,
+            max_resize_size=max_resize_size,
             seed=tf.stack([tf.constant(7, tf.int64), ordinal]))
 
     dataset = tf.data.Dataset.range(num_seeds).map(jittered)
@@ -158,6 +160,42 @@ def test_jitter_equals_resize_then_crop_for_any_aspect_ratio(
             assert 0 <= values.min() and values.max() <= length - 1
             # Half a pixel lies outside the outermost centres on each side.
             assert np.ptp(values) == pytest.approx(15 * scale, abs=1.5)
+
+
+@pytest.mark.parametrize("height, width", [(240, 240), (240, 250),
+                                           (250, 240)])
+def test_a_drawn_size_shows_more_or_less_of_the_photograph(height, width):
+    rgb = jitter_many(coordinates(height, width), image_size=60,
+                      resize_size=60, max_resize_size=240, num_seeds=600)
+    rows, columns = (np.ptp(rgb[..., axis].astype(float), axis=(1, 2)) + 1
+                     for axis in (0, 1))
+    np.testing.assert_allclose(rows, columns, rtol=0, atol=2)  # squares
+    # The whole shorter side is 240 pixels, a quarter of it 60, and of sizes
+    # whose logarithm is even as many lie above their geometric mean as below.
+    assert 58 <= rows.min() < 63 and 230 < rows.max() <= 241
+    assert np.median(rows) == pytest.approx(120, rel=0.1)
+    for quarter in (60, 85, 120, 170):
+        share = ((rows > quarter) & (rows < quarter * 2**0.5)).mean()
+        assert 0.18 < share < 0.32
+
+
+def test_the_drawn_size_does_not_depend_on_place_or_mirror():
+    rgb = jitter_many(coordinates(240, 240), image_size=60, resize_size=60,
+                      max_resize_size=240, num_seeds=600).astype(float)
+    side = np.ptp(rgb[..., 0], axis=(1, 2)) + 1
+    room = np.maximum(240 - side, 1)
+    choices = np.stack([rgb[:, 0, 0, 1] > rgb[:, 0, -1, 1], side,
+                        rgb[..., 0].min(axis=(1, 2)) / room])
+    choices = choices[:, side < 230]
+    correlations = np.corrcoef(choices.astype(float))
+    assert np.abs(correlations - np.eye(3)).max() < 0.12
+
+
+def test_the_largest_size_of_zero_draws_none():
+    of_one_size, drawn_from_one = (jitter_many(
+        noise(50, 70), image_size=16, resize_size=20, num_seeds=8,
+        max_resize_size=max_resize_size) for max_resize_size in (0, 20))
+    np.testing.assert_array_equal(of_one_size, drawn_from_one)
 
 
 def test_square_of_the_networks_size_is_the_photograph_or_its_mirror():

@@ -29,6 +29,15 @@ def test_multiples_of_32_are_sizes_of_the_resnet(size):
      r"--image_size=1024 must be a power of two from 32 to 512"),
     (lambda: Config(data=Data(image_size=128, resize_size=100)),
      r"--resize_size=100 must be at least --image_size=128"),
+    (lambda: Config(data=Data(image_size=128, resize_size=150,
+                              max_resize_size=140)),
+     r"--max_resize_size=140 must be at least --resize_size=150 and "
+     r"--image_size=128, or 0"),
+    (lambda: Config(data=Data(image_size=128, max_resize_size=100)),
+     r"--max_resize_size=100 must be at least --resize_size=0 and "
+     r"--image_size=128, or 0"),
+    (lambda: Config(data=Data(image_size=128, max_resize_size=200)),
+     r"--max_resize_size=200 needs a --resize_size, the smallest"),
     (lambda: Config(data=Data(batch_size=0)),
      r"--batch_size=0 must be at least 1"),
     (lambda: Config(data=Data(eval_fraction=1.5)),

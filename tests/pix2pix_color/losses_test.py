@@ -1,11 +1,13 @@
 """The losses against numbers worked out by hand."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_pipelines import color
 from pix2pix_color import losses
 from pix2pix_color.config import Training
 
@@ -131,6 +133,81 @@ def test_l1_gradient_is_the_sign_over_the_number_of_elements():
     gradient = tape.gradient(loss, fake_target)
     np.testing.assert_allclose(
         np.ravel(gradient), [0.25, -0.25, 0.25, -0.25], rtol=0, atol=1e-7)
+
+
+# Losses of pictures.
+
+
+def test_psnr_loss_is_what_each_picture_lacks_to_40_decibels():
+    real_rgb = tf.zeros([3, 2, 2, 3])
+    # Mean squared errors of 0, of 100 and of that at 40 dB, 6.5025.
+    fake_rgb = tf.stack([tf.zeros([2, 2, 3]), tf.fill([2, 2, 3], 10.0),
+                         tf.fill([2, 2, 3], 2.55)])
+    for picture, expected in enumerate((
+            0.0, 10 * math.log10(1 + 100 / 6.5025), 10 * math.log10(2))):
+        loss = losses.psnr_loss(real_rgb[picture:picture + 1],
+                                fake_rgb[picture:picture + 1])
+        assert loss.dtype == tf.float32 and loss.shape == ()
+        assert float(loss) == pytest.approx(expected, abs=1e-5)
+    # A mean of logarithms, not the logarithm of a mean.
+    assert float(losses.psnr_loss(real_rgb, fake_rgb)) == pytest.approx(
+        (10 * math.log10(1 + 100 / 6.5025) + 10 * math.log10(2)) / 3, abs=1e-5)
+
+
+def test_psnr_loss_of_ordinary_errors_is_40_less_psnr():
+    generator = np.random.default_rng(0)
+    real_rgb, fake_rgb = (tf.constant(
+        generator.integers(0, 256, (2, 8, 8, 3)), tf.float32)
+        for _ in range(2))
+    psnr = tf.reduce_mean(tf.image.psnr(real_rgb, fake_rgb, max_val=255))
+    assert float(losses.psnr_loss(real_rgb, fake_rgb)) == pytest.approx(
+        40 - float(psnr), abs=0.01)
+
+
+def halves(*differences):
+    """float32 [N, 1, 2, 3]: gray 100, red higher and lower by a difference."""
+    return tf.constant([[[[100.0 + difference, 100, 100],
+                          [100.0 - difference, 100, 100]]]
+                        for difference in differences])
+
+
+def test_colorfulness_loss_is_of_the_batch_as_a_whole():
+    # R - G deviates by the difference, (R + G) / 2 - B by half of it.
+    unit = math.sqrt(1.25)
+    real_rgb = halves(10.0, 30.0)
+    assert float(losses.colorfulness_loss(real_rgb, halves(5.0, 5.0))
+                 ) == pytest.approx(15 * unit, rel=1e-5)
+    assert float(losses.colorfulness_loss(real_rgb, halves(50.0, 0.0))
+                 ) == pytest.approx(5 * unit, rel=1e-5)
+    # Which picture is how colorful does not matter.
+    assert float(losses.colorfulness_loss(real_rgb, halves(40.0, 0.0))
+                 ) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_pale_pictures_are_made_more_colorful_and_garish_ones_less():
+    for fake, sign in ((5.0, -1), (50.0, 1)):
+        fake_rgb = halves(fake)
+        with tf.GradientTape() as tape:
+            tape.watch(fake_rgb)
+            loss = losses.colorfulness_loss(halves(20.0), fake_rgb)
+        red = tape.gradient(loss, fake_rgb)[0, 0, :, 0]
+        assert np.sign(red[0]) == sign and np.sign(red[1]) == -sign
+
+
+@pytest.mark.parametrize("color_space", [color.LAB, color.RGB],
+                         ids=["lab", "rgb"])
+@pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
+def test_losses_of_pictures_have_finite_gradients_everywhere(
+        color_space, value):
+    condition = tf.constant([[[[-1.0], [0.0], [1.0]]]])
+    real = tf.zeros([1, 1, 3, color_space.target_channels])
+    fake = tf.fill(real.shape, value)
+    for loss in (losses.psnr_loss, losses.colorfulness_loss):
+        with tf.GradientTape() as tape:
+            tape.watch(fake)
+            total = loss(color_space.decode_floats(condition, real),
+                         color_space.decode_floats(condition, fake))
+        assert np.isfinite(tape.gradient(total, fake)).all()
 
 
 # Other games.

@@ -329,6 +329,8 @@ STREAM = dict(batch_size=3, image_size=32, resize_size=36, seed=0)
 @pytest.mark.parametrize("options, expected", [
     ({}, {}), (dict(resize_size=32), dict(resize_size=32)),
     (dict(resize_size=48), dict(resize_size=48)),
+    (dict(resize_size=48, max_resize_size=90),
+     dict(resize_size=48, max_resize_size=90)),
     (dict(image_size=64), dict(image_size=64, resize_size=72)),
     (dict(batch_size=5), dict(batch_size=5)), (dict(seed=4), dict(seed=4))])
 def test_the_stream_is_that_of_the_flags(

@@ -1,12 +1,14 @@
 """One update: who learns from what, in which order, and what is refused."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color import losses
+from data_pipelines import color
+from pix2pix_color import losses, metrics
 from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.networks import resnet18
 from pix2pix_color.training import train_state, train_step
@@ -66,6 +68,53 @@ def test_losses_are_those_of_the_networks_before_and_between_the_turns():
     np.testing.assert_allclose(
         result.generator_adversarial, 0.5 * after, rtol=1e-3)
     assert abs(float(after) - float(before)) > 1e-2
+
+
+@pytest.mark.parametrize("color_space", ["lab", "rgb"])
+def test_losses_of_pictures_are_of_what_they_show(color_space):
+    config = dataclasses.replace(CONFIG, networks=dataclasses.replace(
+        CONFIG.networks, color_space=color_space))
+    state, space = make_state(config=config), color.COLOR_SPACES[color_space]
+    photo = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    condition, target = space.encode(tf.constant(photo))
+    shown = space.decode(condition, state.generator(condition, training=True))
+
+    result: Any = train_step.make_train_step(state, train_step.Objective(
+        gan_weight=0.0, l1_weight=0.0, psnr_weight=2.0,
+        colorfulness_weight=3.0))(condition, target)
+
+    assert float(result.generator_psnr) == pytest.approx(
+        2 * (40 - float(tf.reduce_mean(metrics.psnr_db(
+            tf.constant(photo), shown)))), abs=0.1)
+    assert float(result.generator_colorfulness) == pytest.approx(
+        3 * abs(float(tf.reduce_mean(
+            metrics.colorfulness(shown) - metrics.colorfulness(
+                tf.constant(photo))))), rel=0.02)
+    assert float(result.generator) == pytest.approx(
+        float(result.generator_psnr + result.generator_colorfulness), rel=1e-5)
+
+
+@pytest.mark.parametrize("weight, loss, remaining", [
+    ("psnr_weight", "generator_psnr", 0.98),  # of noise it is mostly noise
+    ("colorfulness_weight", "generator_colorfulness", 0.7)])
+def test_a_loss_of_pictures_falls_as_the_generator_learns_from_it(
+        weight, loss, remaining):
+    state = make_state()
+    photo = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
+    condition, target = color.LAB.encode(
+        tf.constant(photo.repeat(8, 1).repeat(8, 2)))
+    step = train_step.make_train_step(state, train_step.Objective(
+        gan_weight=0.0, l1_weight=0.0, discriminator_updates=0,
+        **{weight: 1.0}))
+    first, *_, last = (float(getattr(step(condition, target), loss))
+                       for _ in range(40))
+    assert last < remaining * first
+
+
+def test_without_a_weight_there_is_no_loss_of_pictures():
+    result: Any = train_step.make_train_step(make_state())(*make_batch())
+    assert result.generator_psnr is None
+    assert result.generator_colorfulness is None
 
 
 def test_without_gan_weight_the_generator_learns_from_l1_alone():
