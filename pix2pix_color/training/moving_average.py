@@ -4,8 +4,8 @@ An average over the last updates of a GAN goes around less than any of them
 (Yazici et al. 2019, arXiv:1806.04498). It begins short and grows, as
 tf.train.ExponentialMovingAverage's num_updates has it: after t updates the
 old average weighs min(decay, t / (9 + t)), and so the initial weights are soon
-forgotten. Trainable weights are averaged; batch normalization's statistics,
-which are moving averages already, are copied as they are.
+forgotten. Batch normalization's statistics are averaged alike: as they are,
+they are of the last ten batches and of other weights.
 """
 
 import tensorflow as tf
@@ -30,11 +30,7 @@ def follow(state: TrainState, *, strategy: tf.distribute.Strategy) -> None:
     def approach(average, weight):
         average.assign_sub((1.0 - kept) * (average - weight))
 
-    def copy(average, weight):
-        average.assign(weight)
-
     for average, weight in zip(state.average.variables,
                                state.generator.variables, strict=True):
-        strategy.extended.update(
-            average.value, approach if weight.trainable else copy,
-            args=(weight.value,))
+        strategy.extended.update(average.value, approach,
+                                 args=(weight.value,))
