@@ -7,11 +7,10 @@ What comes in and what becomes of it:
     alpha, palette              alpha dropped, palette applied
     CMYK and YCCK JPEG          converted to RGB
     16 bits a channel           the upper 8 are kept
-    animated GIF                the first frame, on the whole canvas
+    animated GIF, WebP          the first frame, on the whole canvas
     EXIF orientation (JPEG)     applied: the photograph comes out upright
     truncated or damaged        tf.errors.InvalidArgumentError
     anything else               the same; TIFF and JPEG XL among it
-    animated WebP               the same: TensorFlow 2.21 cannot read one safely
     more than MAX_PIXELS        the same, before anything is decoded; three
                                 quarters of that many for CMYK
     JPEG of more than 500       the same, where reading it all could take many
@@ -189,7 +188,11 @@ def _decode_gif(image_bytes, max_pixels):
     image_bytes = _require(frame.is_whole, frame.image_bytes,
                            "GIF that ends before its first picture does")
     image_bytes = _checked(image_bytes, frame.canvas, max_pixels, "GIF")
-    rgb = _decode(image_bytes, channels=3)
+    return _on_canvas(_decode(image_bytes, channels=3), frame)
+
+
+def _on_canvas(rgb, frame):
+    """Puts an animation's picture where it is to be, black around it."""
     margins = tf.stack(
         [frame.offset, frame.canvas - frame.offset - frame.size], axis=1)
     return tf.cond(tf.reduce_any(margins > 0),
@@ -200,12 +203,26 @@ def _decode_gif(image_bytes, max_pixels):
 @_as_one_op
 def _decode_webp(image_bytes, max_pixels):
     head = image_header.read_head(image_bytes)
-    # With channels=0, TensorFlow 2.21 writes past the end of what it allocates.
-    image_bytes = _require(~image_header.is_animated_webp(head), image_bytes,
-                           "animated WebP")
     size = image_header.webp_size(head)
     image_bytes = _checked(image_bytes, size, max_pixels, "WebP")
-    # It decodes a WebP into as many channels as it has, or not at all.
+    return tf.cond(image_header.is_animated_webp(head),
+                   lambda: _decode_first_webp_frame(image_bytes),
+                   lambda: _decode_still_webp(image_bytes))
+
+
+def _decode_first_webp_frame(image_bytes):
+    # Of an animation TensorFlow 2.21 writes past the end of what it allocates.
+    frame = image_header.first_webp_frame(image_bytes)
+    still = _require(
+        tf.reduce_all((frame.size > 0)
+                      & (frame.offset + frame.size <= frame.canvas)),
+        frame.image_bytes, "animated WebP without a first picture on its "
+        "canvas")
+    return _on_canvas(_decode_still_webp(still), frame)
+
+
+def _decode_still_webp(image_bytes):
+    # It is decoded into as many channels as it has, or not at all.
     return _decode(image_bytes, channels=0)[..., :3]
 
 

@@ -23,6 +23,13 @@ _WEBP_SIZES = {
     b"VP8 ": (26, 14, 16, 0),
 }
 
+# Of a chunk, its name and the length of what follows; of ANMF, what stands
+# before its picture's own chunks (RFC 9649, 2.7.1.1).
+_WEBP_CHUNK_HEADER, _ANMF_HEADER = 8, 16
+_RIFF_HEADER = 12
+# More than is read at once behind the end of a WebP.
+_WEBP_MARGIN = b"\0" * 64
+
 _GIF_EXTENSION, _GIF_TRAILER = 0x21, b"\x3b"
 # More than any part of a GIF that is skipped at once: a 256-color table.
 _GIF_MARGIN = b"\0" * 2048
@@ -139,10 +146,76 @@ def first_gif_frame(image_bytes: tf.Tensor) -> GifFrame:
         is_whole=end <= tf.strings.length(image_bytes))
 
 
+class WebpFrame(NamedTuple):
+    """The first picture of an animated WebP.
+
+    Attributes:
+      image_bytes: string [], a WebP of this picture alone.
+      offset: int64 [2], its top and left on the canvas, in pixels.
+      size: int64 [2], its own height and width.
+      canvas: int64 [2], height and width of the whole.
+    """
+
+    image_bytes: tf.Tensor
+    offset: tf.Tensor
+    size: tf.Tensor
+    canvas: tf.Tensor
+
+
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+def first_webp_frame(image_bytes: tf.Tensor) -> WebpFrame:
+    """Moves the first picture of an animated WebP to its front.
+
+    What stood before it comes after it, so that the length in the file's
+    header stays right; a decoder does not read beyond the first picture. Its
+    transparency, a chunk apart in lossy ones, is left out.
+
+    Args:
+      image_bytes: string [], an animated WebP, perhaps a damaged one.
+    """
+    padded = image_bytes + _WEBP_MARGIN
+    length = tf.cast(tf.strings.length(image_bytes), tf.int64)
+
+    def behind(at):
+        num_bytes = _integer(padded, at + 4, 4)
+        at += _WEBP_CHUNK_HEADER + num_bytes + num_bytes % 2
+        return tf.minimum(at, length)
+
+    def find(at, *names):
+        """Where the first chunk of such a name begins; the end for none."""
+        return tf.while_loop(
+            lambda at: (at < length) & ~tf.reduce_any(tf.equal(
+                tf.strings.substr(padded, at, 4), names)),
+            lambda at: [behind(at)], [at])[0]
+
+    first = tf.constant(_RIFF_HEADER, tf.int64)
+    frame = find(first, b"ANMF")
+    header = tf.minimum(frame + _WEBP_CHUNK_HEADER, length)
+    picture = find(tf.minimum(header + _ANMF_HEADER, length),
+                   b"VP8 ", b"VP8L")
+    still = tf.strings.join([
+        tf.strings.substr(image_bytes, 0, _RIFF_HEADER),
+        tf.strings.substr(padded, picture, length - picture),
+        tf.strings.substr(image_bytes, first, picture - first)])
+    # Three bytes each: half of left, half of top.
+    left, top = (2 * _integer(padded, header + 3 * place, 3)
+                 for place in (0, 1))
+    return WebpFrame(
+        image_bytes=still, offset=tf.stack([top, left]),
+        size=webp_size(read_head(still)),
+        canvas=webp_size(read_head(image_bytes)))
+
+
 def _integers(text, offset, count, dtype, *, little_endian=True):
     """Consecutive integers out of a string, int64 [count]."""
     octets = tf.strings.substr(text, offset, count * dtype.size)
     return tf.cast(tf.io.decode_raw(octets, dtype, little_endian), tf.int64)
+
+
+def _integer(text, offset, num_bytes):
+    """One little-endian integer without a sign, int64 []."""
+    octets = _integers(text, offset, num_bytes, tf.uint8)
+    return tf.reduce_sum(octets * 256**tf.range(num_bytes, dtype=tf.int64))
 
 
 def _is_at(text, offset, word):

@@ -223,9 +223,58 @@ def test_gif_is_not_read_behind_its_first_picture():
         decode_rgb(still))
 
 
-def test_an_animated_webp_is_refused():
-    with pytest.raises(tf.errors.InvalidArgumentError, match="animated WebP"):
-        decode_rgb(animation("WEBP"))
+def webp_animation(mode="RGB", **options):
+    """An animated WebP whose first picture is 9 x 7 noise."""
+    first = picture(mode, noise())
+    others = [Image.new(mode, first.size, name) for name in ("red", "blue")]
+    return encode(first, "WEBP", save_all=True, append_images=others,
+                  **options)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("options", [
+    {"lossless": True, "exact": True}, {"quality": 70},
+    {"quality": 70, "icc_profile": bytes(range(131))}],
+    ids=["lossless", "lossy", "with_a_profile"])
+def test_an_animated_webp_gives_its_first_frame(mode, options):
+    image_bytes = webp_animation(mode, **options)
+    assert image_bytes.count(b"ANMF") == 3
+    assert_decoded_as_pillow_does(image_bytes, tolerance=1)
+
+
+def webp_with_a_picture_at(left, top, *, canvas):
+    """An animated WebP whose first picture is somewhere on a canvas."""
+    image_bytes = bytearray(webp_animation(lossless=True, exact=True))
+    for place, value in zip((24, 27), canvas):  # width, height
+        image_bytes[place:place + 3] = (value - 1).to_bytes(3, "little")
+    frame = image_bytes.index(b"ANMF") + 8
+    for place, value in zip((frame, frame + 3), (left, top)):
+        image_bytes[place:place + 3] = (value // 2).to_bytes(3, "little")
+    return bytes(image_bytes)
+
+
+@pytest.mark.parametrize("left, top", [(4, 6), (30, 16), (0, 0)])
+def test_webp_picture_is_put_on_its_canvas(left, top):
+    rgb = decode_rgb(webp_with_a_picture_at(left, top, canvas=(40, 24)))
+    expected = np.zeros((24, 40, 3), np.uint8)
+    expected[top:top + 7, left:left + 9] = noise()
+    np.testing.assert_array_equal(rgb, expected)
+
+
+@pytest.mark.parametrize("left, top, canvas", [
+    (32, 16, (40, 24)), (30, 18, (40, 24)), (0, 0, (8, 7))])
+def test_a_webp_picture_beyond_its_canvas_is_refused(left, top, canvas):
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match="without a first picture on its canvas"):
+        decode_rgb(webp_with_a_picture_at(left, top, canvas=canvas))
+
+
+def test_an_animated_webp_is_read_up_to_where_it_ends():
+    image_bytes = webp_animation(quality=70)
+    first = image_bytes.index(b"ANMF")
+    for end in (first, first + 8, first + 20, first + 30, first + 60):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode_rgb(image_bytes[:end])
 
 
 FORMATS = ["JPEG", "PNG", "BMP", "GIF", "WEBP"]
@@ -304,10 +353,12 @@ def test_saved_model_decodes_and_refuses_the_same(tmp_path):
         image_bytes = encode(Image.fromarray(gradient()), name)
         np.testing.assert_array_equal(
             loaded.decode(tf.constant(image_bytes)), decode_rgb(image_bytes))
-    for refused, reason in ((animation("WEBP"), "animated WebP"),
-                            (b"words", "Unknown image file format")):
-        with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
-            loaded.decode(tf.constant(refused))
+    for animated in (animation("GIF"), animation("WEBP")):
+        np.testing.assert_array_equal(
+            loaded.decode(tf.constant(animated)), decode_rgb(animated))
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match="Unknown image file format"):
+        loaded.decode(tf.constant(b"words"))
 
 
 @pytest.mark.parametrize("byte_order", [LITTLE_ENDIAN, BIG_ENDIAN])
