@@ -11,7 +11,8 @@ from data_pipelines import color, pipeline
 from data_pipelines.sources import Source
 from pix2pix_color.evaluation import METRICS, Evaluation, Predict
 
-_NUM_EACH = 4
+_NUM_EACH = 16
+_JPEG_QUALITY = 92
 _STYLE = ("body{font:15px sans-serif;margin:2em}"
           "table{border-collapse:collapse}"
           "td,th{padding:.3em .8em;text-align:right}"
@@ -78,12 +79,14 @@ def _figures(result: Evaluation, places: Sequence[int], source: Source,
         generated = color_space.decode(condition, predict(condition))
         strip = tf.concat([color.given_gray(batch.photo), generated,
                            batch.photo[..., :3]], axis=2)[0]
-        png = base64.b64encode(tf.io.encode_png(strip).numpy()).decode()
+        jpeg = base64.b64encode(tf.io.encode_jpeg(
+            strip, quality=_JPEG_QUALITY, chroma_downsampling=False,
+            optimize_size=True).numpy()).decode()
         identity = str(source.identities[int(result.indices[place])])
         numbers = ", ".join(f"{name} {result.generated[name][place]:.2f}"
                             for name in METRICS)
         figures.append(
             f"<figure><img alt=\"\" src=\"data:image/"
-            f"png;base64,{png}\"><figcaption>"
+            f"jpeg;base64,{jpeg}\"><figcaption>"
             f"{html.escape(identity)}: {numbers}</figcaption></figure>")
     return figures

@@ -107,24 +107,36 @@ class Run:
                     for rate in rates.values()]
         return float(np.sum(steps * per_step))
 
-    def pictures(self, kind: str) -> Optional[np.ndarray]:
-        """The newest sample grid, cut apart.
+    def _grids(self, kind: str) -> dict[int, str]:
+        """The run's sample grids: step -> file."""
+        folder = RunFolder(self.path).samples_dir
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        matches = (re.fullmatch(rf"{kind}-(\d+)\.png", name) for name in names)
+        return {int(match[1]): os.path.join(folder, match[0])
+                for match in matches if match}
+
+    def grid_steps(self, kind: str) -> list[int]:
+        """The steps that there is a sample grid of, in order."""
+        return sorted(self._grids(kind))
+
+    def pictures(self, kind: str,
+                 step: Optional[int] = None) -> Optional[np.ndarray]:
+        """A sample grid, cut apart.
 
         Args:
           kind: `step` for evaluation, `training` for training photographs.
+          step: which one; None for the newest.
 
         Returns:
           uint8 [3, N, S, S, 3]: gray, generated, real; None where there is no
           grid that can be read, as in a run of an older version.
         """
-        folder = RunFolder(self.path).samples_dir
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        grids = [name for name in names
-                 if re.fullmatch(rf"{kind}-\d+\.png", name)]
-        if not grids:
+        grids = self._grids(kind)
+        path = grids.get(max(grids, default=0) if step is None else step)
+        if path is None:
             return None
         try:
-            with Image.open(os.path.join(folder, max(grids))) as grid:
+            with Image.open(path) as grid:
                 return sample_grid.cut_grid(
                     np.asarray(grid.convert("RGB")),
                     image_size=self.config.data.image_size)

@@ -26,7 +26,8 @@ class Reporter:
     Args:
       config: the run's.
       state: whose generator.
-      eval_source: photographs for the evaluation; the first few are drawn.
+      eval_source: photographs for the evaluation; some of them, evenly spread,
+        are drawn.
       folder: where the sample grids go.
       summaries: where metrics and grids are drawn for TensorBoard.
       rejected: is told of photographs that cannot be read.
@@ -46,10 +47,18 @@ class Reporter:
             lambda condition: state.inference_generator(
                 condition, training=False),
             autograph=False, reduce_retracing=True)
-        self._drawn = self._first_photographs(eval_source)
+        self._drawn = self._some_photographs(eval_source)
 
-    def _first_photographs(self, source: Source) -> tf.Tensor:
-        """uint8 [N, S, S, C], the same whenever they are asked for."""
+    def _some_photographs(self, source: Source) -> tf.Tensor:
+        """uint8 [N, S, S, C], the same whenever they are asked for.
+
+        Evenly spread: neighbors in a folder are often much alike. The others
+        follow, to stand in for those that cannot be read.
+        """
+        stride = max(1, len(source) // NUM_SAMPLES)
+        source = source.select([
+            index for first in range(stride)
+            for index in range(first, len(source), stride)])
         batches = pipeline.evaluation_batches(
             source, image_size=self._image_size, batch_size=NUM_SAMPLES)
         return next(self._rejected.watch_evaluation(batches, source)).photo
@@ -99,7 +108,7 @@ class Reporter:
     def draw_samples(self) -> str:
         """Draws the sample grid of this step; returns its path.
 
-        The first photographs of the evaluation, the same in every grid.
+        The same photographs of the evaluation in every grid.
         """
         step = self._state.step_number
         grid = self._colorize_and_draw(self._drawn)
@@ -118,11 +127,11 @@ class Reporter:
         return self._folder.sample_path(f"step-{step:07d}")
 
     def draw_training(self, source: Source) -> str:
-        """Draws a grid of the first training photographs; returns its path.
+        """Draws a grid of training photographs; returns its path.
 
         Beside the samples it shows what was learned by heart.
         """
-        grid = self._colorize_and_draw(self._first_photographs(source))
+        grid = self._colorize_and_draw(self._some_photographs(source))
         path = self._folder.sample_path(
             f"training-{self._state.step_number:07d}")
         write_atomically(path, tf.io.encode_png(grid).numpy())

@@ -1,0 +1,63 @@
+"""Pictures of one run for people: python -m experiments.gallery RUN --kind=K.
+
+epochs: the same held-out photographs as the run colored them at --epochs, from
+its sample grids, with gray and real. worst: the held-out photographs that its
+exported model colors worst by CIEDE2000, --count of them; gray, generated,
+real.
+"""
+
+from typing import Sequence
+
+from absl import flags
+
+from data_pipelines import command
+from data_pipelines.errors import InputError
+from pix2pix_color import cli
+from pix2pix_color.files import write_atomically
+
+
+def define_flags() -> None:
+    """Defines the flags; not on import, other commands have the same names."""
+    flags.DEFINE_enum("kind", "epochs", ["epochs", "worst"], "What to draw.")
+    flags.DEFINE_list("epochs", ["1", "5", "10", "20", "50"],
+                      "Epochs, pretraining counted, of --kind=epochs.")
+    flags.DEFINE_integer("count", 16, "Photographs of --kind=worst.",
+                         lower_bound=1)
+    flags.DEFINE_string("data", "", "Photographs of --kind=worst; those that "
+                        "the run evaluates on if empty.")
+    flags.DEFINE_string("tfds_data_dir", "", "Where TensorFlow Datasets keeps "
+                        "its data sets; empty for its default.")
+    flags.DEFINE_string("output", "gallery.jpg",
+                        "The picture to write, a .jpg or .png file.")
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = flags.FLAGS
+    if len(arguments) != 2:
+        raise InputError("one run is to be named: gallery RUN --kind=epochs")
+    if not options.output.endswith((".jpg", ".png")):
+        raise InputError(
+            f"--output={options.output} must name a .jpg or .png file")
+    drawing = command.load("experiments.reporting.galleries")
+    if options.kind == "epochs":
+        gallery = drawing.of_epochs(arguments[1], _numbers(options.epochs))
+    else:
+        gallery = drawing.of_worst(
+            arguments[1], data=options.data, count=options.count,
+            tfds_data_dir=options.tfds_data_dir)
+    write_atomically(options.output, drawing.draw(
+        gallery, file_format=options.output.rpartition(".")[2]))
+    print(options.output)
+
+
+def _numbers(words: Sequence[str]) -> list[float]:
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        raise InputError(f"--epochs={','.join(words)} must be numbers, such as "
+                         f"1,5,10") from None
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)
