@@ -16,6 +16,10 @@ FEATURES: dict[str, dict[str, Any]] = {
         image_size=128, resize_size=128, base_filters=32, batch_size=16,
         learning_rate=2e-4, gan_weight=1.0, l1_weight=100.0, dropout=0.5,
         norm="batch", ema_decay=0.0),
+    "photos128": dict(
+        image_size=128, resize_size=128, max_resize_size=224, base_filters=32,
+        batch_size=16, pretrain_epochs=30.0, epochs=20, psnr_weight=1.0,
+        lr_schedule="linear", ema_decay=0.999),
     "coco_cgan": dict(
         generator="unet", discriminator="patchgan", gan_loss="vanilla",
         l1_weight=100.0, dropout=0.5, train_examples=8000, eval_examples=2000,
@@ -52,6 +56,15 @@ def test_the_two_systems_on_coco_train_equally_long_on_the_same():
         for name in ("coco_cgan", "coco_resnet18"))
     assert plain.data == pretrained.data
     assert plain.total_steps(8000) == pretrained.total_steps(8000)
+
+
+def test_the_flagship_has_the_networks_and_photographs_of_the_original():
+    flagship, original = (
+        cli.config_from_file(str(FOLDER / f"{name}.flags"))
+        for name in ("photos128", "photos128_original"))
+    assert flagship.networks == original.networks
+    assert (flagship.data.data, flagship.data.batch_size) == (
+        original.data.data, original.data.batch_size)
 
 
 @pytest.mark.parametrize("name", FEATURES)

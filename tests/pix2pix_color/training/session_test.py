@@ -3,6 +3,7 @@
 What each part does with its value is tested beside that part.
 """
 
+import dataclasses
 import pathlib
 import re
 
@@ -11,7 +12,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from data_pipelines import split
+from data_pipelines import augment, split
 from data_pipelines.sources import open_source
 from pix2pix_color import cli, hardware
 from pix2pix_color.training import rarity, session
@@ -119,6 +120,27 @@ def test_evaluation_is_of_the_evaluation_photographs(prepared):
     whole = open_source("sample_photos", flag="--data", tfds_data_dir="")
     assert set(reporter._eval_source.identities) <= set(whole.held_out)
     assert not set(source.identities) & set(whole.held_out)
+
+
+@pytest.mark.parametrize("unreadable", [(), (8, 16)])
+def test_photographs_that_are_drawn_are_spread_over_all(prepared, unreadable):
+    training, _ = prepared
+    whole = open_source("sample_photos", flag="--data", tfds_data_dir="")
+
+    def load(index):
+        with tf.control_dependencies([tf.debugging.Assert(
+                tf.reduce_all(index != tf.constant([-1, *unreadable],
+                                                   tf.int64)), [index])]):
+            return whole.load(tf.identity(index))
+
+    drawn = training.reporter._some_photographs(
+        dataclasses.replace(whole, load=load))
+    # Every eighth of 64; then their neighbors, where some cannot be read.
+    places = [place for place in (*range(0, 64, 8), 1, 9)
+              if place not in unreadable][:8]
+    for found, place in zip(drawn.numpy(), places, strict=True):
+        np.testing.assert_array_equal(found, augment.centre_square(
+            whole.load(tf.constant(place, tf.int64)), image_size=32))
 
 
 def test_an_average_is_evaluated_and_drawn_in_the_generator_s_place(prepared):
