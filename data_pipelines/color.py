@@ -136,14 +136,27 @@ def _in_gamut(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     Returns:
       bool [..., 1].
     """
+    linear = _lab_to_linear(lightness, ab)
+    fits = ((linear >= -GAMUT_TOLERANCE) & (linear <= 1 + GAMUT_TOLERANCE))
+    return tf.reduce_all(fits, axis=-1, keepdims=True)
+
+
+def _lab_to_linear(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
+    """Converts CIELAB to linear sRGB, float32 [..., 3]; 0..1 in its gamut.
+
+    Args:
+      lightness: float32 [..., 1], L* in 0..100.
+      ab: float32 [..., 2], a* and b* in native units.
+    """
     f_y = (lightness + 16.0) / 116.0
     f_xyz = tf.concat(
         [f_y + ab[..., :1] / 500.0, f_y, f_y - ab[..., 1:] / 200.0], axis=-1)
     xyz = tf.where(f_xyz > 6.0 / 29.0, f_xyz**3,
                    (f_xyz - 16.0 / 116.0) / 7.787)
-    linear = tf.tensordot(xyz, tf.constant(XYZ_TO_RGB.T, tf.float32), axes=1)
-    fits = ((linear >= -GAMUT_TOLERANCE) & (linear <= 1 + GAMUT_TOLERANCE))
-    return tf.reduce_all(fits, axis=-1, keepdims=True)
+    # No product of matrices, which GPUs may take in fewer bits (TF32).
+    return tf.concat([
+        tf.reduce_sum(xyz * tf.constant(row, tf.float32), axis=-1,
+                      keepdims=True) for row in XYZ_TO_RGB], axis=-1)
 
 
 def opencv_lab_to_rgb(lab: tf.Tensor) -> tf.Tensor:
@@ -271,13 +284,8 @@ def _decode_lab(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
 def _lab_to_floats(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """As the standards have it, with a gradient that is always finite."""
-    f_y = ((condition + 1.0) * LIGHTNESS_SCALE + 16.0) / 116.0
-    a, b = tf.split(target * AB_SCALE, 2, axis=-1)
-    f_xyz = tf.concat([f_y + a / 500.0, f_y, f_y - b / 200.0], axis=-1)
-    xyz = tf.where(f_xyz > 6.0 / 29.0, f_xyz**3,
-                   (f_xyz - 16.0 / 116.0) / 7.787)
-    linear = tf.clip_by_value(tf.tensordot(
-        xyz, tf.constant(XYZ_TO_RGB.T, tf.float32), axes=1), 0.0, 1.0)
+    linear = tf.clip_by_value(_lab_to_linear(
+        (condition + 1.0) * LIGHTNESS_SCALE, target * AB_SCALE), 0.0, 1.0)
     # The power's slope is infinite at 0, where the line is taken.
     power = tf.exp(tf.math.log(tf.maximum(linear, 0.0031308)) / 2.4)
     return 255.0 * tf.where(linear > 0.0031308, 1.055 * power - 0.055,

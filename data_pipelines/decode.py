@@ -215,7 +215,9 @@ def _decode_first_webp_frame(image_bytes):
     frame = image_header.first_webp_frame(image_bytes)
     still = _require(
         tf.reduce_all((frame.size > 0)
-                      & (frame.offset + frame.size <= frame.canvas)),
+                      & (frame.offset + frame.size <= frame.canvas))
+        & ~image_header.is_animated_webp(
+            image_header.read_head(frame.image_bytes)),
         frame.image_bytes, "animated WebP without a first picture on its "
         "canvas")
     return _on_canvas(_decode_still_webp(still), frame)

@@ -27,6 +27,9 @@ _WEBP_SIZES = {
 # before its picture's own chunks (RFC 9649, 2.7.1.1).
 _WEBP_CHUNK_HEADER, _ANMF_HEADER = 8, 16
 _RIFF_HEADER = 12
+# A picture is behind profile, animation header and its own transparency; so
+# many chunks are passed over, and a file of nothing but empty ones is refused.
+_MAX_WEBP_CHUNKS = 100
 # More than is read at once behind the end of a WebP.
 _WEBP_MARGIN = b"\0" * 64
 
@@ -152,7 +155,7 @@ class WebpFrame(NamedTuple):
     Attributes:
       image_bytes: string [], a WebP of this picture alone.
       offset: int64 [2], its top and left on the canvas, in pixels.
-      size: int64 [2], its own height and width.
+      size: int64 [2], its own height and width; 0, 0 where there is none.
       canvas: int64 [2], height and width of the whole.
     """
 
@@ -181,12 +184,17 @@ def first_webp_frame(image_bytes: tf.Tensor) -> WebpFrame:
         at += _WEBP_CHUNK_HEADER + num_bytes + num_bytes % 2
         return tf.minimum(at, length)
 
+    def is_one(at, names):
+        return (at < length) & tf.reduce_any(
+            tf.equal(tf.strings.substr(padded, at, 4), names))
+
     def find(at, *names):
         """Where the first chunk of such a name begins; the end for none."""
-        return tf.while_loop(
-            lambda at: (at < length) & ~tf.reduce_any(tf.equal(
-                tf.strings.substr(padded, at, 4), names)),
-            lambda at: [behind(at)], [at])[0]
+        at, = tf.while_loop(
+            lambda at: (at < length) & ~is_one(at, names),
+            lambda at: [behind(at)], [at],
+            maximum_iterations=_MAX_WEBP_CHUNKS)
+        return tf.where(is_one(at, names), at, length)
 
     first = tf.constant(_RIFF_HEADER, tf.int64)
     frame = find(first, b"ANMF")
@@ -202,7 +210,8 @@ def first_webp_frame(image_bytes: tf.Tensor) -> WebpFrame:
                  for place in (0, 1))
     return WebpFrame(
         image_bytes=still, offset=tf.stack([top, left]),
-        size=webp_size(read_head(still)),
+        # Without a picture the file is as it was, an animation.
+        size=tf.where(picture < length, webp_size(read_head(still)), 0),
         canvas=webp_size(read_head(image_bytes)))
 
 

@@ -1,11 +1,12 @@
 """Pictures of one run for people: python -m experiments.gallery RUN --kind=K.
 
 epochs: the same held-out photographs as the run colored them at --epochs, from
-its sample grids, with gray and real. worst: the held-out photographs that its
-exported model colors worst by CIEDE2000, --count of them; gray, generated,
-real.
+its sample grids, with gray and real. some: --count photographs of --data,
+evenly spread, as its exported model colors them; gray, generated, real. worst:
+those of them that it colors worst by CIEDE2000.
 """
 
+import math
 from typing import Sequence
 
 from absl import flags
@@ -18,13 +19,14 @@ from pix2pix_color.files import write_atomically
 
 def define_flags() -> None:
     """Defines the flags; not on import, other commands have the same names."""
-    flags.DEFINE_enum("kind", "epochs", ["epochs", "worst"], "What to draw.")
+    flags.DEFINE_enum("kind", "epochs", ["epochs", "some", "worst"],
+                      "What to draw.")
     flags.DEFINE_list("epochs", ["1", "5", "10", "20", "50"],
                       "Epochs, pretraining counted, of --kind=epochs.")
-    flags.DEFINE_integer("count", 16, "Photographs of --kind=worst.",
+    flags.DEFINE_integer("count", 16, "Photographs of --kind=some and worst.",
                          lower_bound=1)
-    flags.DEFINE_string("data", "", "Photographs of --kind=worst; those that "
-                        "the run evaluates on if empty.")
+    flags.DEFINE_string("data", "", "Photographs of --kind=some and worst; "
+                        "those that the run evaluates on if empty.")
     flags.DEFINE_string("tfds_data_dir", "", "Where TensorFlow Datasets keeps "
                         "its data sets; empty for its default.")
     flags.DEFINE_string("output", "gallery.jpg",
@@ -42,8 +44,9 @@ def main(arguments: Sequence[str]) -> None:
     if options.kind == "epochs":
         gallery = drawing.of_epochs(arguments[1], _numbers(options.epochs))
     else:
-        gallery = drawing.of_worst(
+        gallery = drawing.of_photographs(
             arguments[1], data=options.data, count=options.count,
+            are_worst=options.kind == "worst",
             tfds_data_dir=options.tfds_data_dir)
     write_atomically(options.output, drawing.draw(
         gallery, file_format=options.output.rpartition(".")[2]))
@@ -52,10 +55,13 @@ def main(arguments: Sequence[str]) -> None:
 
 def _numbers(words: Sequence[str]) -> list[float]:
     try:
-        return [float(word) for word in words]
+        numbers = [float(word) for word in words]
     except ValueError:
+        numbers = []
+    if not numbers or not all(map(math.isfinite, numbers)):
         raise InputError(f"--epochs={','.join(words)} must be numbers, such as "
-                         f"1,5,10") from None
+                         f"1,5,10")
+    return numbers
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Data:
     max_resize_size: int = option(
         0, "Largest size that is drawn, for each photograph anew, in place of "
         "--resize_size, the smallest; 0 always takes that one.", minimum=0)
-    batch_size: int = option(1, "Photographs an update.", minimum=1)
+    batch_size: int = option(16, "Photographs an update.", minimum=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,19 +149,21 @@ class Training:
         "cross-entropy, lsgan squared distance to the label, hinge a margin.",
         choices=("vanilla", "lsgan", "hinge"))
     gan_weight: float = option(
-        1.0, "Weight of the adversarial loss in the generator's.", minimum=0.0)
+        0.03, "Weight of the adversarial loss in the generator's; pix2pix has "
+        "1.", minimum=0.0)
     label_smoothing: float = option(
         0.0, "How far below 1 the label of real photographs lies when the "
         "discriminator learns.", minimum=0.0, maximum=0.5)
     l1_weight: float = option(
-        100.0, "Weight of the L1 loss in the generator's (pix2pix's lambda).",
-        minimum=0.0)
+        20.0, "Weight of the L1 loss in the generator's (pix2pix's lambda, "
+        "there 100).", minimum=0.0)
     psnr_weight: float = option(
-        0.0, "Weight in the generator's loss of each decibel that a picture "
-        "lacks to a PSNR of 40 dB.", minimum=0.0)
+        1.0, "Weight in the generator's loss of each decibel that a picture "
+        "lacks to a PSNR of 40 dB; pix2pix has none.", minimum=0.0)
     colorfulness_weight: float = option(
-        0.0, "Weight in the generator's loss of how far a batch's mean "
-        "colorfulness lies from that of its photographs.", minimum=0.0)
+        0.17, "Weight in the generator's loss of how far a batch's mean "
+        "colorfulness lies from that of its photographs; pix2pix has none.",
+        minimum=0.0)
     rarity_weight: float = option(
         0.0, "How much more the L1 loss counts rare colors, by their share of "
         "up to 1000 training photographs: 0 counts all alike, 0.5 as Zhang et "
@@ -175,7 +177,7 @@ class Training:
         "every second time; 2 is two, both on the same photographs.",
         minimum=0.01)
     lr_schedule: str = option(
-        "constant", "What becomes of both learning rates after "
+        "linear", "What becomes of both learning rates after "
         "--pretrain_epochs: linear lowers them to zero at the run's last "
         "update, plateau lowers them whenever the evaluation does not improve.",
         choices=("constant", "linear", "plateau"))
@@ -196,7 +198,7 @@ class Training:
         1e-6, "The learning rate that --lr_schedule=plateau does not go below.",
         minimum=0.0)
     ema_decay: float = option(
-        0.0, "How slowly a moving average of the generator's weights moves, "
+        0.999, "How slowly a moving average of the generator's weights moves, "
         "which is evaluated, drawn and exported in their place: 0.999 averages "
         "over about 1000 updates; 0 makes none.", minimum=0.0, maximum=0.999999)
     precision: str = option(

@@ -1,8 +1,9 @@
-"""The losses of pix2pix: pure functions on tensors, scalars in float32.
+"""The losses of pix2pix and beyond: pure functions on tensors, scalars in
+float32.
 
 Isola et al. 2017 (arXiv:1611.07004), equations 1 to 4, in the non-saturating
-form that the paper trains with (section 3.3), and two other ways to tell real
-from fake.
+form that the paper trains with (section 3.3), two other ways to tell real from
+fake, and two losses of what is shown, in red, green and blue.
 
 Logits are [N, h, w, 1], one a patch, or [N, 1], one a whole image.
 """
@@ -126,7 +127,7 @@ def discriminator_loss(real_loss: tf.Tensor,
     return (real_loss + fake_loss) / 2.0
 
 
-def psnr_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
+def psnr_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor) -> tf.Tensor:
     """The decibels that pictures lack to a PSNR of 40, after Chen et al. 2021
     (arXiv:2105.06086, section 4.1), who minimize minus PSNR.
 
@@ -135,19 +136,20 @@ def psnr_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
     40 dB, or pictures without any color would outweigh all others.
 
     Args:
-      real_rgb: float32 [N, S, S, 3], in 0..255.
-      fake_rgb: float32 [N, S, S, 3], in 0..255.
+      real_colors: float32 [N, S, S, 3], in 0..255.
+      fake_colors: float32 [N, S, S, 3], in 0..255.
 
     Returns:
       float32 [], mean over the pictures, decibels; 0 for no error at all,
       10 log10(2) at 40 dB.
     """
-    error = tf.reduce_mean(tf.square(real_rgb - fake_rgb), axis=[1, 2, 3])
+    error = tf.reduce_mean(tf.square(real_colors - fake_colors), axis=[1, 2, 3])
     return tf.reduce_mean(
         10.0 / math.log(10.0) * tf.math.log1p(error / _SMALL_ERROR))
 
 
-def colorfulness_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
+def colorfulness_loss(real_colors: tf.Tensor,
+                      fake_colors: tf.Tensor) -> tf.Tensor:
     """How far a batch's colorfulness lies from that of its photographs.
 
     Of the batch as a whole: which of its pictures are colorful is the other
@@ -156,14 +158,23 @@ def colorfulness_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
     section 3.4) rewards colorfulness without an end; here it can be enough.
 
     Args:
-      real_rgb: float32 [N, S, S, 3], in 0..255.
-      fake_rgb: float32 [N, S, S, 3], in 0..255.
+      real_colors: float32 [N, S, S, 3], in 0..255.
+      fake_colors: float32 [N, S, S, 3], in 0..255.
 
     Returns:
       float32 [], in the unit of metrics.colorfulness.
     """
-    return tf.abs(tf.reduce_mean(metrics.colorfulness(fake_rgb))
-                  - tf.reduce_mean(metrics.colorfulness(real_rgb)))
+    return tf.abs(_mean_of_batch(metrics.colorfulness(fake_colors))
+                  - _mean_of_batch(metrics.colorfulness(real_colors)))
+
+
+def _mean_of_batch(values: tf.Tensor) -> tf.Tensor:
+    """float32 [N], this replica's share of a batch -> [], the whole one's."""
+    mean = tf.reduce_mean(values)
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return mean
+    return replica.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
 def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor, *,

@@ -1,7 +1,8 @@
 """How good a colored photograph is: pure functions, one number an image.
 
-All compare or judge uint8 sRGB, what a person is shown. The evaluation
-protocol that uses them is in evaluation.py.
+All compare or judge uint8 sRGB, what a person is shown; colorfulness takes
+floats as well, which a loss can go through. The evaluation protocol that uses
+them is in evaluation.py.
 """
 
 import math

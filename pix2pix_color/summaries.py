@@ -18,7 +18,7 @@ from pix2pix_color.files import disk_error
 _CHARTS = {
     "discriminator: real against fake":
         ("loss/discriminator_real", "loss/discriminator_fake"),
-    "generator: total, adversarial, L1":
+    "generator: total and its parts":
         ("loss/generator", "loss/generator_adversarial", "loss/generator_l1",
          "loss/generator_psnr", "loss/generator_colorfulness"),
     "generator against discriminator":

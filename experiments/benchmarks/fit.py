@@ -8,6 +8,7 @@ every --checkpoint_every updates. Both take turns in one run, each in a process
 to itself. Then the command itself: from its start to its first update.
 """
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from data_pipelines import command
 from data_pipelines.errors import InputError
 from experiments.benchmarks import steps, turns
 from pix2pix_color import cli, hardware
-from pix2pix_color.config import Config, Data, Networks, Reporting
+from pix2pix_color.config import Reporting
 from pix2pix_color.training import session
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
@@ -81,9 +82,8 @@ def prepare_step(image_size: int, filters: int,
 def prepare_fit(image_size: int, filters: int, batch_size: int, data: str,
                 folder: str) -> Callable[[], dict[str, float]]:
     """Returns what measures updates as fit makes them, in a folder."""
-    config = Config(
-        data=Data(data=data, image_size=image_size, batch_size=batch_size),
-        networks=Networks(base_filters=filters),
+    config = dataclasses.replace(
+        steps.config_of(image_size, filters, batch_size, data=data),
         reporting=Reporting(workdir=folder))
     training, source, _ = session.prepare(config, Workers(config),
                                           Interruption())
@@ -128,6 +128,8 @@ def first_update_seconds(image_size: int, filters: int, batch_size: int, *,
                      f"--data={data}", f"--image_size={image_size}",
                      f"--base_filters={filters}",
                      f"--batch_size={batch_size}", "--log_every=1",
+                     *(f"--{name}={value}"
+                       for name, value in steps.PIX2PIX.items()),
                      f"--workdir={folder}/run"],
                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                     text=True) as process:

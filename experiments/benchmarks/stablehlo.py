@@ -37,7 +37,7 @@ from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
-from pix2pix_color.training.train_step import StepLosses, make_pure_step
+from pix2pix_color.training.train_step import make_pure_step
 
 if __name__ == "__main__":
     _PROGRAM = flags.DEFINE_string("program", "", "What run_stablehlo wrote.")
@@ -74,18 +74,22 @@ def write(path: str, config: Config, *, precision: str,
              for name, variable in _named_variables(state).items()}
     values = {id(variable.handle): variable.numpy()
               for variable in _named_variables(state).values()}
-    handles = [id(handle) for handle in
-               step.get_concrete_function(*inputs).captured_inputs]
+    traced = step.get_concrete_function(*inputs)
+    step_losses, _ = traced.structured_outputs
+    loss_names = [name for name, loss in step_losses._asdict().items()
+                  if loss is not None]
+    handles = [id(handle) for handle in traced.captured_inputs]
     arrays = [values[handle] for handle in handles]
     is_updated = [not names[handle].endswith(
         ("learning_rate", "color_weights"))
                   for handle in handles]
     _require_outputs(compiler(stage="stablehlo"), [
-        array for array, updated in zip(arrays, is_updated) if updated])
+        array for array, updated in zip(arrays, is_updated) if updated],
+        num_losses=len(loss_names))
     facts = {
         **facts, "precision": precision, "flags": cli.config_to_text(config),
         "inputs": [list(tensor.shape) for tensor in inputs],
-        "losses": list(StepLosses._fields),
+        "losses": loss_names,
         "variables": [
             {"name": names[handle], "shape": list(array.shape),
              "dtype": str(array.dtype), "updated": updated}
@@ -185,13 +189,14 @@ def _named_variables(state: TrainState) -> dict[str, tf.Variable]:
     return named
 
 
-def _require_outputs(module: Any, updated: Sequence[np.ndarray]) -> None:
+def _require_outputs(module: Any, updated: Sequence[np.ndarray], *,
+                     num_losses: int) -> None:
     """Makes sure that the module returns what the facts will say."""
     text = module.decode() if isinstance(module, bytes) else str(module)
     returned = re.search(r"@main\(.*?\) -> \((.*)\) *{$", text, re.M | re.S)
     shapes = re.findall(r"tensor<([^>]*)>", returned.group(1).split("{\n")[0]
                         if returned else "")
-    expected = ["f32"] * len(StepLosses._fields) + ["i1"] + [
+    expected = ["f32"] * num_losses + ["i1"] + [
         "x".join([*map(str, array.shape),
                   {"float32": "f32", "int64": "i64"}[str(array.dtype)]])
         for array in updated]

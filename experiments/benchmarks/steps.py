@@ -25,11 +25,19 @@ def parse_shape(shape: str) -> tuple[int, int, int]:
     return image_size, filters, batch_size
 
 
+# What is measured is pix2pix itself, as others have it, not fit's defaults.
+PIX2PIX: dict[str, Any] = dict(
+    gan_weight=1.0, l1_weight=100.0, psnr_weight=0.0, colorfulness_weight=0.0,
+    lr_schedule="constant", ema_decay=0.0)
+
+
 def config_of(image_size: int, filters: int, batch_size: int,
-              precision: str = "auto") -> Config:
-    return Config(data=Data(image_size=image_size, batch_size=batch_size),
-                  networks=Networks(base_filters=filters),
-                  training=Training(precision=precision))
+              precision: str = "auto", **data: Any) -> Config:
+    """pix2pix of a shape; `data` are further options of Data."""
+    return Config(
+        data=Data(image_size=image_size, batch_size=batch_size, **data),
+        networks=Networks(base_filters=filters),
+        training=Training(precision=precision, **PIX2PIX))
 
 
 def make_repeated_step(image_size: int, filters: int, batch_size: int,

@@ -24,7 +24,6 @@ from data_pipelines import command, split
 from data_pipelines.errors import InputError
 from experiments.benchmarks import stablehlo, steps, turns
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, Data, Networks, Training
 
 _SHAPES = flags.DEFINE_list(
     "shapes", ["256x64x1", "256x64x4", "256x64x16", "128x32x32"],
@@ -90,10 +89,8 @@ def _write_stablehlo() -> None:
         raise InputError(f"--stablehlo={_STABLEHLO.value} must be an .npz "
                          f"file, with one shape in --shapes")
     size, filters, batch_size = steps.parse_shape(_SHAPES.value[0])
-    config = Config(
-        data=Data(data=_DATA.value, image_size=size, batch_size=batch_size),
-        networks=Networks(base_filters=filters),
-        training=Training(precision=_PRECISION.value))
+    config = steps.config_of(size, filters, batch_size, _PRECISION.value,
+                             data=_DATA.value)
     stablehlo.write(
         _STABLEHLO.value, config, precision=_PRECISION.value,
         facts={"gflop_an_image": steps.gflop_an_image(config)})

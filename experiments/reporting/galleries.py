@@ -6,6 +6,7 @@ from typing import Sequence
 
 import numpy as np
 from matplotlib import figure
+from matplotlib.backends import backend_agg
 from PIL import Image
 
 from data_pipelines import color, pipeline
@@ -44,7 +45,7 @@ def of_epochs(path: str, epochs: Sequence[float]) -> Gallery:
       InputError: the run has no grid within half an epoch of one of them.
     """
     run, = runs.load_runs([path])
-    steps, columns, headings = run.grid_steps("step"), [], []
+    steps, grids = run.grid_steps("step"), []
     for epoch in epochs:
         step = min(steps, default=None, key=lambda step: abs(
             step / run.steps_per_epoch - epoch))
@@ -57,20 +58,26 @@ def of_epochs(path: str, epochs: Sequence[float]) -> Gallery:
         if grid is None:
             raise InputError(f"{path}: the sample grid of step {step} cannot "
                              f"be read")
-        columns.append(grid[1])
-        headings.append(f"epoch {epoch:g}")
-    return Gallery(["gray", *headings, "real"],
-                   np.stack([grid[0], *columns, grid[2]], axis=1))
+        if grids and not np.array_equal(grid[2], grids[0][2]):
+            raise InputError(f"{path}: the sample grids show different "
+                             f"photographs; some could not be read")
+        grids.append(grid)
+    return Gallery(
+        ["gray", *(f"epoch {epoch:g}" for epoch in epochs), "real"],
+        np.stack([grids[0][0], *(grid[1] for grid in grids), grids[0][2]],
+                 axis=1))
 
 
-def of_worst(path: str, *, data: str, count: int,
-             tfds_data_dir: str) -> Gallery:
-    """The photographs whose colors are furthest from the real ones.
+def of_photographs(path: str, *, data: str, count: int, are_worst: bool,
+                   tfds_data_dir: str) -> Gallery:
+    """Photographs as a run's exported model colors them.
 
     Args:
       path: the run's folder, which has an export.
       data: a data spec; empty for the photographs that the run evaluates on.
       count: how many.
+      are_worst: whether they are those whose colors are furthest from the real
+        ones, the worst first; otherwise they are evenly spread.
       tfds_data_dir: where TensorFlow Datasets keeps its data sets.
 
     Raises:
@@ -80,14 +87,19 @@ def of_worst(path: str, *, data: str, count: int,
     model = Model(path)
     source = (scoring.open_data(data, tfds_data_dir=tfds_data_dir) if data else
               scoring.open_held_out(path, tfds_data_dir=tfds_data_dir))
-    result = scoring.Score(model, source).result
-    worst = np.argsort(-result.generated["delta_e"], kind="stable")[:count]
+    if are_worst:
+        result = scoring.Score(model, source).result
+        worst = np.argsort(-result.generated["delta_e"], kind="stable")[:count]
+        chosen = result.indices[worst].tolist()
+    else:
+        count = min(count, len(source))
+        chosen = [place * len(source) // count for place in range(count)]
     space = color.COLOR_SPACES[model.card["color_space"]]
     predict = model.module.signatures["predict_target"]
     triples = []
     for batch in pipeline.evaluation_batches(
-            source.select(result.indices[worst].tolist()),
-            image_size=model.image_size, batch_size=1):
+            source.select(chosen), image_size=model.image_size,
+            batch_size=1):
         condition, _ = space.encode(batch.photo)
         generated = space.decode(condition,
                                  predict(condition=condition)["target"])
@@ -111,17 +123,25 @@ def draw(gallery: Gallery, *, file_format: str) -> bytes:
         for column, picture in enumerate(pictures):
             top, left = _HEADING + row * step, column * step
             canvas[top:top + side, left:left + side] = picture
-    height, width = canvas.shape[:2]
-    drawing = figure.Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
-    drawing.figimage(canvas, origin="upper")
-    for column, heading in enumerate(gallery.headings):
-        drawing.text((column * step + side / 2) / width,
-                     1 - _HEADING / 2 / height, heading, fontsize=9,
-                     horizontalalignment="center", verticalalignment="center")
-    png = io.BytesIO()
-    drawing.savefig(png, format="png", dpi=_DPI)
-    if file_format == "png":
-        return png.getvalue()
+    canvas[:_HEADING] = _headings(gallery.headings, step, canvas.shape[1])
     file = io.BytesIO()
-    Image.open(png).convert("RGB").save(file, "JPEG", quality=_JPEG_QUALITY)
+    image = Image.fromarray(canvas)
+    if file_format == "png":
+        image.save(file, "PNG")
+    else:
+        image.save(file, "JPEG", quality=_JPEG_QUALITY)
     return file.getvalue()
+
+
+def _headings(headings: Sequence[str], step: int, width: int) -> np.ndarray:
+    """uint8 [_HEADING, width, 3]: each heading over its column."""
+    # A pixel more each way, since matplotlib rounds inches down to pixels.
+    drawing = figure.Figure(figsize=((width + 1) / _DPI, (_HEADING + 1) / _DPI),
+                            dpi=_DPI)
+    for column, heading in enumerate(headings):
+        drawing.text((column * step + (step - _GAP) / 2) / (width + 1), 0.5,
+                     heading, fontsize=9, horizontalalignment="center",
+                     verticalalignment="center")
+    canvas = backend_agg.FigureCanvasAgg(drawing)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:_HEADING, :width, :3]

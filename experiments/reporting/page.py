@@ -24,7 +24,7 @@ _LOSSES: Sequence[tuple[str, Mapping[str, tuple[str, str]], bool]] = (
     ("Discriminator on real and on fake", {
         "loss/discriminator_real": ("on photographs", charts.BLUE),
         "loss/discriminator_fake": ("on generated", charts.ORANGE)}, False),
-    ("Generator: total, adversarial, L1", {
+    ("Generator: total and its parts", {
         "loss/generator": ("total", charts.INK),
         "loss/generator_adversarial": ("adversarial", charts.ORANGE),
         "loss/generator_l1": ("L1", charts.TEAL),

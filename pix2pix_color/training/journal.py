@@ -56,10 +56,14 @@ class Journal:
     def from_json(cls, saved: dict[str, Any]) -> "Journal":
         """Takes up what to_json gave.
 
+        A loss that an earlier version did not know of begins at nothing.
+
         Raises:
           TypeError, ValueError: it is something else.
         """
         journal, new = cls(**saved), cls()
+        journal.loss_sums = {**new.loss_sums, **journal.loss_sums}
+        journal.num_losses = {**new.num_losses, **journal.num_losses}
         if any(set(getattr(journal, name)) != set(getattr(new, name))
                for name in ("loss_sums", "num_losses", "seconds")):
             raise ValueError("not the losses and activities of a journal")

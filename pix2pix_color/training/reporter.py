@@ -55,10 +55,11 @@ class Reporter:
         Evenly spread: neighbors in a folder are often much alike. The others
         follow, to stand in for those that cannot be read.
         """
-        stride = max(1, len(source) // NUM_SAMPLES)
-        source = source.select([
-            index for first in range(stride)
-            for index in range(first, len(source), stride)])
+        num_photographs = len(source)
+        spread = dict.fromkeys(place * num_photographs // NUM_SAMPLES
+                               for place in range(NUM_SAMPLES))
+        source = source.select([*spread, *(
+            index for index in range(num_photographs) if index not in spread)])
         batches = pipeline.evaluation_batches(
             source, image_size=self._image_size, batch_size=NUM_SAMPLES)
         return next(self._rejected.watch_evaluation(batches, source)).photo

@@ -281,9 +281,9 @@ def _losses_of_pictures(color_space, condition, real_target, fake_target, *,
     wanted = {name: each for name, each in weighted.items() if each[0]}
     if not wanted:  # and nothing to decode
         return {}
-    real_rgb, fake_rgb = (color_space.decode_floats(condition, target)
-                          for target in (real_target, fake_target))
-    return {name: weight * loss(real_rgb, fake_rgb)
+    colors = [color_space.decode_floats(condition, target)
+              for target in (real_target, fake_target)]
+    return {name: weight * loss(*colors)
             for name, (weight, loss) in wanted.items()}
 
 

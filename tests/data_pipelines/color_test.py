@@ -298,3 +298,23 @@ def test_each_space_is_filed_under_its_name():
     assert color.COLOR_SPACES["rgb"] is color.RGB
     assert all(name == space.name
                for name, space in color.COLOR_SPACES.items())
+
+
+@EVERY_SPACE
+def test_floats_are_the_photograph_again(space):
+    for rgb in (random_rgb(32, 32), np.repeat(np.arange(
+            256, dtype=np.uint8)[np.newaxis, :, np.newaxis], 3, axis=-1)):
+        floats = space.decode_floats(*space.encode(tf.constant(rgb)))
+        assert floats.dtype == tf.float32
+        np.testing.assert_allclose(floats, rgb, rtol=0, atol=0.02)
+
+
+def test_floats_beyond_the_gamut_are_clipped_as_scikit_image_does():
+    lab = lab_beyond_the_gamut()
+    # scikit-image takes light below zero for none before it goes on.
+    has_light = (lab[..., 0] + 16) / 116 - lab[..., 2] / 200 > 0.15
+    lab = lab[:, has_light[0]]
+    floats = color.LAB.decode_floats(
+        tf.constant(lab[..., :1] / 50.0 - 1.0), tf.constant(lab[..., 1:] / 110))
+    np.testing.assert_allclose(
+        floats, 255.0 * skimage_lab_to_rgb(lab), rtol=0, atol=0.1)

@@ -269,12 +269,47 @@ def test_a_webp_picture_beyond_its_canvas_is_refused(left, top, canvas):
         decode_rgb(webp_with_a_picture_at(left, top, canvas=canvas))
 
 
-def test_an_animated_webp_is_read_up_to_where_it_ends():
-    image_bytes = webp_animation(quality=70)
-    first = image_bytes.index(b"ANMF")
-    for end in (first, first + 8, first + 20, first + 30, first + 60):
-        with pytest.raises(tf.errors.InvalidArgumentError):
-            decode_rgb(image_bytes[:end])
+def without_a_picture(image_bytes):
+    """The first picture's chunk is of no known kind, the others are whole."""
+    return image_bytes.replace(b"VP8L", b"JUNK", 1)
+
+
+def with_empty_chunks(image_bytes, count):
+    """An animated WebP with chunks of nothing before its first picture."""
+    first = image_bytes.index(b"ANIM")
+    added = b"XXXX\0\0\0\0" * count
+    size = struct.unpack("<I", image_bytes[4:8])[0] + len(added)
+    return (image_bytes[:4] + struct.pack("<I", size) + image_bytes[8:first]
+            + added + image_bytes[first:])
+
+
+@pytest.mark.parametrize("damage", [
+    without_a_picture, lambda webp: webp[:webp.index(b"ANMF")],
+    lambda webp: webp[:webp.index(b"ANMF") + 20],
+    lambda webp: with_empty_chunks(webp, 1000)],
+    ids=["another_kind", "no_frame", "no_chunk", "far_behind"])
+def test_an_animated_webp_without_a_picture_is_refused(damage):
+    animated = webp_animation(lossless=True, exact=True)
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match="without a first picture on its canvas"):
+        decode_rgb(damage(animated))
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_picture_is_found_behind_other_chunks(length):
+    animated = webp_animation(lossless=True, exact=True)
+    first = animated.index(b"ANIM")
+    added = b"XXXX" + struct.pack("<I", length) + b"VP"  # of an even length
+    size = struct.unpack("<I", animated[4:8])[0] + len(added)
+    np.testing.assert_array_equal(
+        decode_rgb(animated[:4] + struct.pack("<I", size) + animated[8:first]
+                   + added + animated[first:]), noise())
+
+
+def test_a_truncated_first_picture_is_refused():
+    animated = webp_animation(quality=70)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_rgb(animated[:animated.index(b"ANMF") + 60])
 
 
 FORMATS = ["JPEG", "PNG", "BMP", "GIF", "WEBP"]

@@ -13,7 +13,7 @@ from skimage import color as skimage_color
 
 from data_pipelines import augment, color, inspect, pipeline, split
 from data_pipelines.errors import InputError
-from data_pipelines.inspection import drawing
+from data_pipelines.inspection import drawing, measuring
 from data_pipelines.sources import open_source
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -171,3 +171,28 @@ def test_an_interrupted_page_leaves_nothing(tmp_path):
         file.write(b"whole")
         assert not os.path.exists(path)
     assert os.listdir(tmp_path) == ["page.png"]
+
+
+def test_the_sheet_has_drawn_sizes_where_they_are_asked_for(photo_folder):
+    train, _ = open_sides(photo_folder)
+    plain, drawn, same = (measuring.contact_sheet(
+        train, image_size=SIZE, resize_size=SIZE, max_resize_size=largest,
+        seed=0, rejected=pipeline.RejectedExamples())
+        for largest in (0, 3 * SIZE, SIZE))
+    np.testing.assert_array_equal(plain, same)
+    changed = (plain != drawn).any(axis=(1, 2, 3))
+    assert changed.all()
+
+
+@pytest.mark.parametrize("sizes, message", [
+    (["--resize_size=300", "--max_resize_size=290"],
+     "--max_resize_size=290 must be at least --resize_size=300"),
+    (["--max_resize_size=300"],
+     "--max_resize_size=300 must be at least --resize_size=0, which must be")])
+def test_a_largest_size_below_the_smallest_is_refused(
+        tmp_path, sizes, message):
+    process = start("--data=sample_photos", *sizes,
+                    f"--output={tmp_path}/page.png")
+    _, stderr = process.communicate()
+    assert process.returncode == 1 and message in stderr
+    assert not os.listdir(tmp_path)

@@ -16,6 +16,9 @@ FEATURES: dict[str, dict[str, Any]] = {
         image_size=128, resize_size=128, base_filters=32, batch_size=16,
         learning_rate=2e-4, gan_weight=1.0, l1_weight=100.0, dropout=0.5,
         norm="batch", ema_decay=0.0),
+    "pix2pix": dict(
+        image_size=256, resize_size=286, base_filters=64, batch_size=1,
+        gan_weight=1.0, l1_weight=100.0, lr_schedule="constant", epochs=200),
     "photos128": dict(
         image_size=128, resize_size=128, max_resize_size=224, base_filters=32,
         batch_size=16, pretrain_epochs=30.0, epochs=20, psnr_weight=1.0,
@@ -40,6 +43,15 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 def test_every_flag_file_is_known():
     assert {path.stem for path in FOLDER.glob("*.flags")} == set(FEATURES)
+
+
+@pytest.mark.parametrize("name", sorted(
+    set(FEATURES) - {"sample_photos", "photos128"}))
+def test_what_stands_for_a_published_system_has_no_more_losses(name):
+    training = cli.config_from_file(str(FOLDER / f"{name}.flags")).training
+    assert training.psnr_weight == training.colorfulness_weight == 0.0
+    assert training.ema_decay == 0.0
+    assert (training.gan_weight, training.l1_weight) == (1.0, 100.0)
 
 
 @pytest.mark.parametrize("name", FEATURES)

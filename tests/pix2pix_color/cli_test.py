@@ -29,7 +29,7 @@ def other_value(field, default):
     special = {"image_size": 64, "resize_size": 300, "profile_steps": "2,4",
                "pretrain_epochs": 1.5, "label_smoothing": 0.1,
                "rarity_weight": 0.5,
-               "ema_decay": 0.999}
+               "max_resize_size": 400}
     if isinstance(default, str):
         return special.get(field.name, "a b")
     return special.get(field.name, default / 2 if isinstance(default, float)
@@ -39,6 +39,7 @@ def other_value(field, default):
 # What an option cannot be without.
 _PLATEAU = ["--lr_schedule=plateau"]
 _NEEDED = {
+    "max_resize_size": ["--resize_size=300"],
     "encoder_weights": ["--generator=resnet18_unet"],
     "freeze_encoder": ["--generator=resnet18_unet", "--pretrain_epochs=1"],
     "pretrain_learning_rate": ["--pretrain_epochs=1"],

@@ -103,13 +103,14 @@ def test_multiples_of_32_are_sizes_of_the_resnet(size):
     (lambda: Config(networks=Networks(generator="resnet18_unet"),
                     training=Training(freeze_encoder=True)),
      r"--freeze_encoder=True needs --pretrain_epochs above 0, not 0.0"),
-    (lambda: Config(training=Training(lr_decay_start=0.1)),
+    (lambda: Config(training=Training(lr_schedule="constant",
+                                      lr_decay_start=0.1)),
      r"--lr_decay_start=0.1 needs --lr_schedule=linear, not constant"),
     (lambda: Config(training=Training(lr_schedule="linear",
                                       plateau_factor=0.1)),
      r"--plateau_factor=0.1 needs --lr_schedule=plateau, not linear"),
     (lambda: Config(training=Training(plateau_metric="ssim")),
-     r"--plateau_metric=ssim needs --lr_schedule=plateau, not constant"),
+     r"--plateau_metric=ssim needs --lr_schedule=plateau, not linear"),
     (lambda: Config(training=Training(discriminator_steps=0.0)),
      r"--discriminator_steps=0.0 must be at least 0.01"),
     (lambda: Config(training=Training(ema_decay=1.0)),
@@ -164,7 +165,7 @@ def test_an_equal_config_differs_in_nothing():
 def test_what_differs_is_named_with_both_values():
     old = Config(data=Data(batch_size=4), training=Training(seed=1))
     assert differing_options(old, Config()) == [
-        "--batch_size is 1 now and was 4", "--seed is 0 now and was 1"]
+        "--batch_size is 16 now and was 4", "--seed is 0 now and was 1"]
 
 
 def test_length_and_periods_may_change_on_resume():

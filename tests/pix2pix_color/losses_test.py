@@ -139,28 +139,28 @@ def test_l1_gradient_is_the_sign_over_the_number_of_elements():
 
 
 def test_psnr_loss_is_what_each_picture_lacks_to_40_decibels():
-    real_rgb = tf.zeros([3, 2, 2, 3])
+    real_colors = tf.zeros([3, 2, 2, 3])
     # Mean squared errors of 0, of 100 and of that at 40 dB, 6.5025.
-    fake_rgb = tf.stack([tf.zeros([2, 2, 3]), tf.fill([2, 2, 3], 10.0),
-                         tf.fill([2, 2, 3], 2.55)])
+    fake_colors = tf.stack([tf.zeros([2, 2, 3]), tf.fill([2, 2, 3], 10.0),
+                            tf.fill([2, 2, 3], 2.55)])
     for picture, expected in enumerate((
             0.0, 10 * math.log10(1 + 100 / 6.5025), 10 * math.log10(2))):
-        loss = losses.psnr_loss(real_rgb[picture:picture + 1],
-                                fake_rgb[picture:picture + 1])
+        loss = losses.psnr_loss(real_colors[picture:picture + 1],
+                                fake_colors[picture:picture + 1])
         assert loss.dtype == tf.float32 and loss.shape == ()
         assert float(loss) == pytest.approx(expected, abs=1e-5)
     # A mean of logarithms, not the logarithm of a mean.
-    assert float(losses.psnr_loss(real_rgb, fake_rgb)) == pytest.approx(
+    assert float(losses.psnr_loss(real_colors, fake_colors)) == pytest.approx(
         (10 * math.log10(1 + 100 / 6.5025) + 10 * math.log10(2)) / 3, abs=1e-5)
 
 
 def test_psnr_loss_of_ordinary_errors_is_40_less_psnr():
     generator = np.random.default_rng(0)
-    real_rgb, fake_rgb = (tf.constant(
+    real_colors, fake_colors = (tf.constant(
         generator.integers(0, 256, (2, 8, 8, 3)), tf.float32)
         for _ in range(2))
-    psnr = tf.reduce_mean(tf.image.psnr(real_rgb, fake_rgb, max_val=255))
-    assert float(losses.psnr_loss(real_rgb, fake_rgb)) == pytest.approx(
+    psnr = tf.reduce_mean(tf.image.psnr(real_colors, fake_colors, max_val=255))
+    assert float(losses.psnr_loss(real_colors, fake_colors)) == pytest.approx(
         40 - float(psnr), abs=0.01)
 
 
@@ -174,23 +174,23 @@ def halves(*differences):
 def test_colorfulness_loss_is_of_the_batch_as_a_whole():
     # R - G deviates by the difference, (R + G) / 2 - B by half of it.
     unit = math.sqrt(1.25)
-    real_rgb = halves(10.0, 30.0)
-    assert float(losses.colorfulness_loss(real_rgb, halves(5.0, 5.0))
+    real_colors = halves(10.0, 30.0)
+    assert float(losses.colorfulness_loss(real_colors, halves(5.0, 5.0))
                  ) == pytest.approx(15 * unit, rel=1e-5)
-    assert float(losses.colorfulness_loss(real_rgb, halves(50.0, 0.0))
+    assert float(losses.colorfulness_loss(real_colors, halves(50.0, 0.0))
                  ) == pytest.approx(5 * unit, rel=1e-5)
     # Which picture is how colorful does not matter.
-    assert float(losses.colorfulness_loss(real_rgb, halves(40.0, 0.0))
+    assert float(losses.colorfulness_loss(real_colors, halves(40.0, 0.0))
                  ) == pytest.approx(0.0, abs=1e-4)
 
 
 def test_pale_pictures_are_made_more_colorful_and_garish_ones_less():
     for fake, sign in ((5.0, -1), (50.0, 1)):
-        fake_rgb = halves(fake)
+        fake_colors = halves(fake)
         with tf.GradientTape() as tape:
-            tape.watch(fake_rgb)
-            loss = losses.colorfulness_loss(halves(20.0), fake_rgb)
-        red = tape.gradient(loss, fake_rgb)[0, 0, :, 0]
+            tape.watch(fake_colors)
+            loss = losses.colorfulness_loss(halves(20.0), fake_colors)
+        red = tape.gradient(loss, fake_colors)[0, 0, :, 0]
         assert np.sign(red[0]) == sign and np.sign(red[1]) == -sign
 
 

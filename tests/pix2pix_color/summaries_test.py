@@ -71,9 +71,10 @@ def test_every_line_of_the_charts_is_a_curve_that_is_written(written):
     assert charts == {
         "discriminator: real against fake":
             ["loss/discriminator_real", "loss/discriminator_fake"],
-        "generator: total, adversarial, L1":
+        "generator: total and its parts":
             ["loss/generator", "loss/generator_adversarial",
-             "loss/generator_l1"],
+             "loss/generator_l1", "loss/generator_psnr",
+             "loss/generator_colorfulness"],
         "generator against discriminator":
             ["loss/generator", "loss/discriminator"]}
     written_tags = set(train.Tags()["tensors"])

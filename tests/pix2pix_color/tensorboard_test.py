@@ -83,7 +83,7 @@ def test_the_three_charts_are_laid_out(url):
     layout = json.loads(get(f"{url}/data/plugin/custom_scalars/layout"))
     titles = [chart["title"] for chart in layout["category"][0]["chart"]]
     assert titles == ["discriminator: real against fake",
-                      "generator: total, adversarial, L1",
+                      "generator: total and its parts",
                       "generator against discriminator"]
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from data_pipelines import split
-from experiments.benchmarks import stablehlo
-from pix2pix_color.config import Config, ConfigError, Data, Networks
+from experiments.benchmarks import stablehlo, steps
+from pix2pix_color.config import Config, ConfigError, Data, Networks, Training
 from pix2pix_color.training import exporting
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_train_step
 
@@ -20,8 +21,10 @@ NUM_STEPS = 20
 
 
 def config(dropout):
+    """pix2pix's losses without dropout, all that there are with it."""
     return Config(data=Data(image_size=32, batch_size=2),
-                  networks=Networks(base_filters=2, dropout=dropout))
+                  networks=Networks(base_filters=2, dropout=dropout),
+                  training=Training(**({} if dropout else steps.PIX2PIX)))
 
 
 # XLA draws other noise than TensorFlow's own kernels: with dropout the steps
@@ -56,17 +59,20 @@ def trained(tmp_path_factory, dropout):
 
 @pytest.fixture(scope="module")
 def here(trained, dropout):
-    """The same steps in TensorFlow: losses [20, 6] and the state."""
+    """The same steps in TensorFlow: losses [20, 6 or 8] and the state."""
     state = TrainState.create(config(dropout), precision="float32")
-    step = make_train_step(state, jit_compile=dropout > 0)
+    step = make_train_step(
+        state, adversarial_objective(config(dropout).training),
+        jit_compile=dropout > 0)
     batches = np.load(trained / "batches.npy")
-    return [np.array(step(batch[..., :1], batch[..., 1:]))
+    return [np.array([loss for loss in step(batch[..., :1], batch[..., 1:])
+                      if loss is not None])
             for batch in (batches[n % 3] for n in range(NUM_STEPS))], state
 
 
-def test_twenty_steps_give_the_losses_of_tensorflow(trained, here):
+def test_twenty_steps_give_the_losses_of_tensorflow(trained, here, dropout):
     there = json.loads((trained / "losses.json").read_text())
-    assert np.shape(there) == (NUM_STEPS, 6)
+    assert np.shape(there) == (NUM_STEPS, 8 if dropout else 6)
     assert there[-1][4] < there[0][4]  # it learned
     np.testing.assert_allclose(there[0], here[0][0], rtol=1e-4)
     np.testing.assert_allclose(there, here[0], rtol=1e-3, atol=1e-3)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from data_pipelines.errors import InputError
+from experiments import gallery
 from experiments.reporting import galleries
 from pix2pix_color.config import Config, Data, Networks, Reporting
 from pix2pix_color.serving import scoring
@@ -26,14 +27,14 @@ def run_with_grids(make_run):
 
 
 def test_columns_are_the_epochs_between_gray_and_real(run_with_grids):
-    gallery = galleries.of_epochs(run_with_grids, [1, 2.9])
-    assert gallery.headings == ["gray", "epoch 1", "epoch 2.9", "real"]
+    drawn = galleries.of_epochs(run_with_grids, [1, 2.9])
+    assert drawn.headings == ["gray", "epoch 1", "epoch 2.9", "real"]
     real = photographs(32, (0, 1))
-    assert gallery.rows.shape == (2, 4, 32, 32, 3)
-    np.testing.assert_array_equal(gallery.rows[:, 0, ..., 0], real[..., 1])
-    assert (gallery.rows[:, 1] == 50).all()
-    assert (gallery.rows[:, 2] == 150).all()
-    np.testing.assert_array_equal(gallery.rows[:, 3], real)
+    assert drawn.rows.shape == (2, 4, 32, 32, 3)
+    np.testing.assert_array_equal(drawn.rows[:, 0, ..., 0], real[..., 1])
+    assert (drawn.rows[:, 1] == 50).all()
+    assert (drawn.rows[:, 2] == 150).all()
+    np.testing.assert_array_equal(drawn.rows[:, 3], real)
 
 
 def test_an_epoch_without_a_grid_is_refused(run_with_grids):
@@ -43,48 +44,69 @@ def test_an_epoch_without_a_grid_is_refused(run_with_grids):
         galleries.of_epochs(run_with_grids, [1, 5])
 
 
-def test_the_worst_are_those_of_the_largest_error(tmp_path):
-    write_vivid_model(str(tmp_path / "export"))
-    RunFolder(str(tmp_path)).write_flags(Config(
+@pytest.fixture(scope="module")
+def vivid_run(tmp_path_factory):
+    """A run that colors at random and evaluates on eight photographs."""
+    path = tmp_path_factory.mktemp("vivid")
+    write_vivid_model(str(path / "export"))
+    RunFolder(str(path)).write_flags(Config(
         data=Data(image_size=32, eval_data="sample_photos", eval_examples=8),
         networks=Networks(base_filters=4),
-        reporting=Reporting(workdir=str(tmp_path))))
-    gallery = galleries.of_worst(str(tmp_path), data="", count=5,
-                                 tfds_data_dir="")
-    assert gallery.headings == ["gray", "generated", "real"] * 4
-    assert gallery.rows.shape == (2, 12, 32, 32, 3)
-    assert (gallery.rows[1, 3:] == 255).all()  # five of eight places are taken
+        reporting=Reporting(workdir=str(path))))
+    return str(path)
 
-    source = scoring.open_held_out(str(tmp_path), tfds_data_dir="")
-    errors = scoring.Score(Model(str(tmp_path)), source).result.generated[
-        "delta_e"]
-    real = {name: photo for name, photo in zip(
-        np.argsort(-errors), range(5))}
-    for index, place in real.items():
-        photo = source.load(index).numpy()
-        side = min(photo.shape[:2])
-        top, left = ((length - side) // 2 for length in photo.shape[:2])
-        square = np.asarray(Image.fromarray(
-            photo[top:top + side, left:left + side]).resize(
-                (32, 32), Image.Resampling.BILINEAR))
-        shown = gallery.rows[place // 4, 3 * (place % 4) + 2]
-        assert np.abs(shown.astype(int) - square).mean() < 1
+
+def square(photo):
+    side = min(photo.shape[:2])
+    top, left = ((length - side) // 2 for length in photo.shape[:2])
+    return np.asarray(Image.fromarray(
+        photo[top:top + side, left:left + side]).resize(
+            (32, 32), Image.Resampling.BILINEAR)).astype(int)
+
+
+@pytest.mark.parametrize("are_worst", [True, False])
+def test_photographs_are_the_worst_or_evenly_spread(vivid_run, are_worst):
+    drawn = galleries.of_photographs(
+        vivid_run, data="", count=5, are_worst=are_worst, tfds_data_dir="")
+    assert drawn.headings == ["gray", "generated", "real"] * 4
+    assert drawn.rows.shape == (2, 12, 32, 32, 3)
+    assert (drawn.rows[1, 3:] == 255).all()  # five of eight places are taken
+    source = scoring.open_held_out(vivid_run, tfds_data_dir="")
+    errors = scoring.Score(Model(vivid_run), source).result.generated["delta_e"]
+    expected = np.argsort(-errors)[:5] if are_worst else [0, 1, 3, 4, 6]
+    for place, index in enumerate(expected):
+        shown = drawn.rows[place // 4, 3 * (place % 4):][:3].astype(int)
+        real = square(source.load(index).numpy())
+        assert np.abs(shown[2] - real).mean() < 1
+        assert np.ptp(shown[0], axis=-1).max() == 0
+        assert np.ptp(shown[1], axis=-1).mean() > 5
 
 
 @pytest.mark.parametrize("file_format", ["png", "jpg"])
-def test_a_gallery_is_drawn_in_its_own_pixels(file_format):
-    rows = np.stack([photographs(48, (2 * row, 2 * row + 1))
-                     for row in range(3)])
+@pytest.mark.parametrize("side, columns, num_rows", [
+    (48, 2, 3), (128, 7, 8), (64, 12, 1)])
+def test_a_gallery_is_drawn_in_its_own_pixels(
+        file_format, side, columns, num_rows):
+    rows = np.stack([
+        photographs(side, range(columns * row, columns * (row + 1)))
+        for row in range(num_rows)])
     drawn = np.asarray(Image.open(io.BytesIO(galleries.draw(
-        galleries.Gallery(["left", "right"], rows), file_format=file_format))
-    ).convert("RGB")).astype(int)
-    assert drawn.shape == (22 + 3 * 52 - 4, 2 * 52 - 4, 3)
+        galleries.Gallery([f"no {place}" for place in range(columns)], rows),
+        file_format=file_format))).convert("RGB")).astype(int)
+    step = side + 4
+    assert drawn.shape == (22 + num_rows * step - 4, columns * step - 4, 3)
     tolerance = 0 if file_format == "png" else 12
-    for row in range(3):
-        for column in range(2):
-            top, left = 22 + 52 * row, 52 * column
-            difference = np.abs(drawn[top:top + 48, left:left + 48]
+    for row in range(num_rows):
+        for column in range(columns):
+            top, left = 22 + step * row, step * column
+            difference = np.abs(drawn[top:top + side, left:left + side]
                                 - rows[row, column])
             assert difference.mean() <= tolerance
-    for column in range(2):  # each has its heading
-        assert (drawn[:22, 52 * column:52 * column + 48] < 100).any()
+    for column in range(columns):  # each has its heading
+        assert (drawn[:22, step * column:step * column + side] < 100).any()
+
+
+def test_epochs_that_are_no_numbers_are_refused():
+    for words in ([], ["1", "nan"], ["one"]):
+        with pytest.raises(InputError, match="--epochs=.* must be numbers"):
+            gallery._numbers(words)

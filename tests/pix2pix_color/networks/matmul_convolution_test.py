@@ -64,6 +64,22 @@ def test_a_convolution_is_that_of_keras(height, width, dtype):
     require_equal(of(Convolution), of(keras.layers.Conv2D), dtype)
 
 
+def test_only_what_is_traced_within_is_without_gradients():
+    layer = Convolution(2, 4, strides=2, padding="same")
+    inputs = tf.random.stateless_normal([1, 4, 4, 3], [0, 1])
+
+    def custom_gradients():
+        graph = tf.function(layer, autograph=False).get_concrete_function(
+            tf.TensorSpec([1, 4, 4, 3])).graph
+        return [op for op in graph.get_operations() if op.type == "IdentityN"]
+
+    expected = layer(inputs)
+    with matmul_convolution.without_gradients():
+        assert not custom_gradients()
+        np.testing.assert_array_equal(layer(inputs), expected)
+    assert custom_gradients()
+
+
 @pytest.mark.parametrize("filters", [2, 6])
 @pytest.mark.parametrize("height, width", SIDES)
 def test_a_transposed_convolution_is_that_of_keras(height, width, filters):

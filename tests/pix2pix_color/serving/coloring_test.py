@@ -248,6 +248,17 @@ def test_a_larger_chroma_size_changes_the_answer(model):
     assert np.abs(difference - model.colorize(rgb)).mean() > 1
 
 
+@pytest.mark.parametrize("chroma_size", [32, 64])
+def test_samples_differ_at_every_chroma_size(model, chroma_size):
+    rgb = np.asarray(photograph(60, 90))
+    plain, one, other, again = (
+        model.predict_field(rgb, chroma_size=chroma_size, seed=seed).intercept
+        for seed in (None, 1, 2, 1))
+    np.testing.assert_array_equal(one, again)
+    for first, second in ((plain, one), (plain, other), (one, other)):
+        assert np.abs(first - second).mean() > 0.1
+
+
 def test_chroma_size_is_what_fits(model, monkeypatch):
     assert model.fitting_chroma_size(0) == 32
     assert model.fitting_chroma_size(96) == 96

@@ -63,7 +63,8 @@ def test_the_means_are_those_since_they_were_last_taken():
 def test_a_mean_is_over_the_updates_that_had_the_loss():
     journal = Journal()
     without = losses(5.0)._replace(
-        discriminator_real=None, discriminator_fake=None, discriminator=None)
+        discriminator_real=None, discriminator_fake=None, discriminator=None,
+        generator_psnr=None, generator_colorfulness=None)
     journal.add_losses(without)
     assert journal.take_mean_losses().keys() == {
         "generator_adversarial", "generator_l1", "generator"}
@@ -74,9 +75,22 @@ def test_a_mean_is_over_the_updates_that_had_the_loss():
     assert means["generator"] == (10.0 + 6.0) / 2
 
 
+def test_losses_that_an_earlier_version_did_not_know_begin_at_nothing():
+    journal = Journal()
+    journal.add_losses(losses(5.0))
+    saved = journal.to_json()
+    for sums in (saved["loss_sums"], saved["num_losses"]):
+        del sums["generator_psnr"], sums["generator_colorfulness"]
+    journal = Journal.from_json(saved)
+    assert journal.loss_sums["generator_psnr"] == 0.0
+    means = journal.take_mean_losses()
+    assert means["generator"] == losses(5.0).generator
+    assert "generator_psnr" not in means
+
+
 def test_a_journal_of_other_losses_is_refused():
     saved = Journal().to_json()
-    for wrong in ({"generator": 1.0}, 3):
+    for wrong in ({"another": 1.0}, 3):
         with pytest.raises((TypeError, ValueError)):
             Journal.from_json({**saved, "num_losses": wrong})
 

@@ -23,6 +23,7 @@ from pix2pix_color.training.interruption import Interruption
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.reporter import Reporter
 from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import Objective, StepLosses
 
@@ -298,13 +299,15 @@ def test_the_rate_leaves_out_what_was_not_counted(state, tmp_path):
 def test_each_update_has_its_objective_and_its_rates(
         state, tmp_path, updates):
     state.set_learning_rates(generator=9.0, discriminator=9.0)  # restored
+    weights = dict(l1_weight=5.0, psnr_weight=6.0, colorfulness_weight=7.0)
     run = config(5, tmp_path, dict(
         pretrain_epochs=0.4, pretrain_learning_rate=1.0, gan_loss="lsgan",
-        learning_rate=0.8, discriminator_learning_rate=0.4,
+        gan_weight=8.0, **weights, learning_rate=0.8,
+        discriminator_learning_rate=0.4,
         lr_schedule="linear", discriminator_steps=0.5))
     open_training(run, state=state).run(flat_source())
-    pretraining = Objective(gan_weight=0.0, discriminator_updates=0)
-    both = Objective(gan_loss="lsgan")
+    pretraining = Objective(gan_weight=0.0, discriminator_updates=0, **weights)
+    both = Objective(gan_loss="lsgan", gan_weight=8.0, **weights)
     alone = both._replace(discriminator_updates=0)
     assert [update[0] for update in updates] == [
         pretraining, both, alone, both, alone]
@@ -374,7 +377,8 @@ def test_a_plateau_is_seen_by_its_own_metric(state, tmp_path, updates):
 def test_updates_are_timed_in_the_adversarial_stage(state, tmp_path, updates):
     run = config(9, tmp_path, dict(pretrain_epochs=0.8))
     open_training(run, state=state).time_updates(flat_source(), 1)
-    assert [update[0] for update in updates] == [Objective()]
+    assert [update[0] for update in updates] == [
+        adversarial_objective(run.training)]
 
 
 def test_the_best_evaluation_has_a_checkpoint(state, tmp_path):

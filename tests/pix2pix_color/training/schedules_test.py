@@ -2,7 +2,7 @@
 
 import pytest
 
-from pix2pix_color.config import Config, Data, Training
+from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.training.schedules import Schedule
 from pix2pix_color.training.train_step import Objective
 
@@ -52,7 +52,7 @@ def test_pretraining_is_without_the_adversary_and_at_its_own_rate():
 
 def test_the_encoder_is_frozen_in_pretraining_alone():
     one = Schedule(Config(
-        networks=Config().networks.__class__(generator="resnet18_unet"),
+        data=Data(batch_size=1), networks=Networks(generator="resnet18_unet"),
         training=Training(pretrain_epochs=0.2, freeze_encoder=True)),
         num_train_examples=10)
     assert [one.objective(step).freeze_encoder for step in (1, 2)] == [
@@ -60,7 +60,8 @@ def test_the_encoder_is_frozen_in_pretraining_alone():
 
 
 def test_constant_rates_stay():
-    assert rates(schedule(steps=8), range(8)) == [2e-4] * 8
+    one = schedule(steps=8, lr_schedule="constant")
+    assert rates(one, range(8)) == [2e-4] * 8
 
 
 def test_linear_rates_go_to_zero_in_the_second_half():

@@ -135,8 +135,8 @@ def test_photographs_that_are_drawn_are_spread_over_all(prepared, unreadable):
 
     drawn = training.reporter._some_photographs(
         dataclasses.replace(whole, load=load))
-    # Every eighth of 64; then their neighbors, where some cannot be read.
-    places = [place for place in (*range(0, 64, 8), 1, 9)
+    # Every eighth of 64; then the first ones, where some cannot be read.
+    places = [place for place in (*range(0, 64, 8), 1, 2)
               if place not in unreadable][:8]
     for found, place in zip(drawn.numpy(), places, strict=True):
         np.testing.assert_array_equal(found, augment.centre_square(

@@ -141,7 +141,7 @@ def test_norms_are_synchronized_as_it_was_chosen(monkeypatch, synchronized):
     monkeypatch.setitem(layers.NORMS, "batch", noted)
     train_state.TrainState.create(
         Config(data=Data(image_size=32), networks=Networks(base_filters=1),
-               training=Training(sync_batch_norm=synchronized)),
+               training=Training(sync_batch_norm=synchronized, ema_decay=0.0)),
         precision="float32")
     assert asked == [synchronized] * (3 + 4 + 3)
 
