@@ -9,14 +9,16 @@ import pytest
 import tensorflow as tf
 
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, ConfigError, Data, Networks
+from pix2pix_color.config import (Config, ConfigError, Data, Networks,
+                                  Training)
 from pix2pix_color.training import memory
 from pix2pix_color.training.train_state import TrainState
 
 
 def config(batch_size=16, base_filters=2):
     return Config(data=Data(image_size=32, batch_size=batch_size),
-                  networks=Networks(base_filters=base_filters))
+                  networks=Networks(base_filters=base_filters),
+                  training=Training(ema_decay=0.0))
 
 
 @pytest.fixture(scope="module")
@@ -101,14 +103,16 @@ def test_a_process_without_the_memory_for_the_networks_says_so():
     program = """
 import resource, sys
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, ConfigError, Data, Networks
+from pix2pix_color.config import (Config, ConfigError, Data, Networks,
+                                  Training)
 from pix2pix_color.training import session
 hardware.describe_device()
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
 try:
-    session.dry_run(Config(data=Data(image_size=32, train_examples=2),
+    session.dry_run(Config(data=Data(image_size=32, train_examples=2,
+                                     batch_size=1),
                            networks=Networks(base_filters=512)))
 except ConfigError as error:
     sys.exit(str(error))
