@@ -354,7 +354,9 @@ def test_the_page_of_two_photographs_shows_both_each_time(held_out):
                for place in (0, 2, 4))
 
 
-def test_the_page_shows_best_median_and_worst(held_out, of_tint):
+def test_the_page_shows_best_median_and_worst(held_out, of_tint, monkeypatch):
+    assert evaluation_page._NUM_EACH == 16
+    monkeypatch.setattr(evaluation_page, "_NUM_EACH", 4)
     page = evaluation_page.draw(
         of_tint, source=held_out, predict=predict_tint, color_space=color.LAB,
         image_size=IMAGE_SIZE, title="tint & more")
@@ -370,4 +372,6 @@ def test_the_page_shows_best_median_and_worst(held_out, of_tint):
     strip = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[0]))))
     assert strip.shape == (IMAGE_SIZE, 3 * IMAGE_SIZE, 3)
     gray, generated, _ = np.split(strip.astype(int), 3, axis=1)
-    assert np.ptp(gray, axis=-1).max() == 0 < np.ptp(generated, axis=-1).max()
+    # JPEGs, which are right to a few levels.
+    assert np.ptp(gray, axis=-1).max() < 8
+    assert np.ptp(generated, axis=-1).mean() > 16
