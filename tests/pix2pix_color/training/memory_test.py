@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from pix2pix_color import hardware
-from pix2pix_color.config import (Config, ConfigError, Data, Networks,
-                                  Training)
+from pix2pix_color.config import Config, ConfigError, Data, Networks, Training
 from pix2pix_color.training import memory
 from pix2pix_color.training.train_state import TrainState
 
