@@ -45,7 +45,8 @@ def of_epochs(path: str, epochs: Sequence[float]) -> Gallery:
       InputError: the run has no grid within half an epoch of one of them.
     """
     run, = runs.load_runs([path])
-    steps, grids = run.grid_steps("step"), []
+    steps = run.grid_steps("step")
+    grids: list[np.ndarray] = []
     for epoch in epochs:
         step = min(steps, default=None, key=lambda step: abs(
             step / run.steps_per_epoch - epoch))

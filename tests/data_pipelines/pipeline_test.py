@@ -19,6 +19,7 @@ BYTES = color.ColorSpace(
     name="bytes", condition_channels=1, target_channels=2,
     encode=lambda rgb: tuple(tf.split(tf.cast(rgb, tf.float32), [1, 2], -1)),
     decode=lambda *channels: tf.cast(tf.concat(channels, -1), tf.uint8),
+    decode_floats=lambda *channels: tf.concat(channels, -1),
     ab_of=lambda target: target)
 
 

@@ -299,7 +299,8 @@ def test_the_rate_leaves_out_what_was_not_counted(state, tmp_path):
 def test_each_update_has_its_objective_and_its_rates(
         state, tmp_path, updates):
     state.set_learning_rates(generator=9.0, discriminator=9.0)  # restored
-    weights = dict(l1_weight=5.0, psnr_weight=6.0, colorfulness_weight=7.0)
+    weights: dict[str, Any] = dict(
+        l1_weight=5.0, psnr_weight=6.0, colorfulness_weight=7.0)
     run = config(5, tmp_path, dict(
         pretrain_epochs=0.4, pretrain_learning_rate=1.0, gan_loss="lsgan",
         gan_weight=8.0, **weights, learning_rate=0.8,
