@@ -43,7 +43,7 @@ def loss_curves(workdir):
 
 def assert_same_curves(workdir, other, *, rtol=2e-3):
     ours, theirs = loss_curves(workdir), loss_curves(other)
-    assert ours.keys() == theirs.keys() and len(ours) == 6
+    assert ours.keys() == theirs.keys() and len(ours) == 8
     for tag, points in ours.items():
         np.testing.assert_allclose(points, theirs[tag], rtol=rtol,
                                    err_msg=tag)

@@ -54,7 +54,7 @@ def train(num_steps):
     conditions = [tf.constant(noise.uniform(-1, 1, (4, 32, 32, 1)), tf.float32)
                   for _ in range(4)]
     return np.asarray([
-        step(condition, condition * [0.9, -0.5])
+        step(condition, condition * [0.9, -0.5])[:6]
         for condition in (conditions[n % 4] for n in range(num_steps))])
 
 
