@@ -13,8 +13,9 @@ The sRGB gamut spans a* -86.2..98.2 and b* -107.9..94.5, so dividing by 110
 never clips a photograph's color and dividing by 100 would.
 
 Lab to sRGB is tensorflow-io's; the way there, on the hot path, is written for
-8-bit input. Both agree with scikit-image to 1e-3 in native units. This module
-is the only importer of tensorflow_io.
+8-bit input. Both agree with scikit-image to 1e-3 in native units. Losses, which
+need a gradient, have decode_floats. This module is the only importer of
+tensorflow_io.
 """
 
 import dataclasses

@@ -40,6 +40,11 @@ def main(arguments: Sequence[str]) -> None:
     if not options.output.endswith((".jpg", ".png")):
         raise InputError(
             f"--output={options.output} must name a .jpg or .png file")
+    idle = (("data", "count", "tfds_data_dir") if options.kind == "epochs"
+            else ("epochs",))
+    for name in idle:
+        if options[name].present:
+            raise InputError(f"--{name} has no say in --kind={options.kind}")
     drawing = command.load("experiments.reporting.galleries")
     if options.kind == "epochs":
         gallery = drawing.of_epochs(arguments[1], _numbers(options.epochs))

@@ -1,6 +1,9 @@
 """Galleries of a run: the right pictures under the right headings."""
 
 import io
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -110,3 +113,14 @@ def test_epochs_that_are_no_numbers_are_refused():
     for words in ([], ["1", "nan"], ["one"]):
         with pytest.raises(InputError, match="--epochs=.* must be numbers"):
             gallery._numbers(words)
+
+
+@pytest.mark.parametrize("arguments, name", [
+    (["--kind=epochs", "--count=3"], "count"),
+    (["--kind=worst", "--epochs=1"], "epochs")])
+def test_a_flag_of_another_kind_is_refused(arguments, name):
+    process = subprocess.run(
+        [sys.executable, "-m", "experiments.gallery", "run", *arguments],
+        cwd=pathlib.Path(__file__).parents[3], capture_output=True, text=True)
+    assert process.returncode == 1
+    assert f"--{name} has no say in {arguments[0]}" in process.stderr
