@@ -21,6 +21,7 @@ from pix2pix_color import cli
 from pix2pix_color.files import write_atomically
 
 GAINS = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0)
+_SHOWN = {"ab_l1": "ab_l1", "psnr_db": "PSNR dB"}
 
 
 def define_flags() -> None:
@@ -50,21 +51,23 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def table(fronts: dict[str, Any]) -> str:
-    """Each run as it is, and at the gain that brings its gap to zero."""
-    lines = [f"{'':24}{'ab_l1':>8}{'gap':>8}{'  ab_l1 at gap 6, 0':>22}"]
+    """Each run as it is, and at the gains that bring its gap to 6 and 0."""
+    width = max(map(len, ["run", *fronts["runs"]]))
+    lines = [f"{'run':{width}}{'gap':>8}" + "".join(
+        f"{title:>9}{'at 6':>8}{'at 0':>8}" for title in _SHOWN.values())]
     for name, points in fronts["runs"].items():
         own = next(point for point in points if point["gain"] == 1.0)
-        lines.append(
-            f"{name:24}{own['ab_l1']:8.2f}"
-            f"{own['colorfulness'] - fronts['real_colorfulness']:+8.1f}"
-            + "".join(f"{error_at(points, fronts, gap):11.2f}"
-                      for gap in (6.0, 0.0)))
+        gap = fronts["real_colorfulness"] - own["colorfulness"]
+        lines.append(f"{name:{width}}{gap:8.1f}" + "".join(
+            f"{own[metric]:9.2f}" + "".join(
+                f"{at_gap(points, fronts, gap, metric):8.2f}"
+                for gap in (6.0, 0.0)) for metric in _SHOWN))
     return "\n".join(lines)
 
 
-def error_at(points: Sequence[dict[str, float]], fronts: dict[str, Any],
-             gap: float) -> float:
-    """ab_l1 where a front is paler than the photographs by `gap`.
+def at_gap(points: Sequence[dict[str, float]], fronts: dict[str, Any],
+           gap: float, metric: str) -> float:
+    """A metric where a front is paler than the photographs by `gap`.
 
     Between the measured gains it is interpolated; NaN beyond them.
     """
@@ -72,7 +75,7 @@ def error_at(points: Sequence[dict[str, float]], fronts: dict[str, Any],
     return float(np.interp(
         fronts["real_colorfulness"] - gap,
         [point["colorfulness"] for point in points],
-        [point["ab_l1"] for point in points], left=np.nan, right=np.nan))
+        [point[metric] for point in points], left=np.nan, right=np.nan))
 
 
 if __name__ == "__main__":

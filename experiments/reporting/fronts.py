@@ -1,7 +1,7 @@
 """What becomes of a run's error as its chroma is multiplied."""
 
 import io
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -9,17 +9,23 @@ from matplotlib import figure
 
 from data_pipelines import color, pipeline
 from data_pipelines.errors import InputError
+from data_pipelines.sources import Source
 from experiments.reporting import charts, runs
-from pix2pix_color import evaluation
+from pix2pix_color import metrics
 from pix2pix_color.serving import scoring
 from pix2pix_color.serving.client import Model
 
 _BATCH = 20
 
+# What is measured of every picture, of evaluation.METRICS.
+_METRICS = ("ab_l1", "psnr_db", "colorfulness")
+# What is drawn against colorfulness: metric -> its axis.
+_DRAWN = {"ab_l1": "a*b* error (ab_l1)", "psnr_db": "PSNR, dB"}
+
 
 def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
             tfds_data_dir: str) -> dict[str, Any]:
-    """Evaluates every run with its chroma multiplied by every gain.
+    """Measures every run with its chroma multiplied by every gain.
 
     Args:
       paths: the runs' folders; each must have an export.
@@ -28,68 +34,89 @@ def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
       tfds_data_dir: where TensorFlow Datasets keeps its data sets.
 
     Returns:
-      real_colorfulness, gray (the gray image's means), and runs: name ->
-      for each gain the means of evaluation.py, with the gain.
+      data, real_colorfulness, gray (the gray image's means), and runs: name
+      -> for each gain the means, as evaluation.py has them, with the gain.
 
     Raises:
       InputError: a run predicts something else than a* and b*, or is named
-        twice.
+        twice, or no photograph can be read.
       ConfigError: a run has no export.
     """
     source = (scoring.open_data(data, tfds_data_dir=tfds_data_dir) if data else
               scoring.open_held_out(paths[0], tfds_data_dir=tfds_data_dir))
     fronts: dict[str, Any] = {"data": source.origin, "runs": {}}
     for path, name in zip(paths, runs.distinct_names(paths)):
-        model = Model(path)
-        if model.card["color_space"] != "lab":
-            raise InputError(f"{path} has --color_space="
-                             f"{model.card['color_space']}; its chroma cannot "
-                             f"be multiplied")
-        predict = model.module.signatures["predict_target"]
-        points = []
-        for gain in gains:
-            result = evaluation.evaluate(
-                lambda condition: tf.clip_by_value(
-                    gain * predict(condition=condition)["target"], -1, 1),
-                source, color_space=color.COLOR_SPACES["lab"],
-                image_size=model.image_size, batch_size=_BATCH,
-                rejected=pipeline.RejectedExamples())
-            points.append({"gain": gain, **result.means()})
-        fronts["runs"][name] = points
-        fronts["gray"] = result.gray_means()
-        fronts["real_colorfulness"] = float(np.mean(result.real_colorfulness))
+        real, (gray, *points) = _measure(Model(path), source, gains)
+        fronts["runs"][name] = [
+            {"gain": gain, **means} for gain, means in zip(gains, points)]
+        fronts["gray"], fronts["real_colorfulness"] = gray, real
     return fronts
 
 
+def _measure(model: Model, source: Source, gains: Sequence[float]
+             ) -> tuple[float, list[Mapping[str, float]]]:
+    """The photographs' colorfulness; the means of gray, and of each gain."""
+    if model.card["color_space"] != "lab":
+        raise InputError(f"{model.directory} has --color_space="
+                         f"{model.card['color_space']}; its chroma cannot be "
+                         f"multiplied")
+    predict = model.module.signatures["predict_target"]
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def numbers(photo):
+        condition, _ = color.LAB.encode(photo)
+        target = predict(condition=condition)["target"]
+        real = photo[..., :3]
+        shown = [color.given_gray(photo)] + [
+            color.LAB.decode(condition, tf.clip_by_value(gain * target, -1, 1))
+            for gain in gains]
+        return metrics.colorfulness(real), tf.stack([
+            tf.stack([metrics.ab_l1(real, each), metrics.psnr_db(real, each),
+                      metrics.colorfulness(each)]) for each in shown])
+
+    batches = pipeline.RejectedExamples().watch_evaluation(
+        pipeline.evaluation_batches(source, image_size=model.image_size,
+                                    batch_size=_BATCH), source)
+    of_real, of_shown = zip(*(numbers(batch.photo) for batch in batches))
+    means = np.concatenate(of_shown, axis=-1).mean(axis=-1)
+    return float(np.concatenate(of_real).mean()), [
+        dict(zip(_METRICS, map(float, row))) for row in means]
+
+
 def draw(fronts: dict[str, Any]) -> bytes:
-    """Draws the curves: colorfulness to the right, error upwards; a PNG."""
-    drawing = figure.Figure(figsize=(7, 4.6), dpi=140, layout="constrained")
-    axes = drawing.subplots()
-    real = fronts["real_colorfulness"]
-    axes.axvspan(real - 6, real + 6, color="#eeeeee")
-    axes.axvline(real, color=charts.PALE, linewidth=1)
-    axes.text(real, 1.01, "photographs", transform=axes.get_xaxis_transform(),
-              ha="center", fontsize=8, color=charts.PALE)
-    axes.plot([0], [fronts["gray"]["ab_l1"]], "s", color=charts.PALE)
-    axes.annotate("gray image", (0, fronts["gray"]["ab_l1"]), (6, 4),
-                  textcoords="offset points", fontsize=8, color=charts.PALE)
-    for place, (name, points) in enumerate(fronts["runs"].items()):
-        color_of_run = charts.RUN_COLORS[place % len(charts.RUN_COLORS)]
-        axes.plot([point["colorfulness"] for point in points],
-                  [point["ab_l1"] for point in points], color=color_of_run,
-                  linewidth=1.3, label=name)
-        own = next(point for point in points if point["gain"] == 1.0)
-        axes.plot([own["colorfulness"]], [own["ab_l1"]], "o",
-                  color=color_of_run)
-    axes.set(xlabel="colorfulness", ylabel="a*b* error (ab_l1)",
-             xlim=(-2, 1.4 * real))
-    errors = [point["ab_l1"] for points in fronts["runs"].values()
-              for point in points if point["colorfulness"] < 1.4 * real]
-    axes.set_ylim(min(errors) - 0.4, max(errors) + 0.4)
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    """Draws the curves: colorfulness to the right; error and PSNR; a PNG."""
+    drawing = figure.Figure(figsize=(11, 4.6), dpi=120, layout="constrained")
+    for axes, (metric, label) in zip(drawing.subplots(1, len(_DRAWN)),
+                                     _DRAWN.items()):
+        _draw_curves(axes, fronts, metric)
+        axes.set(xlabel="colorfulness", ylabel=label)
     axes.legend(frameon=False, fontsize=8)
     file = io.BytesIO()
     drawing.savefig(file, format="png")
     return file.getvalue()
+
+
+def _draw_curves(axes: Any, fronts: dict[str, Any], metric: str) -> None:
+    real, gray = fronts["real_colorfulness"], fronts["gray"][metric]
+    axes.axvspan(real - 6, real + 6, color="#eeeeee")
+    axes.axvline(real, color=charts.PALE, linewidth=1)
+    axes.text(real, 1.01, "photographs", transform=axes.get_xaxis_transform(),
+              ha="center", fontsize=8, color=charts.PALE)
+    axes.plot([0], [gray], "s", color=charts.PALE)
+    axes.annotate("gray image", (0, gray), (6, 4), textcoords="offset points",
+                  fontsize=8, color=charts.PALE)
+    for place, (name, points) in enumerate(fronts["runs"].items()):
+        color_of_run = charts.RUN_COLORS[place % len(charts.RUN_COLORS)]
+        axes.plot([point["colorfulness"] for point in points],
+                  [point[metric] for point in points], color=color_of_run,
+                  linewidth=1.3, label=name)
+        own = next(point for point in points if point["gain"] == 1.0)
+        axes.plot([own["colorfulness"]], [own[metric]], "o",
+                  color=color_of_run)
+    shown = [point[metric] for points in fronts["runs"].values()
+             for point in points if point["colorfulness"] < 1.4 * real]
+    axes.set(xlim=(-2, 1.4 * real), ylim=(min([gray, *shown]) - 0.4,
+                                          max([gray, *shown]) + 0.4))
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

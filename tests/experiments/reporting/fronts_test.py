@@ -10,6 +10,8 @@ from PIL import Image
 from experiments import front
 from experiments.reporting import fronts
 from pix2pix_color.config import Config, Data, Networks, Reporting
+from pix2pix_color.serving import scoring
+from pix2pix_color.serving.client import Model
 from pix2pix_color.training.run_folder import RunFolder
 from tests.pix2pix_color.serving.conftest import write_vivid_model
 
@@ -25,9 +27,9 @@ def measured(tmp_path_factory):
         reporting=Reporting(workdir=str(path))))
     twin = path.parent / "twin" / "vivid"
     shutil.copytree(path, twin)
-    return fronts.measure([str(path), str(twin)], data="",
-                          gains=(0.0, 0.5, 1.0),
-                          tfds_data_dir="")
+    return fronts.measure(
+        [str(path), str(twin)], data="", gains=(0.0, 0.5, 1.0),
+        tfds_data_dir="") | {"path": str(path)}
 
 
 def test_without_chroma_a_run_is_the_gray_image(measured):
@@ -38,8 +40,7 @@ def test_without_chroma_a_run_is_the_gray_image(measured):
     assert points[0.0]["colorfulness"] < 2
     assert (points[0.0]["colorfulness"] + 5 < points[0.5]["colorfulness"]
             < points[1.0]["colorfulness"] - 5)
-    assert measured["real_colorfulness"] == pytest.approx(
-        measured["gray"]["colorfulness_gap"], abs=1e-3)
+    assert measured["gray"]["colorfulness"] == 0
 
 
 def test_runs_of_one_name_are_told_apart(measured):
@@ -54,12 +55,27 @@ def test_the_picture_shows_the_last_run_on_top(measured):
     assert (picture == [0xd5, 0x5e, 0x00]).all(axis=-1).sum() > 100
 
 
-def test_errors_at_a_gap_lie_between_the_points():
-    points = [dict(gain=gain, colorfulness=colorfulness, ab_l1=ab_l1)
+def test_a_gain_of_one_is_the_evaluation(measured):
+    (first, _), path = measured["runs"].values(), measured["path"]
+    result = scoring.Score(Model(path), scoring.open_held_out(
+        path, tfds_data_dir="")).result
+    assert measured["real_colorfulness"] == pytest.approx(
+        result.gray_means()["colorfulness_gap"], abs=1e-3)
+    means = result.means()
+    for name in ("ab_l1", "psnr_db", "colorfulness"):
+        assert first[-1][name] == pytest.approx(means[name], abs=0.02)
+
+
+def test_numbers_at_a_gap_lie_between_the_points():
+    points = [dict(gain=gain, colorfulness=colorfulness, ab_l1=ab_l1,
+                   psnr_db=30 - ab_l1)
               for gain, colorfulness, ab_l1 in
               [(2.0, 40.0, 14.0), (1.0, 20.0, 10.0), (0.5, 10.0, 10.5)]]
     measured = {"real_colorfulness": 36.0, "runs": {"a run": points}}
-    assert front.error_at(points, measured, 6.0) == pytest.approx(12.0)
-    assert front.error_at(points, measured, 0.0) == pytest.approx(13.2)
-    assert np.isnan(front.error_at(points, measured, -10.0))
-    assert "10.00   -16.0      12.00      13.20" in front.table(measured)
+    assert front.at_gap(points, measured, 6.0, "ab_l1") == pytest.approx(12.0)
+    assert front.at_gap(points, measured, 0.0, "ab_l1") == pytest.approx(13.2)
+    assert front.at_gap(points, measured, 0.0, "psnr_db") == pytest.approx(16.8)
+    assert np.isnan(front.at_gap(points, measured, -10.0, "ab_l1"))
+    assert front.table(measured).split("\n")[1].split() == [
+        "a", "run", "16.0", "10.00", "12.00", "13.20", "20.00", "18.00",
+        "16.80"]
