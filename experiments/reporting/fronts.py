@@ -1,6 +1,5 @@
 """What becomes of a run's error as its chroma is multiplied."""
 
-import io
 from typing import Any, Mapping, Sequence
 
 import numpy as np
@@ -100,9 +99,7 @@ def draw(fronts: dict[str, Any]) -> bytes:
         _draw_curves(axes, fronts, metric)
         axes.set(xlabel="colorfulness", ylabel=label)
     axes.legend(frameon=False, fontsize=8)
-    file = io.BytesIO()
-    drawing.savefig(file, format="png")
-    return file.getvalue()
+    return charts.to_png(drawing)
 
 
 def _draw_curves(axes: Any, fronts: dict[str, Any], metric: str) -> None:
