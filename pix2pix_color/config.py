@@ -110,13 +110,6 @@ class Networks:
     discriminator_layers: int = option(
         3, "Convolutions that halve in patchgan: 1 to 5 make patches of 16, "
         "34, 70, 142 and 286 px.", minimum=1)
-    discriminator_scales: int = option(
-        1, "Sizes that patchgan judges at, each with a network of its own: 2 "
-        "also sees pictures of half, 3 of a quarter the side.", minimum=1,
-        maximum=3)
-    spectral_norm: bool = option(
-        False, "Patchgan's kernels are held to a spectral norm of 1, in place "
-        "of --norm.")
     base_filters: int = option(
         64, "Filters of both networks' first convolution.", minimum=1)
     norm: str = option(
@@ -340,17 +333,6 @@ class Config:
                     f"--discriminator_layers={num_layers} needs an "
                     f"--image_size that is a multiple of {step} from "
                     f"{3 * step} on, not {size}")
-            coarsest = size // 2**(networks.discriminator_scales - 1)
-            if coarsest % step or coarsest < 3 * step:
-                raise ConfigError(
-                    f"--discriminator_scales={networks.discriminator_scales} "
-                    f"is too many for --image_size={size} and "
-                    f"--discriminator_layers={num_layers}")
-        elif networks.discriminator_scales != 1 or networks.spectral_norm:
-            raise ConfigError(
-                f"--discriminator_scales and --spectral_norm are of "
-                f"--discriminator=patchgan alone, not of "
-                f"{networks.discriminator}")
         elif num_layers != 3:
             raise ConfigError(
                 f"--discriminator_layers={num_layers} is of "

@@ -113,15 +113,6 @@ GAN_LOSSES = {
 }
 
 
-def over_scales(loss: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """A loss of one discriminator's logits as the mean over several's."""
-    def mean_loss(logits, **options):
-        each = [loss(one, **options) for one in tf.nest.flatten(logits)]
-        return tf.add_n(each) / len(each)
-
-    return mean_loss
-
-
 def discriminator_loss(real_loss: tf.Tensor,
                        fake_loss: tf.Tensor) -> tf.Tensor:
     """The discriminator's objective, halved to slow it down (section 3.3).

@@ -33,8 +33,7 @@ MAX_WIDENING = 8
 
 def build_patchgan(*, image_size: int, condition_channels: int,
                    target_channels: int, base_filters: int = 64,
-                   num_layers: int = 3, num_scales: int = 1,
-                   spectral_norm: bool = False, norm: str = "batch",
+                   num_layers: int = 3, norm: str = "batch",
                    synchronized_norm: bool = False,
                    dtype: str = "float32") -> keras.Model:
     """Builds the discriminator of patches.
@@ -46,9 +45,6 @@ def build_patchgan(*, image_size: int, condition_channels: int,
       target_channels: channels of the target.
       base_filters: width of the first convolution.
       num_layers: how many convolutions halve.
-      num_scales: how many sizes are judged, each half of the one before.
-      spectral_norm: whether kernels are divided by their spectral norm
-        (Miyato et al. 2018, arXiv:1802.05957) in place of `norm`.
       norm: `batch`, `instance` or `none`.
       synchronized_norm: whether a distributed step batch-normalizes over all
         of its replicas.
@@ -56,52 +52,28 @@ def build_patchgan(*, image_size: int, condition_channels: int,
 
     Returns:
       A model from [condition float32 [N, S, S, C], target float32
-      [N, S, S, D]] to logits float32 [N, h, h, 1], h = S/2**num_layers - 2;
-      with more scales, to a list of these.
+      [N, S, S, D]] to logits float32 [N, h, h, 1], h = S/2**num_layers - 2.
     """
-    inputs, joined = joined_inputs(
+    inputs, x = joined_inputs(
         image_size=image_size, condition_channels=condition_channels,
         target_channels=target_channels, dtype=dtype)
-    if spectral_norm:
-        norm = "none"
-
-    def held(layer):
-        if not spectral_norm:
-            return layer
-        return keras.layers.SpectralNormalization(
-            layer, dtype=layer.dtype_policy, name=f"{layer.name}_spectral")
-
-    def judged(x, prefix):
-        for level in range(num_layers + 1):
-            name = f"{prefix}patch{level}"
-            has_norm = norm != "none" and level > 0
-            strides = 2 if level < num_layers else 1
-            if strides == 1:
-                x = keras.layers.ZeroPadding2D(1, dtype=dtype,
-                                               name=f"{name}_pad")(x)
-            x = held(layers.convolution(
-                base_filters * min(2**level, MAX_WIDENING), strides=strides,
-                use_bias=not has_norm, dtype=dtype, name=name))(x)
-            if has_norm:
-                x = layers.normalized(
-                    x, norm=norm, synchronized=synchronized_norm, dtype=dtype,
-                    name=f"{name}_norm")
-            x = layers.leaky_relu(dtype=dtype, name=f"{name}_relu")(x)
-        x = keras.layers.ZeroPadding2D(1, dtype="float32",
-                                       name=f"{prefix}logits_pad")(x)
-        return held(layers.convolution(
-            1, strides=1, use_bias=True, dtype="float32",
-            name=f"{prefix}logits"))(x)
-
-    logits = [judged(joined, "")]
-    for scale in range(1, num_scales):
-        # As pix2pixHD halves (Wang et al. 2018, arXiv:1711.11585, 3.2).
-        joined = keras.layers.AveragePooling2D(
-            3, strides=2, padding="same", dtype=dtype,
-            name=f"halved{scale}")(joined)
-        logits.append(judged(joined, f"scale{scale}_"))
-    if num_scales == 1:
-        logits = logits[0]
+    for level in range(num_layers + 1):
+        name = f"patch{level}"
+        has_norm = norm != "none" and level > 0
+        strides = 2 if level < num_layers else 1
+        if strides == 1:
+            x = keras.layers.ZeroPadding2D(1, dtype=dtype,
+                                           name=f"{name}_pad")(x)
+        x = layers.convolution(base_filters * min(2**level, MAX_WIDENING),
+                               strides=strides, use_bias=not has_norm,
+                               dtype=dtype, name=name)(x)
+        if has_norm:
+            x = layers.normalized(x, norm=norm, synchronized=synchronized_norm,
+                                  dtype=dtype, name=f"{name}_norm")
+        x = layers.leaky_relu(dtype=dtype, name=f"{name}_relu")(x)
+    x = keras.layers.ZeroPadding2D(1, dtype="float32", name="logits_pad")(x)
+    logits = layers.convolution(1, strides=1, use_bias=True, dtype="float32",
+                                name="logits")(x)
     return keras.Model(inputs, logits, name="patchgan")
 
 

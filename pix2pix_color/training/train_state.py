@@ -211,8 +211,6 @@ def _build_discriminator(config: Config, *, precision: str) -> keras.Model:
     options: dict[str, Any] = {}
     if networks.discriminator == "patchgan":
         options["num_layers"] = networks.discriminator_layers
-        options["num_scales"] = networks.discriminator_scales
-        options["spectral_norm"] = networks.spectral_norm
     return DISCRIMINATORS[networks.discriminator](
         **options, **_shape(config, precision))
 

@@ -214,8 +214,7 @@ def take_turns(state: TrainState, condition: tf.Tensor,
         the loss as its optimizer scales it, which only float16 needs.
     """
     generator, discriminator = state.generator, state.discriminator
-    judge, fool = map(losses.over_scales,
-                      losses.GAN_LOSSES[objective.gan_loss])
+    judge, fool = losses.GAN_LOSSES[objective.gan_loss]
     smoothed = ({"label_smoothing": objective.label_smoothing}
                 if objective.label_smoothing else {})
     weights = (None if state.color_weights is None else
