@@ -67,6 +67,8 @@ def config_from_file(path: str, *, whole: bool = False) -> Config:
     flag_values = flags.FlagValues()
     flags.DEFINE_string("flagfile", "", "", flag_values)
     define_config_flags(flag_values)
+    for name, value in config_lib.DROPPED.items():
+        flags.DEFINE_enum(name, value, [value], "", flag_values=flag_values)
     try:
         flag_values(["", f"--flagfile={path}"])
     except flags.Error as error:

@@ -164,10 +164,6 @@ class Training:
         0.17, "Weight in the generator's loss of how far a batch's mean "
         "colorfulness lies from that of its photographs; pix2pix has none.",
         minimum=0.0)
-    rarity_weight: float = option(
-        0.0, "How much more the L1 loss counts rare colors, by their share of "
-        "up to 1000 training photographs: 0 counts all alike, 0.5 as Zhang et "
-        "al. 2016; for --color_space=lab.", minimum=0.0, maximum=0.99)
     learning_rate: float = option(
         2e-4, "Adam's learning rate for the generator.", minimum=0.0)
     discriminator_learning_rate: float = option(
@@ -349,10 +345,6 @@ class Config:
             raise ConfigError(
                 f"--freeze_encoder needs --generator=resnet18_unet, not "
                 f"{networks.generator}")
-        if training.rarity_weight and networks.color_space != "lab":
-            raise ConfigError(
-                f"--rarity_weight={training.rarity_weight} needs "
-                f"--color_space=lab, not {networks.color_space}")
         defaults = Training()
         for name, (other, is_met, needed) in _NEEDS.items():
             value = getattr(training, name)
@@ -397,6 +389,11 @@ class Config:
 
 
 GROUPS = tuple(field.name for field in dataclasses.fields(Config))
+
+
+# Flags that were dropped, as runs of before have them: with the value that
+# made no difference, the only one that can still be read.
+DROPPED = {"rarity_weight": "0.0"}
 
 
 # What an option of Training means nothing without: another one, what that must

@@ -10,7 +10,7 @@ Logits are [N, h, w, 1], one a patch, or [N, 1], one a whole image.
 
 import functools
 import math
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 import tensorflow as tf
 
@@ -177,18 +177,14 @@ def _mean_of_batch(values: tf.Tensor) -> tf.Tensor:
     return replica.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
-def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor, *,
-            weights: Optional[tf.Tensor] = None) -> tf.Tensor:
+def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference (equation 3).
 
     Args:
       real_target: float32 [N, S, S, D].
       fake_target: float32 [N, S, S, D].
-      weights: float32 [N, S, S, 1], what each pixel counts; none for 1.
 
     Returns:
       float32 [], mean over all elements, in the target's scale.
     """
-    difference = tf.abs(real_target - fake_target)
-    return tf.reduce_mean(
-        difference if weights is None else weights * difference)
+    return tf.reduce_mean(tf.abs(real_target - fake_target))

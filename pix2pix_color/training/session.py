@@ -20,7 +20,7 @@ from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
 from pix2pix_color.networks import encoder_weights, patchgan
 from pix2pix_color.summaries import Summaries
-from pix2pix_color.training import exporting, loop, memory, rarity
+from pix2pix_color.training import exporting, loop, memory
 from pix2pix_color.training.checkpoints import Checkpoints, steps_in
 from pix2pix_color.training.distribution import Workers, rejoining
 from pix2pix_color.training.interruption import Interruption
@@ -179,13 +179,6 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
         _say("resuming", f"at step {state.step_number} of {total_steps}")
     else:
         _say("training", f"{total_steps} steps of {config.data.batch_size}")
-    if state.color_weights is not None and not state.step_number:
-        _say("colors", "counting how rare each is")
-        state.color_weights.assign(rarity.color_weights(
-            rarity.count_colors(train_source,
-                                image_size=config.data.image_size),
-            rarity_weight=config.training.rarity_weight))
-        workers.copy_from_chief([state.color_weights])
     pretrain_steps = config.pretrain_steps(len(train_source))
     if pretrain_steps > state.step_number:
         _say("", f"up to step {pretrain_steps} without the adversarial loss")

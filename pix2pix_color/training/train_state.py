@@ -9,7 +9,6 @@ from data_pipelines import color
 from pix2pix_color.config import Config
 from pix2pix_color.networks import (dcgan, encoder_weights, layers, patchgan,
                                     resnet_unet, unet)
-from pix2pix_color.training import rarity
 from pix2pix_color.training.fused_adam import FusedAdam
 
 GENERATORS: dict[str, Callable[..., keras.Model]] = {
@@ -38,8 +37,6 @@ class TrainState(tf.Module):
         (moving_average.py), or None.
       ema_decay: how slowly the average moves.
       color_space: how condition and target become pictures.
-      color_weights: float32 variable [NUM_BINS**2] of rarity.py, ones until
-        the photographs were counted; or None.
       step: int64 variable, number of completed updates.
       next_ordinals: int64 variable [num_workers], the first example of each
         worker's part of the training stream (data_pipelines.pipeline) that was
@@ -52,8 +49,7 @@ class TrainState(tf.Module):
                  step: tf.Variable, num_workers: int = 1,
                  average: Optional[keras.Model] = None,
                  ema_decay: float = 0.0,
-                 color_space: color.ColorSpace = color.LAB,
-                 weighs_colors: bool = False) -> None:
+                 color_space: color.ColorSpace = color.LAB) -> None:
         super().__init__(name="train_state")
         self.generator = generator
         self.discriminator = discriminator
@@ -61,9 +57,6 @@ class TrainState(tf.Module):
         self.discriminator_optimizer = discriminator_optimizer
         self.average, self.ema_decay = average, ema_decay
         self.color_space = color_space
-        self.color_weights = tf.Variable(
-            tf.ones([rarity.NUM_BINS**2]), trainable=False,
-            name="color_weights") if weighs_colors else None
         self.step = step
         # Of any length, since another number of workers may have saved it.
         self.next_ordinals = tf.Variable(
@@ -81,15 +74,12 @@ class TrainState(tf.Module):
 
     def tensors(self) -> dict[str, Any]:
         """What a checkpoint holds, by its names on disk."""
-        optional = {"average": self.average,
-                    "color_weights": self.color_weights}
+        average = {} if self.average is None else {"average": self.average}
         return dict(
             generator=self.generator, discriminator=self.discriminator,
             generator_optimizer=self.generator_optimizer,
             discriminator_optimizer=self.discriminator_optimizer,
-            step=self.step, next_ordinals=self.next_ordinals,
-            **{name: part for name, part in optional.items()
-               if part is not None})
+            step=self.step, next_ordinals=self.next_ordinals, **average)
 
     def variables_of_all(self) -> list[tf.Variable]:
         """The variables that must be equal on all workers."""
@@ -98,7 +88,6 @@ class TrainState(tf.Module):
                    self.generator_optimizer, self.discriminator_optimizer,
                    self.average)
                   if part is not None for variable in part.variables),
-                *([] if self.color_weights is None else [self.color_weights]),
                 self.step, self.next_ordinals]
 
     def share_out(self, num_workers: int) -> None:
@@ -185,7 +174,6 @@ class TrainState(tf.Module):
             generator=generator, discriminator=discriminator, average=average,
             ema_decay=config.training.ema_decay,
             color_space=color.COLOR_SPACES[config.networks.color_space],
-            weighs_colors=config.training.rarity_weight > 0,
             generator_optimizer=_make_optimizer(
                 config, config.training.learning_rate),
             discriminator_optimizer=_make_optimizer(

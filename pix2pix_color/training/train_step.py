@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pix2pix_color import losses
 from pix2pix_color.networks import resnet18
-from pix2pix_color.training import moving_average, rarity
+from pix2pix_color.training import moving_average
 from pix2pix_color.training.train_state import TrainState
 
 
@@ -51,8 +51,8 @@ class StepLosses(NamedTuple):
       discriminator: what the discriminator's step lowers.
       generator_adversarial: how far the discriminator is from taking the
         generator's for real, times its weight.
-      generator_l1: mean absolute difference to the photograph, each color
-        as its rarity weighs it, times its weight.
+      generator_l1: mean absolute difference to the photograph, times its
+        weight.
       generator: what the generator's step lowers, the sum of all of its.
       generator_psnr: decibels that pictures lack, times their weight.
       generator_colorfulness: the distance to the photographs' colorfulness,
@@ -217,8 +217,6 @@ def take_turns(state: TrainState, condition: tf.Tensor,
     judge, fool = losses.GAN_LOSSES[objective.gan_loss]
     smoothed = ({"label_smoothing": objective.label_smoothing}
                 if objective.label_smoothing else {})
-    weights = (None if state.color_weights is None else
-               rarity.weigh(state.color_weights, real_target))
     with tf.GradientTape() as generator_tape:
         fake_target = generator(condition, training=True)
 
@@ -248,7 +246,7 @@ def take_turns(state: TrainState, condition: tf.Tensor,
                                         training=True)
             adversarial_loss = objective.gan_weight * fool(fake_logits)
         l1_loss = objective.l1_weight * losses.l1_loss(
-            real_target, fake_target, weights=weights)
+            real_target, fake_target)
         of_pictures = _losses_of_pictures(
             state.color_space, condition, real_target, fake_target,
             objective=objective)

@@ -28,7 +28,6 @@ def other_value(field, default):
         return choices[-1]
     special = {"image_size": 64, "resize_size": 300, "profile_steps": "2,4",
                "pretrain_epochs": 1.5, "label_smoothing": 0.1,
-               "rarity_weight": 0.5,
                "max_resize_size": 400}
     if isinstance(default, str):
         return special.get(field.name, "a b")
@@ -74,4 +73,14 @@ def test_a_flag_file_with_an_unknown_flag_is_refused(tmp_path):
     path.write_text("--batch_sise=4\n")
     with pytest.raises(ConfigError, match="my.flags: Unknown command line flag "
                                           "'batch_sise'"):
+        cli.config_from_file(str(path))
+
+
+def test_a_run_of_before_a_flag_was_dropped_can_be_read(tmp_path):
+    path = tmp_path / "config.flags"
+    path.write_text("--rarity_weight=0.0\n--seed=4\n")
+    assert cli.config_from_file(str(path)) == Config(training=Training(seed=4))
+    path.write_text("--rarity_weight=0.5\n")
+    with pytest.raises(ConfigError, match="rarity_weight=0.5: value should be "
+                                          "one of <0.0>"):
         cli.config_from_file(str(path))

@@ -11,9 +11,9 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["pix2pix_color.training.session"])
 
 # What a run can have beside its networks: two stages, the discriminator every
-# second time, an average of the weights, weighed colors.
+# second time, an average of the weights.
 COURSE = dict(pretrain_epochs=1.0, discriminator_steps=0.5, ema_decay=0.9,
-              rarity_weight=0.5, label_smoothing=0.1)
+              label_smoothing=0.1)
 
 
 def config(workdir, *, steps, batch_size=4, precision="auto", **training):

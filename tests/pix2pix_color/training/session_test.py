@@ -15,7 +15,7 @@ from absl import flags
 from data_pipelines import augment, split
 from data_pipelines.sources import open_source
 from pix2pix_color import cli, hardware
-from pix2pix_color.training import rarity, session
+from pix2pix_color.training import session
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
 
@@ -66,7 +66,7 @@ def test_photographs_are_those_of_the_flags(arguments, expected):
 def prepared(tmp_path_factory):
     return prepare(
         tmp_path_factory.mktemp("runs") / "one", "--precision=mixed_bfloat16",
-        "--dropout=0.25", "--rarity_weight=0.3", "--keep_checkpoints=2",
+        "--dropout=0.25", "--keep_checkpoints=2",
         "--max_bad_fraction=0.25", "--ema_decay=0.9",
         "--discriminator=dcgan", "--discriminator_steps=0.5")
 
@@ -80,29 +80,6 @@ def test_the_precision_is_that_of_all_networks(prepared, tmp_path):
                                 "encoder1")):
             one = (network.get_layer(layer) if layer else network.layers[3])
             assert one.compute_dtype == expected
-
-
-def test_colors_are_weighed_by_the_flag_s_share(prepared):
-    training, source = prepared
-    counts = rarity.count_colors(source, image_size=32)
-    expected, other = (
-        rarity.color_weights(counts, rarity_weight=weight)
-        for weight in (0.3, 0.5))
-    found = training.state.color_weights.numpy()
-    np.testing.assert_array_equal(found, expected)
-    assert np.abs(found - other).max() > 0.1
-
-
-def test_a_resumed_run_keeps_the_weights_of_its_colors(tmp_path):
-    training, _ = prepare(tmp_path / "run", "--rarity_weight=0.3")
-    kept = np.arange(rarity.NUM_BINS**2, dtype="f4")
-    training.state.color_weights.assign(kept)
-    training.state.step.assign(4)
-    training.save()
-    training.reporter._folder._lock_file.close()  # as if the process ended
-    again, _ = prepare(tmp_path / "run", "--rarity_weight=0.3")
-    assert again.state.step_number == 4
-    np.testing.assert_array_equal(again.state.color_weights.numpy(), kept)
 
 
 def test_as_many_checkpoints_are_kept_as_the_flag_says(prepared):
