@@ -80,8 +80,7 @@ def write(path: str, config: Config, *, precision: str,
                   if loss is not None]
     handles = [id(handle) for handle in traced.captured_inputs]
     arrays = [values[handle] for handle in handles]
-    is_updated = [not names[handle].endswith(
-        ("learning_rate", "color_weights"))
+    is_updated = [not names[handle].endswith("learning_rate")
                   for handle in handles]
     _require_outputs(compiler(stage="stablehlo"), [
         array for array, updated in zip(arrays, is_updated) if updated],
@@ -184,8 +183,6 @@ def _named_variables(state: TrainState) -> dict[str, tf.Variable]:
             # Keras numbers the optimizers that a process makes.
             name = variable.path.rpartition("/")[2]
             named[f"{part}/{place}/{name}"] = variable.value
-    if state.color_weights is not None:
-        named["color_weights"] = state.color_weights
     return named
 
 
