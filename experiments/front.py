@@ -1,10 +1,10 @@
 """Error against color: python -m experiments.front RUN... --output=front.png.
 
 Any colorizer can be made more colorful by multiplying its chroma, and less
-wrong by dividing it. This draws what that gives for each run, a curve from
-pale to garish through the run's own point, so that a recipe counts as better
-only where its curve lies below another's. The numbers are in a JSON file
-beside the picture.
+wrong by dividing it. This draws what that gives for each run, a curve of
+error and one of PSNR from pale to garish through the run's own point, so that
+a recipe counts as better only where its error lies below another's and its
+PSNR above. The numbers are in a JSON file beside the picture.
 """
 
 import json
@@ -57,8 +57,8 @@ def table(fronts: dict[str, Any]) -> str:
         f"{title:>9}{'at 6':>8}{'at 0':>8}" for title in _SHOWN.values())]
     for name, points in fronts["runs"].items():
         own = next(point for point in points if point["gain"] == 1.0)
-        gap = fronts["real_colorfulness"] - own["colorfulness"]
-        lines.append(f"{name:{width}}{gap:8.1f}" + "".join(
+        own_gap = fronts["real_colorfulness"] - own["colorfulness"]
+        lines.append(f"{name:{width}}{own_gap:8.1f}" + "".join(
             f"{own[metric]:9.2f}" + "".join(
                 f"{at_gap(points, fronts, gap, metric):8.2f}"
                 for gap in (6.0, 0.0)) for metric in _SHOWN))

@@ -2,11 +2,13 @@
 
 import io
 import shutil
+import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from data_pipelines.errors import InputError
 from experiments import front
 from experiments.reporting import fronts
 from pix2pix_color.config import Config, Data, Networks, Reporting
@@ -64,6 +66,15 @@ def test_a_gain_of_one_is_the_evaluation(measured):
     means = result.means()
     for name in ("ab_l1", "psnr_db", "colorfulness"):
         assert first[-1][name] == pytest.approx(means[name], abs=0.02)
+
+
+def test_chroma_of_a_model_that_predicts_rgb_is_not_multiplied(monkeypatch):
+    monkeypatch.setattr(fronts, "Model", lambda path: types.SimpleNamespace(
+        card={"color_space": "rgb"}, directory=f"{path}/export/1"))
+    with pytest.raises(InputError, match="some/export/1 has --color_space=rgb; "
+                                         "its chroma cannot be multiplied"):
+        fronts.measure(["some"], data="sample_photos", gains=(1.0,),
+                       tfds_data_dir="")
 
 
 def test_numbers_at_a_gap_lie_between_the_points():
