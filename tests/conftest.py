@@ -1,4 +1,4 @@
-"""Quiet TensorFlow before anything imports it; disks that fill up."""
+"""TensorFlow as users have it, but for its warnings; disks that fill up."""
 
 import os
 import pathlib
@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
+# Before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Files whose tests wait longest, so that they do not run alone at the end.
 _FIRST = ("distribution_test.py", "commands_test.py", "killed_test.py",

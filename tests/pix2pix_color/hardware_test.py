@@ -1,6 +1,8 @@
 """Which arithmetic suits which machine, and how much memory it has."""
 
 import resource
+import subprocess
+import sys
 import types
 
 import pytest
@@ -137,3 +139,33 @@ def test_the_peak_of_a_gpu_is_tensorflow_s(monkeypatch):
         tf.config.experimental, "get_memory_info",
         {"GPU:0": {"peak": 123, "current": 5}}.__getitem__)
     assert hardware.peak_memory_bytes() == 123
+
+
+@pytest.fixture
+def run_python(monkeypatch):
+    """A function that runs a program anew, with oneDNN asked for or not."""
+    def run(program, *, onednn=None):
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+        if onednn is not None:
+            monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", onednn)
+        return subprocess.run([sys.executable, "-c", program], text=True,
+                              capture_output=True, check=True).stdout.strip()
+
+    return run
+
+
+@pytest.mark.parametrize("package", [
+    "data_pipelines", "pix2pix_color", "experiments"])
+@pytest.mark.parametrize("onednn, expected", [(None, "1"), ("0", "0")])
+def test_onednn_is_asked_for_unless_refused(
+        run_python, package, onednn, expected):
+    assert run_python(
+        f"import {package}, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])",
+        onednn=onednn) == expected
+
+
+def test_onednn_computes(run_python):
+    assert run_python(
+        "import pix2pix_color\n"
+        "from tensorflow.python.util import _pywrap_util_port as port\n"
+        "print(port.IsMklEnabled())") == "True"
