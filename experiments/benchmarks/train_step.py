@@ -4,8 +4,8 @@
 
 Measures a full alternating update of both networks on a batch of noise, in
 each of --precisions; prints images per second, the share of the machine's own
-bfloat16 matrix multiplication, and memory; draws a bar chart beside the JSON.
-All ways take turns in one run, each in a process to itself.
+matrix multiplication in its faster type, and memory; draws a bar chart beside
+the JSON. All ways take turns in one run, each in a process to itself.
 """
 
 import json
@@ -28,8 +28,9 @@ from pix2pix_color import hardware
 _SHAPES = flags.DEFINE_list(
     "shapes", ["256x64x1", "256x64x4", "256x64x16", "128x32x32"],
     "What to measure, each IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.")
-_AGAINST = flags.DEFINE_enum("against", "none", ["none", "torch"],
-                             "What else to measure.")
+_AGAINST = flags.DEFINE_multi_enum(
+    "against", [], ["torch", "eigen"], "What else to measure: the same in "
+    "PyTorch; float32 by TensorFlow's kernels of its own, without oneDNN's.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of every way.",
                                lower_bound=1)
 _OUTPUT = flags.DEFINE_string(
@@ -50,6 +51,7 @@ _NUM_BATCHES = flags.DEFINE_integer(
     "num_batches", 0, "How many batches of --data to write beside "
     "--stablehlo, as .batches.npy.", lower_bound=0)
 
+EIGEN = "float32 without oneDNN"
 TUTORIAL = "PyTorch as tutorials run it"
 BEST = ("PyTorch at its best", "PyTorch at its best, compiled")
 # A measurement takes about this long, and one step at least.
@@ -111,11 +113,15 @@ def _measure(shape: tuple[int, int, int],
     ways: dict[str, turns.Way] = {
         precision: (prepare_step, (*shape, precision))
         for precision in _PRECISIONS.value}
-    if _AGAINST.value == "torch":
+    if "eigen" in _AGAINST.value:
+        ways[EIGEN] = (prepare_step, (*shape, "float32"))
+    if "torch" in _AGAINST.value:
         ways |= {TUTORIAL: (prepare_torch, (*shape, False, False)),
                  BEST[0]: (prepare_torch, (*shape, True, False)),
                  BEST[1]: (prepare_torch, (*shape, True, True))}
-    results = turns.take_turns(ways, rounds=_ROUNDS.value)
+    results = turns.take_turns(
+        ways, rounds=_ROUNDS.value,
+        environments={EIGEN: {"TF_ENABLE_ONEDNN_OPTS": "0"}})
     gflop = steps.gflop_an_image(steps.config_of(*shape))
     print(f"\n{image_size} px, {filters} filters, batch {batch_size}: "
           f"{gflop:.1f} GFLOP an image\n"
@@ -125,11 +131,11 @@ def _measure(shape: tuple[int, int, int],
         if not measured:
             continue
         rate = turns.spread([one["images_per_second"] for one in measured])
-        share = rate["median"] * gflop / peaks["bfloat16"]
+        share = rate["median"] * gflop / max(peaks.values())
         rows.append({
             "image_size": image_size, "base_filters": filters,
             "batch_size": batch_size, "way": name, "gflop_an_image": gflop,
-            "images_per_second": rate, "share_of_bfloat16_matmul": share,
+            "images_per_second": rate, "share_of_matmul": share,
             "first_step_seconds": measured[-1]["first_step_seconds"],
             "peak_memory_mib": measured[-1]["peak_memory_mib"]})
         print(f"{name:32}{rate['median']:7.2f}  ({rate['min']:.2f} to "
@@ -145,7 +151,7 @@ def _print_ratios(results: dict[str, list[dict[str, Any]]]) -> None:
         return np.array([one["images_per_second"] for one in results[name]])
 
     ours = max(_PRECISIONS.value, key=lambda name: np.median(rates(name)))
-    others = [name for name in (TUTORIAL, *BEST) if results.get(name)]
+    others = [name for name in (EIGEN, TUTORIAL, *BEST) if results.get(name)]
     for name in others:
         ratio = turns.spread(rates(ours) / rates(name))
         print(f"{ours} against {name}: {ratio['median']:.2f} "

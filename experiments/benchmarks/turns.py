@@ -6,7 +6,9 @@ one run can be compared as ratios.
 
 import multiprocessing
 import multiprocessing.connection
-from typing import Any, Callable, Sequence
+import os
+from typing import Any, Callable, Mapping, Sequence
+from unittest import mock
 
 import numpy as np
 import tqdm
@@ -16,12 +18,16 @@ import tqdm
 Way = tuple[Callable[..., Callable[[], Any]], Sequence[Any]]
 
 
-def take_turns(ways: dict[str, Way], *, rounds: int) -> dict[str, list[Any]]:
+def take_turns(ways: dict[str, Way], *, rounds: int,
+               environments: Mapping[str, Mapping[str, str]] = {}
+               ) -> dict[str, list[Any]]:
     """Measures every way once a round; the first round only warms up.
 
     Args:
       ways: name -> what to measure. A process is idle while others measure.
       rounds: how many rounds count.
+      environments: name of a way -> what its process has in its environment
+        otherwise than this one.
 
     Returns:
       Name -> a measurement a round. A way whose preparation fails has none.
@@ -33,7 +39,8 @@ def take_turns(ways: dict[str, Way], *, rounds: int) -> dict[str, list[Any]]:
         processes.append(spawning.Process(
             target=_measure_on_request, daemon=True,
             args=(theirs, prepare, arguments)))
-        processes[-1].start()
+        with mock.patch.dict(os.environ, environments.get(name, {})):
+            processes[-1].start()
         theirs.close()
         # One after the other: preparing is work as well.
         if not connections[name].recv():
