@@ -11,6 +11,7 @@ with replacement, generated and real ones of the same photograph together.
 """
 
 import dataclasses
+import functools
 from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
@@ -141,24 +142,13 @@ def evaluate(predict: Predict, source: Source, *,
     Raises:
       InputError: no photograph can be read, or only one, and fid is asked.
     """
-    # As graphs, which keeps both cores busy: a third of the time.
-    @tf.function(autograph=False, reduce_retracing=True)
-    def encode(photo):
-        return color_space.encode(photo)[0]
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def measure(photo, condition, target):
-        real_rgb = photo[..., :3]
-        fake_rgb = color_space.decode(condition, target)
-        gray_rgb = color.given_gray(photo)
-        return (_measure(real_rgb, fake_rgb), _measure(real_rgb, gray_rgb),
-                metrics.colorfulness(real_rgb), (real_rgb, fake_rgb, gray_rgb))
-
     generated, gray, real, indices = [], [], [], []
     seen: list[list[np.ndarray]] = []
     batches = pipeline.evaluation_batches(
         source, image_size=image_size, batch_size=batch_size)
     for batch in rejected.watch_evaluation(batches, source):
+        encode, measure = _graphs(color_space, image_size,
+                                  batch.photo.shape[-1])
         condition = encode(batch.photo)
         of_generated, of_gray, of_real, pictures = measure(
             batch.photo, condition, predict(condition))
@@ -179,6 +169,36 @@ def evaluate(predict: Predict, source: Source, *,
     return Evaluation(generated=_join(generated), gray=_join(gray),
                       real_colorfulness=np.concatenate(real),
                       indices=np.concatenate(indices), fid=distances)
+
+
+@functools.cache
+def _graphs(color_space: color.ColorSpace, image_size: int,
+            photo_channels: int) -> tuple[Callable, Callable]:
+    """What turns photographs into conditions, and what measures targets.
+
+    Graphs, which keep both cores busy: a third of the time. They are traced
+    once a process, not for every evaluation.
+    """
+    def pictures(channels, dtype=tf.float32):
+        return tf.TensorSpec([None, image_size, image_size, channels], dtype)
+
+    photo = pictures(photo_channels, tf.uint8)
+
+    @tf.function(autograph=False, input_signature=[photo])
+    def encode(photo):
+        return color_space.encode(photo)[0]
+
+    @tf.function(autograph=False, input_signature=[
+        photo, pictures(color_space.condition_channels),
+        pictures(color_space.target_channels)])
+    def measure(photo, condition, target):
+        real_rgb = photo[..., :3]
+        fake_rgb = color_space.decode(condition, target)
+        gray_rgb = color.given_gray(photo)
+        return (_measure(real_rgb, fake_rgb), _measure(real_rgb, gray_rgb),
+                metrics.colorfulness(real_rgb), (real_rgb, fake_rgb, gray_rgb))
+
+    return encode, measure
 
 
 def _measure(real_rgb, fake_rgb):

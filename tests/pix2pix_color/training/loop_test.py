@@ -117,9 +117,10 @@ def interrupt(training, source, *, update):
     return str(raised.value)
 
 
-# With real updates.
+# With real updates; killed_test.py does the same with the command, to the bit.
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_where_stream_noise_and_curves_stood(tmp_path):
     def begin(name):
         return open_training(config(5, tmp_path / name, log_every=2))
@@ -152,6 +153,7 @@ COURSE = dict(
     learning_rate=1e-3, discriminator_steps=0.5, ema_decay=0.9)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_its_stage_plateau_turns_and_average(
         tmp_path):
     def begin(name):
