@@ -12,7 +12,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Files whose tests wait longest, so that they do not run alone at the end.
 _FIRST = ("distribution_test.py", "commands_test.py", "killed_test.py",
-          "inspect_test.py", "prepare_test.py")
+          "prepare_test.py", "train_step_test.py", "colorizer_test.py",
+          "color_space_test.py", "inspect_test.py", "stablehlo_test.py",
+          "decode_fuzz_test.py", "galleries_test.py", "session_test.py",
+          "train_state_test.py", "fronts_test.py")
 
 
 def pytest_collection_modifyitems(items):

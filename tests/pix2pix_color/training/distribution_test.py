@@ -57,6 +57,7 @@ def alone(tmp_path_factory):
     return fit(tmp_path_factory.mktemp("alone") / "run", precision="float32")
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one_does_with_the_same_batch(alone, tmp_path):
     both = fit(tmp_path / "both", precision="float32", num_devices=2,
                distribute="mirrored")
