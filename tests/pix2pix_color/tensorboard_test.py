@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import numpy as np
@@ -45,6 +46,7 @@ def url(tmp_path_factory):
         for line in server.stderr:
             found = re.search(r"at (http://\S+?)/? \(Press", line)
             if found:
+                wait_until_loaded(found.group(1))
                 yield found.group(1)
                 break
         else:
@@ -61,25 +63,32 @@ def get(address, data=None):
         return answer.read()
 
 
-def get_until(address, key):
-    """Asks until TensorBoard has loaded the run, which takes it a moment."""
-    for _ in range(300):
-        answer = json.loads(get(address))
-        if key in answer:
-            return answer
-        time.sleep(0.1)
-    return pytest.fail(f"{address} never had {key}")
+def wait_until_loaded(url):
+    """Until TensorBoard has read both steps of both runs."""
+    for name in RUNS:
+        for points in (f"scalars/scalars?run={name}/train&tag=loss/generator",
+                       f"scalars/scalars?run={name}/eval&tag=metric/ab_l1",
+                       f"images/images?run={name}/eval&tag=samples&sample=0"):
+            end = time.monotonic() + 60
+            while num_points(f"{url}/data/plugin/{points}") < 2:
+                assert time.monotonic() < end, f"{points} never had both steps"
+                time.sleep(0.1)
+
+
+def num_points(address):
+    try:
+        return len(json.loads(get(address)))
+    except urllib.error.HTTPError:  # nothing of it yet
+        return 0
 
 
 def test_curves_are_served_point_by_point(url):
-    get_until(f"{url}/data/plugin/scalars/tags", "plain/train")
     points = json.loads(get(f"{url}/data/plugin/scalars/scalars"
                             "?run=plain/train&tag=loss/generator"))
     assert [(step, value) for _, step, value in points] == [(10, 1), (20, 2)]
 
 
 def test_the_three_charts_are_laid_out(url):
-    get_until(f"{url}/data/plugin/scalars/tags", "plain/train")
     layout = json.loads(get(f"{url}/data/plugin/custom_scalars/layout"))
     titles = [chart["title"] for chart in layout["category"][0]["chart"]]
     assert titles == ["discriminator: real against fake",
@@ -88,7 +97,6 @@ def test_the_three_charts_are_laid_out(url):
 
 
 def test_grids_are_served_as_pictures(url):
-    get_until(f"{url}/data/plugin/images/tags", "plain/eval")
     listed = json.loads(get(f"{url}/data/plugin/images/images"
                             "?run=plain/eval&tag=samples&sample=0"))
     assert [picture["step"] for picture in listed] == [10, 20]
@@ -99,8 +107,6 @@ def test_grids_are_served_as_pictures(url):
 
 
 def test_the_hparams_page_compares_runs_by_their_flags(url):
-    for name in RUNS:
-        get_until(f"{url}/data/plugin/scalars/tags", f"{name}/eval")
     experiment = json.loads(get(
         f"{url}/data/plugin/hparams/experiment", b"{}"))
     assert {flag["name"] for flag in experiment["hparamInfos"]} == {
