@@ -7,7 +7,7 @@ one run can be compared as ratios.
 import multiprocessing
 import multiprocessing.connection
 import os
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 from unittest import mock
 
 import numpy as np
@@ -19,7 +19,7 @@ Way = tuple[Callable[..., Callable[[], Any]], Sequence[Any]]
 
 
 def take_turns(ways: dict[str, Way], *, rounds: int,
-               environments: Mapping[str, Mapping[str, str]] = {}
+               environments: Optional[Mapping[str, Mapping[str, str]]] = None
                ) -> dict[str, list[Any]]:
     """Measures every way once a round; the first round only warms up.
 
@@ -39,7 +39,7 @@ def take_turns(ways: dict[str, Way], *, rounds: int,
         processes.append(spawning.Process(
             target=_measure_on_request, daemon=True,
             args=(theirs, prepare, arguments)))
-        with mock.patch.dict(os.environ, environments.get(name, {})):
+        with mock.patch.dict(os.environ, (environments or {}).get(name, {})):
             processes[-1].start()
         theirs.close()
         # One after the other: preparing is work as well.

@@ -77,13 +77,13 @@ def _measure(model: Model, source: Source, gains: Sequence[float]
         dict(zip(_METRICS, map(float, row))) for row in means]
 
 
-@tf.function(autograph=False)
-def _numbers_at(real, condition, target, gain):
-    return _numbers(real, color.LAB.decode(
-        condition, tf.clip_by_value(gain * target, -1, 1)))
-
-
 # Compiled, which makes so much arithmetic of colors many times as fast.
+@tf.function(autograph=False, jit_compile=True)
+def _numbers_at(real, condition, target, gain):
+    lab = color.native_lab(condition, tf.clip_by_value(gain * target, -1, 1))
+    return _numbers(real, color.lab_to_rgb(lab, compiled=True))
+
+
 @tf.function(autograph=False, jit_compile=True)
 def _numbers(real, shown):
     """_METRICS of every picture: float32 [M, N]."""

@@ -111,6 +111,19 @@ def test_colors_beyond_the_gamut_keep_their_lightness():
     np.testing.assert_allclose(shown[..., 0], lab[..., 0], rtol=0, atol=0.6)
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.0], ids=[
+    "all_beyond", "some_beyond", "all_within"])
+def test_chroma_is_the_same_where_xla_looks_for_it_everywhere(scale):
+    lab = lab_beyond_the_gamut() * np.array([1.0, scale, scale], np.float32)
+    expected = color.lab_to_rgb(lab).numpy()
+    np.testing.assert_array_equal(
+        color.lab_to_rgb(lab, compiled=True), expected)
+    compiled = tf.function(
+        lambda lab: color.lab_to_rgb(lab, compiled=True), jit_compile=True)
+    difference = np.abs(compiled(lab).numpy().astype(int) - expected)
+    assert difference.max() <= 1 and difference.mean() < 1e-3
+
+
 def test_clipping_rgb_would_not_keep_the_lightness():
     lab = lab_beyond_the_gamut()
     clipped = skimage.color.rgb2lab(skimage_lab_to_rgb(lab))

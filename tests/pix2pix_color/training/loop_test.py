@@ -117,7 +117,7 @@ def interrupt(training, source, *, update):
     return str(raised.value)
 
 
-# With real updates; killed_test.py does the same with the command, to the bit.
+# With real updates; killed_test.py does the same with whole runs, to the bit.
 
 
 @pytest.mark.slow
