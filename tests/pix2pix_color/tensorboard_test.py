@@ -24,8 +24,8 @@ RUNS = {"plain": 1.5, "other": 3.0}
 def url(tmp_path_factory):
     """The address of a TensorBoard that shows two runs below a folder."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, l1_weight in RUNS.items():
-        for step in (10, 20):  # a run and its resumption
+    for step in (10, 20):  # a run and its resumption
+        for name, l1_weight in RUNS.items():
             writer = summaries.Summaries(
                 str(folder / name), step=step - 10, hyperparameters={
                     "l1_weight": l1_weight, "generator": "unet",
@@ -37,6 +37,7 @@ def url(tmp_path_factory):
             writer.write_metrics({"ab_l1": step * l1_weight}, step=step)
             writer.write_grid(np.full((5, 7, 3), step, np.uint8), step=step)
             writer.close()
+        wait_for_the_next_second()
     server = subprocess.Popen(
         [sys.executable, "-m", "tensorboard.main", "--logdir", folder,
          "--port", "0", "--load_fast=false"],
@@ -54,6 +55,18 @@ def url(tmp_path_factory):
     finally:
         server.kill()
         server.wait()
+
+
+def wait_for_the_next_second():
+    """Until event files sort behind those that there are.
+
+    Their names begin with the second they were made in, and go on with the
+    process and a number without leading zeros: TensorBoard reads the tenth
+    before the ninth of the same second, and takes the ninth's as the last.
+    """
+    begun = int(time.time())
+    while int(time.time()) == begun:
+        time.sleep(0.01)
 
 
 def get(address, data=None):
