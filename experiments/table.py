@@ -1,7 +1,9 @@
 """Runs as rows of a Markdown table: python -m experiments.table RUN...
 
 Everything is read from the runs' own files: run.json, written when a run ends,
-and its curves. Beside each mean stands its 95 % interval.
+and its curves. Beside each mean stands its 95 % interval. Minutes are those of
+all updates, images/s the median of the curve's points; evaluations and
+checkpoints count in neither.
 """
 
 from typing import Any, Iterator, Mapping, Sequence
@@ -43,8 +45,9 @@ def rows(compared: Sequence[Any]) -> Iterator[str]:
         seen = run.step * run.config.data.batch_size
         yield _row(
             run.name, f"{run.step / run.steps_per_epoch:.1f}", f"{seen:,}",
-            f"{run.training_seconds() / 60:.1f}",
-            f"{run.images_per_second():.1f}",
+            *(("", "") if run.images_per_second() is None else (
+                f"{run.training_seconds() / 60:.1f}",
+                f"{run.images_per_second():.1f}")),
             *_cells(measured["colorized"],
                     measured["interval_95"]["colorized"]))
         cells = _cells(measured["gray_image"],

@@ -37,28 +37,37 @@ def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
       -> for each gain the means, as evaluation.py has them, with the gain.
 
     Raises:
-      InputError: a run predicts something else than a* and b*, or is named
-        twice, or no photograph can be read.
+      InputError: a run predicts something else than a* and b*, is of another
+        size than the first, or is named twice, or no photograph can be read.
       ConfigError: a run has no export.
     """
     source = (scoring.open_data(data, tfds_data_dir=tfds_data_dir) if data else
               scoring.open_held_out(paths[0], tfds_data_dir=tfds_data_dir))
     fronts: dict[str, Any] = {"data": source.origin, "runs": {}}
-    for path, name in zip(paths, runs.distinct_names(paths)):
-        real, (gray, *points) = _measure(Model(path), source, gains)
+    models = list(map(Model, paths))
+    for model, name in zip(models, runs.distinct_names(paths)):
+        _require_comparable(model, models[0])
+        real, (gray, *points) = _measure(model, source, gains)
         fronts["runs"][name] = [
             {"gain": gain, **means} for gain, means in zip(gains, points)]
         fronts["gray"], fronts["real_colorfulness"] = gray, real
     return fronts
 
 
-def _measure(model: Model, source: Source, gains: Sequence[float]
-             ) -> tuple[float, list[Mapping[str, float]]]:
-    """The photographs' colorfulness; the means of gray, and of each gain."""
+def _require_comparable(model: Model, first: Model) -> None:
     if model.card["color_space"] != "lab":
         raise InputError(f"{model.directory} has --color_space="
                          f"{model.card['color_space']}; its chroma cannot be "
                          f"multiplied")
+    if model.image_size != first.image_size:
+        raise InputError(f"{model.directory} has --image_size="
+                         f"{model.image_size}, {first.directory} "
+                         f"{first.image_size}; fronts are of one size")
+
+
+def _measure(model: Model, source: Source, gains: Sequence[float]
+             ) -> tuple[float, list[Mapping[str, float]]]:
+    """The photographs' colorfulness; the means of gray, and of each gain."""
     predict = model.module.signatures["predict_target"]
     of_real, of_shown = [], []
     batches = pipeline.evaluation_batches(
@@ -112,10 +121,12 @@ def _draw_curves(axes: Any, fronts: dict[str, Any], metric: str) -> None:
     axes.annotate("gray image", (0, gray), (6, 4), textcoords="offset points",
                   fontsize=8, color=charts.PALE)
     for place, (name, points) in enumerate(fronts["runs"].items()):
-        color_of_run = charts.RUN_COLORS[place % len(charts.RUN_COLORS)]
+        again, place = divmod(place, len(charts.RUN_COLORS))
+        color_of_run = charts.RUN_COLORS[place]
         axes.plot([point["colorfulness"] for point in points],
                   [point[metric] for point in points], color=color_of_run,
-                  linewidth=1.3, label=name)
+                  linewidth=1.3, linestyle=("-", "--", ":", "-.")[again % 4],
+                  label=name)
         own = next(point for point in points if point["gain"] == 1.0)
         axes.plot([own["colorfulness"]], [own[metric]], "o",
                   color=color_of_run)

@@ -98,9 +98,10 @@ def of_photographs(path: str, *, data: str, count: int, are_worst: bool,
     space = color.COLOR_SPACES[model.card["color_space"]]
     predict = model.module.signatures["predict_target"]
     triples = []
-    for batch in pipeline.evaluation_batches(
-            source.select(chosen), image_size=model.image_size,
-            batch_size=1):
+    shown = source.select(chosen)
+    batches = pipeline.evaluation_batches(
+        shown, image_size=model.image_size, batch_size=1)
+    for batch in pipeline.RejectedExamples().watch_evaluation(batches, shown):
         condition, _ = space.encode(batch.photo)
         generated = space.decode(condition,
                                  predict(condition=condition)["target"])

@@ -200,7 +200,7 @@ def _at_equal_epochs(compared: Sequence[Run]) -> Iterator[str]:
     epoch, steps = runs.equal_epochs(compared)
     yield _heading(
         "At equal epochs", f"Each run's last evaluation up to epoch "
-        f"{epoch:,.2f}, the largest that all of them were evaluated at.")
+        f"{epoch:,.2f}, the largest that all of them have reached one of.")
     rows: dict[str, Mapping[str, float]] = {}
     for run, step in zip(compared, steps):
         if step is None:

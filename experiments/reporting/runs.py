@@ -196,15 +196,23 @@ def equal_epochs(runs: Sequence[Run]) -> tuple[float, list[Optional[int]]]:
     """Where runs of any batch size can be compared.
 
     Returns:
-      The largest epoch that all runs have reached an evaluation of, and each
-      run's last evaluated step up to there; 0 and None where there is none.
+      The largest epoch that all runs were evaluated at, a hundredth more or
+      less, and the step of each; or, where there is none, the largest that all
+      have reached an evaluation of, and each run's last evaluated step up to
+      there; 0 and None where nothing was evaluated.
     """
-    epoch = min(max(run.evaluated_steps, default=0) / run.steps_per_epoch
-                for run in runs)
-    return epoch, [
-        max((step for step in run.evaluated_steps
-             if step / run.steps_per_epoch <= epoch + 1e-9), default=None)
-        for run in runs]
+    evaluated = [{step / run.steps_per_epoch: step
+                  for step in run.evaluated_steps} for run in runs]
+    for epoch in sorted(set().union(*evaluated), reverse=True):
+        near = [next((step for other, step in steps.items()
+                      if abs(other - epoch) <= 0.01), None)
+                for steps in evaluated]
+        if None not in near:
+            return epoch, near
+    reached = min(max(steps, default=0.0) for steps in evaluated)
+    return reached, [
+        max((step for epoch, step in steps.items() if epoch <= reached),
+            default=None) for steps in evaluated]
 
 
 def differing_flags(runs: Sequence[Run]) -> dict[str, list[Any]]:

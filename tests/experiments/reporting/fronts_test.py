@@ -1,7 +1,11 @@
 """Error against color, measured on a real model."""
 
 import io
+import json
+import pathlib
 import shutil
+import subprocess
+import sys
 import types
 
 import numpy as np
@@ -68,13 +72,52 @@ def test_a_gain_of_one_is_the_evaluation(measured):
         assert first[-1][name] == pytest.approx(means[name], abs=0.02)
 
 
-def test_chroma_of_a_model_that_predicts_rgb_is_not_multiplied(monkeypatch):
-    monkeypatch.setattr(fronts, "Model", lambda path: types.SimpleNamespace(
-        card={"color_space": "rgb"}, directory=f"{path}/export/1"))
-    with pytest.raises(InputError, match="some/export/1 has --color_space=rgb; "
-                                         "its chroma cannot be multiplied"):
-        fronts.measure(["some"], data="sample_photos", gains=(1.0,),
+@pytest.mark.parametrize("color_space, size, message", [
+    ("rgb", 32, "other/export/1 has --color_space=rgb; its chroma cannot be "
+                "multiplied"),
+    ("lab", 64, "other/export/1 has --image_size=64, first/export/1 32")])
+def test_what_cannot_be_compared_is_refused(
+        monkeypatch, color_space, size, message):
+    models = {
+        "first": types.SimpleNamespace(
+            card={"color_space": "lab"}, directory="first/export/1",
+            image_size=32),
+        "other": types.SimpleNamespace(
+            card={"color_space": color_space}, directory="other/export/1",
+            image_size=size)}
+    monkeypatch.setattr(fronts, "Model", models.get)
+    monkeypatch.setattr(fronts, "_measure", lambda *arguments: (0.0, [{}, {}]))
+    with pytest.raises(InputError, match=message):
+        fronts.measure(["first", "other"], data="sample_photos", gains=(1.0,),
                        tfds_data_dir="")
+
+
+def test_more_runs_than_colors_are_told_apart_by_their_dashes(measured):
+    points, _ = measured["runs"].values()
+    many = {**measured, "runs": {f"run {place}": points
+                                 for place in range(9)}}
+    drawn = np.asarray(Image.open(io.BytesIO(fronts.draw(many)))
+                       .convert("RGB"))
+    # The ninth lies on the eighth, which shows between its dashes.
+    for shown in ([0x00, 0x72, 0xb2], [0x4d, 0x4d, 0x4d]):
+        assert (drawn == shown).all(axis=-1).sum() > 100
+
+
+def test_the_command_writes_picture_and_numbers(measured, tmp_path):
+    process = subprocess.run(
+        [sys.executable, "-m", "experiments.front", measured["path"],
+         f"--output={tmp_path}/front.png"],
+        cwd=pathlib.Path(__file__).parents[3], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    numbers = json.loads((tmp_path / "front.json").read_text())
+    own, = (point for point in numbers["runs"]["vivid"]
+            if point["gain"] == 1.0)
+    first, _ = measured["runs"].values()
+    assert own["ab_l1"] == pytest.approx(first[-1]["ab_l1"], rel=1e-4)
+    assert Image.open(tmp_path / "front.png").size == (1320, 552)
+    assert process.stdout == "\n".join([
+        front.table(numbers), f"{tmp_path}/front.png",
+        f"{tmp_path}/front.json", ""])
 
 
 def test_numbers_at_a_gap_lie_between_the_points():

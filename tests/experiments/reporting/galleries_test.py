@@ -85,6 +85,15 @@ def test_photographs_are_the_worst_or_evenly_spread(vivid_run, are_worst):
         assert np.ptp(shown[1], axis=-1).mean() > 5
 
 
+def test_a_folder_without_a_readable_photograph_is_refused(
+        vivid_run, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    with pytest.raises(InputError, match="broken.jpg"):
+        galleries.of_photographs(
+            vivid_run, data=f"folder:{tmp_path}", count=5, are_worst=False,
+            tfds_data_dir="")
+
+
 @pytest.mark.parametrize("file_format", ["png", "jpg"])
 @pytest.mark.parametrize("side, columns, num_rows", [
     (48, 2, 3), (128, 7, 8), (64, 12, 1)])

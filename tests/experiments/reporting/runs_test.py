@@ -68,6 +68,21 @@ def test_runs_of_other_batch_sizes_are_compared_at_equal_epochs(make_run):
     assert runs.equal_epochs(loaded) == (3.0, [30, 13, None])
 
 
+def test_epochs_are_equal_where_all_were_evaluated_within_a_hundredth(make_run):
+    loaded = runs.load_runs([
+        str(make_run("one", batch_size=1, steps=(40, 79, 120, 161),
+                     total=161)),  # 40 an epoch
+        str(make_run("four", batch_size=4, steps=(10, 20, 30, 40),
+                     total=40))])
+    assert runs.equal_epochs(loaded) == (3.0, [120, 30])
+    for run in loaded:
+        run.evaluation["metric/ab_l1"].pop(120, None)
+    for tag in loaded[0].metrics:
+        loaded[0].evaluation[f"metric/{tag}"].pop(120, None)
+    # 161 and 79 are a fortieth of an epoch beside 4 and 2.
+    assert runs.equal_epochs(loaded) == (1.0, [40, 10])
+
+
 def test_without_an_evaluation_there_is_no_equal_epoch(make_run):
     path = make_run("new", is_finished=False)
     for events in (path / "eval").iterdir():

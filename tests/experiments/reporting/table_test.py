@@ -27,6 +27,21 @@ def test_a_row_says_what_a_run_took_and_what_came_out(make_run):
     assert len({len(row) for row in (head, first, second, gray)}) == 1
 
 
+def test_the_command_prints_the_rows(make_run, capsys):
+    path = make_run("run")
+    table.main(["table", str(path)])
+    assert [row.split("|")[1].strip() for row in
+            capsys.readouterr().out.splitlines()] == [
+                "run", "---", "run", "gray image"]
+    with pytest.raises(InputError, match="no run was named"):
+        table.main(["table"])
+
+
+def test_what_a_short_run_never_measured_is_left_empty(make_run):
+    _, _, row, _ = rows_of(make_run("short", steps=(10,), total=10))
+    assert row[:5] == ["short", "1.0", "40", "", ""]
+
+
 def test_a_run_that_still_goes_has_no_row(make_run):
     path = make_run("going", total=50, is_finished=False)
     with pytest.raises(InputError, match="has not ended: it is at step 30 of "
