@@ -127,11 +127,15 @@ def training_batches(source: Source, *, part: Part,
       at its end is where the next stream begins:
       RejectedExamples.watch_training joins them.
     """
+    # Control flow is TensorFlow's own throughout: AutoGraph has nothing to
+    # convert, and takes a second to find that out.
+    @tf.autograph.experimental.do_not_convert
     def load(ordinal):
         index = example_index(part.place(ordinal), num_examples=len(source),
                               seed=seed)
         return source.load(index), ordinal
 
+    @tf.autograph.experimental.do_not_convert
     def jitter(photo, ordinal):
         photo = augment.jitter(
             photo, image_size=image_size, resize_size=resize_size,
@@ -139,6 +143,7 @@ def training_batches(source: Source, *, part: Part,
             seed=tf.stack([tf.constant(seed, tf.int64), part.place(ordinal)]))
         return photo, ordinal
 
+    @tf.autograph.experimental.do_not_convert
     def encode(photo, ordinal):
         condition, target = _compiled(color_space.encode)(photo)
         return TrainingBatch(condition, target, ordinal)
@@ -159,7 +164,7 @@ def _compiled(encode: Callable) -> Callable:
 
     Compiled, its dozens of passes over a batch become a few.
     """
-    return tf.function(encode, jit_compile=True)
+    return tf.function(encode, autograph=False, jit_compile=True)
 
 
 def evaluation_batches(source: Source, *, image_size: int,
@@ -174,9 +179,11 @@ def evaluation_batches(source: Source, *, image_size: int,
     Returns:
       A dataset of EvaluationBatch; the last one may be partial.
     """
+    @tf.autograph.experimental.do_not_convert
     def load(index):
         return source.load(index), index
 
+    @tf.autograph.experimental.do_not_convert
     def centre(photo, index):
         return EvaluationBatch(
             augment.centre_square(photo, image_size=image_size), index)

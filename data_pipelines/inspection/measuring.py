@@ -109,6 +109,7 @@ def measure(source: Source, *, image_size: int, examples: int,
             np.linspace(0, len(source) - 1, examples).round().astype(int))
     measured.chosen = len(source)
 
+    @tf.autograph.experimental.do_not_convert
     def load(index):
         rgb = source.load(index)[..., :3]  # without a gray one of its own
         return MeasuredBatch(

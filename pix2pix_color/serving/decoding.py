@@ -44,7 +44,8 @@ def _attempt(function: Callable[[tf.Tensor], tf.Tensor], argument: tf.Tensor,
 
     A tf.data pipeline is the one place of a graph where errors are caught.
     """
-    results = tf.data.Dataset.from_tensors(argument).map(function)
+    results = tf.data.Dataset.from_tensors(argument).map(
+        tf.autograph.experimental.do_not_convert(function))
     results = results.ignore_errors().concatenate(
         tf.data.Dataset.from_tensors(otherwise))
     return results.take(1).get_single_element()
