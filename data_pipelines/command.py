@@ -1,6 +1,7 @@
 """How every command of the project starts and ends."""
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -73,11 +74,20 @@ def load(module: str) -> ModuleType:
     error that no setting turns off. They are kept back, and shown only when
     the import fails.
 
+    Modules stay until the process ends. So Python looks for garbage neither
+    while they are imported nor among them later, of which there are half a
+    million objects: a run of a few updates takes a fifth less time.
+
     Args:
       module: its full name.
     """
-    with stderr_held_back():
-        return importlib.import_module(module)
+    gc.disable()
+    try:
+        with stderr_held_back():
+            return importlib.import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextlib.contextmanager

@@ -1,11 +1,14 @@
 """TensorFlow as users have it, but for its warnings; disks that fill up."""
 
+import gc
 import os
 import pathlib
 import subprocess
 
 import pytest
 
+# As data_pipelines.command.load does it: modules are never garbage.
+gc.disable()
 # Before anything imports TensorFlow; the package asks for the rest.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import data_pipelines  # noqa: E402, F401
@@ -22,6 +25,12 @@ def pytest_collection_modifyitems(items):
     """Brings the slowest files to the front, each as it was."""
     items.sort(key=lambda item: _FIRST.index(item.path.name)
                if item.path.name in _FIRST else len(_FIRST))
+
+
+def pytest_collection_finish():
+    """Looks for garbage again, among what tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """How commands start; how they end is seen in the tests of the commands."""
 
 import contextlib
+import gc
 import os
+import sys
 
 import pytest
 
@@ -29,3 +31,17 @@ def test_standard_error_comes_out_with_a_bug_and_only_then(capfd):
                     raise error
         os.write(2, b"after\n")
         assert capfd.readouterr().err == shown + "after\n"
+
+
+def test_modules_are_never_taken_for_garbage(tmp_path, monkeypatch):
+    (tmp_path / "loaded_here.py").write_text(
+        "import gc\nis_looked_for = gc.isenabled()\nkept = []\n")
+    (tmp_path / "broken_here.py").write_text("no_such_name")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "loaded_here", raising=False)
+    loaded = command.load("loaded_here")
+    assert not loaded.is_looked_for and gc.isenabled()
+    assert not any(each is loaded.kept for each in gc.get_objects())
+    with pytest.raises(NameError):
+        command.load("broken_here")
+    assert gc.isenabled()

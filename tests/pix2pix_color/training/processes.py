@@ -53,8 +53,8 @@ def _fit(run, log_path, environment, num_devices):
 
     from data_pipelines import command
     from data_pipelines.errors import Interrupted
-    from pix2pix_color.training import session
 
+    session = command.load("pix2pix_color.training.session")
     processor = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         processor, [tf.config.LogicalDeviceConfiguration()] * num_devices)

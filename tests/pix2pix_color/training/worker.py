@@ -10,11 +10,12 @@ import sys
 
 import numpy as np
 
-from pix2pix_color.training import session
+from data_pipelines import command
 from tests.pix2pix_color.training import processes
 
 
 def main(workdir, weights_path, flags):
+    session = command.load("pix2pix_color.training.session")
     created = []
     create = session.TrainState.create
 
