@@ -19,6 +19,7 @@ tensorflow_io.
 """
 
 import dataclasses
+import functools
 import warnings
 from typing import Callable
 
@@ -337,3 +338,12 @@ RGB = ColorSpace(name="rgb", condition_channels=1, target_channels=3,
                      target + 1.0) * BYTE_SCALE)
 
 COLOR_SPACES = {space.name: space for space in (LAB, RGB)}
+
+
+@functools.cache
+def compiled(function: Callable) -> Callable:
+    """An encode or decode_floats, several times as fast.
+
+    Compiled, its dozens of passes over a batch become a few.
+    """
+    return tf.function(function, autograph=False, jit_compile=True)

@@ -18,7 +18,6 @@ finds the gap, names the file, and says why.
 """
 
 import dataclasses
-import functools
 import re
 from typing import Callable, Iterator, NamedTuple, Optional
 
@@ -145,7 +144,7 @@ def training_batches(source: Source, *, part: Part,
 
     @tf.autograph.experimental.do_not_convert
     def encode(photo, ordinal):
-        condition, target = _compiled(color_space.encode)(photo)
+        condition, target = color.compiled(color_space.encode)(photo)
         return TrainingBatch(condition, target, ordinal)
 
     return (tf.data.Dataset.range(first_ordinal,
@@ -156,15 +155,6 @@ def training_batches(source: Source, *, part: Part,
             .batch(part.batch_size, drop_remainder=True)
             .map(encode, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(_BATCHES_AHEAD))
-
-
-@functools.cache
-def _compiled(encode: Callable) -> Callable:
-    """The same definition of color, five times as fast.
-
-    Compiled, its dozens of passes over a batch become a few.
-    """
-    return tf.function(encode, autograph=False, jit_compile=True)
 
 
 def evaluation_batches(source: Source, *, image_size: int,

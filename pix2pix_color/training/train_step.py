@@ -5,6 +5,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import keras
 import tensorflow as tf
 
+from data_pipelines import color
 from pix2pix_color import losses
 from pix2pix_color.networks import resnet18
 from pix2pix_color.training import moving_average
@@ -279,7 +280,8 @@ def _losses_of_pictures(color_space, condition, real_target, fake_target, *,
     wanted = {name: each for name, each in weighted.items() if each[0]}
     if not wanted:  # and nothing to decode
         return {}
-    colors = [color_space.decode_floats(condition, target)
+    decode = color.compiled(color_space.decode_floats)
+    colors = [decode(condition, target)
               for target in (real_target, fake_target)]
     return {name: weight * loss(*colors)
             for name, (weight, loss) in wanted.items()}

@@ -331,3 +331,20 @@ def test_floats_beyond_the_gamut_are_clipped_as_scikit_image_does():
         tf.constant(lab[..., :1] / 50.0 - 1.0), tf.constant(lab[..., 1:] / 110))
     np.testing.assert_allclose(
         floats, 255.0 * skimage_lab_to_rgb(lab), rtol=0, atol=0.1)
+
+
+@EVERY_SPACE
+def test_compiled_floats_and_their_gradients_are_the_same(space):
+    condition, target = space.encode(tf.constant(random_rgb(8, 8)))
+    target = 3.0 * target  # much of it beyond the gamut
+    results = []
+    for decode in (space.decode_floats, color.compiled(space.decode_floats)):
+        with tf.GradientTape() as tape:
+            tape.watch(target)
+            floats = decode(condition, target)
+            loss = tf.reduce_mean(tf.square(floats))
+        results.append((floats, tape.gradient(loss, target)))
+    for plain, compiled in zip(*results):
+        assert np.isfinite(compiled).all() and np.abs(compiled).max() > 0
+        np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-3)
+    assert color.compiled(space.encode) is color.compiled(space.encode)
