@@ -120,7 +120,8 @@ def make_train_step(
     def replica_step(condition, real_target):
         step_losses, gradients = take_turns(
             state, condition, real_target, objective=objective,
-            apply=_descend)
+            apply=_descend,
+            decode=color.compiled(state.color_space.decode_floats))
         with tf.control_dependencies(
                 [of_network[0] for of_network in gradients if of_network]):
             one = tf.constant(1, tf.int64) + 0  # only of a finite update
@@ -170,7 +171,8 @@ def make_pure_step(
 
         step_losses, _ = take_turns(
             state, condition, real_target, objective=objective,
-            apply=descend_if_finite)
+            apply=descend_if_finite,
+            decode=state.color_space.decode_floats)  # compiled with the rest
         state.step.assign_add(tf.cast(finite, tf.int64))
 
         def follow():
@@ -198,8 +200,8 @@ def _asserting_finite(step: Callable) -> TrainStep:
 
 
 def take_turns(state: TrainState, condition: tf.Tensor,
-               real_target: tf.Tensor, *, objective: Objective,
-               apply: Apply) -> tuple[StepLosses, Gradients]:
+               real_target: tf.Tensor, *, objective: Objective, apply: Apply,
+               decode: Callable) -> tuple[StepLosses, Gradients]:
     """The two turns of an update, on one replica.
 
     The two networks alternate (Isola et al. 2017, 3.3): the generator runs
@@ -213,6 +215,7 @@ def take_turns(state: TrainState, condition: tf.Tensor,
       objective: what the update is for.
       apply: is given each network's gradients as soon as they are known, of
         the loss as its optimizer scales it, which only float16 needs.
+      decode: decode_floats of the color space, for losses of R, G and B.
     """
     generator, discriminator = state.generator, state.discriminator
     judge, fool = losses.GAN_LOSSES[objective.gan_loss]
@@ -249,8 +252,7 @@ def take_turns(state: TrainState, condition: tf.Tensor,
         l1_loss = objective.l1_weight * losses.l1_loss(
             real_target, fake_target)
         of_pictures = _losses_of_pictures(
-            state.color_space, condition, real_target, fake_target,
-            objective=objective)
+            decode, condition, real_target, fake_target, objective=objective)
         generator_loss = tf.add_n(
             [adversarial_loss, l1_loss, *of_pictures.values()])
         scaled_loss = state.generator_optimizer.scale_loss(generator_loss)
@@ -270,7 +272,7 @@ def take_turns(state: TrainState, condition: tf.Tensor,
     ), Gradients(discriminator_gradients, generator_gradients)
 
 
-def _losses_of_pictures(color_space, condition, real_target, fake_target, *,
+def _losses_of_pictures(decode, condition, real_target, fake_target, *,
                         objective) -> dict[str, tf.Tensor]:
     """The losses that are taken of R, G and B, times their weights."""
     weighted = {
@@ -280,7 +282,6 @@ def _losses_of_pictures(color_space, condition, real_target, fake_target, *,
     wanted = {name: each for name, each in weighted.items() if each[0]}
     if not wanted:  # and nothing to decode
         return {}
-    decode = color.compiled(color_space.decode_floats)
     colors = [decode(condition, target)
               for target in (real_target, fake_target)]
     return {name: weight * loss(*colors)
@@ -370,7 +371,8 @@ def find_non_finite(
     def replica_check(condition, real_target):
         step_losses, gradients = take_turns(
             state, condition, real_target, objective=objective,
-            apply=lambda *given: given[-1])
+            apply=lambda *given: given[-1],
+            decode=state.color_space.decode_floats)
         named.clear()
         named["condition"] = condition
         named["target"] = real_target

@@ -21,10 +21,10 @@ NUM_STEPS = 20
 
 
 def config(dropout):
-    """pix2pix's losses without dropout, all that there are with it."""
+    """All losses that there are without dropout, pix2pix's with it."""
     return Config(data=Data(image_size=32, batch_size=2),
                   networks=Networks(base_filters=2, dropout=dropout),
-                  training=Training(**({} if dropout else steps.PIX2PIX)))
+                  training=Training(**(steps.PIX2PIX if dropout else {})))
 
 
 # XLA draws other noise than TensorFlow's own kernels: with dropout the steps
@@ -59,7 +59,7 @@ def trained(tmp_path_factory, dropout):
 
 @pytest.fixture(scope="module")
 def here(trained, dropout):
-    """The same steps in TensorFlow: losses [20, 6 or 8] and the state."""
+    """The same steps in TensorFlow: losses [20, 8 or 6] and the state."""
     state = TrainState.create(config(dropout), precision="float32")
     step = make_train_step(
         state, adversarial_objective(config(dropout).training),
@@ -72,7 +72,7 @@ def here(trained, dropout):
 
 def test_twenty_steps_give_the_losses_of_tensorflow(trained, here, dropout):
     there = json.loads((trained / "losses.json").read_text())
-    assert np.shape(there) == (NUM_STEPS, 8 if dropout else 6)
+    assert np.shape(there) == (NUM_STEPS, 6 if dropout else 8)
     assert there[-1][4] < there[0][4]  # it learned
     np.testing.assert_allclose(there[0], here[0][0], rtol=1e-4)
     np.testing.assert_allclose(there, here[0], rtol=1e-3, atol=1e-3)
