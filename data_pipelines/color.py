@@ -342,8 +342,8 @@ COLOR_SPACES = {space.name: space for space in (LAB, RGB)}
 
 @functools.cache
 def compiled(function: Callable) -> Callable:
-    """An encode or decode_floats, several times as fast.
+    """One of these functions, several times as fast: compiled by XLA.
 
-    Compiled, its dozens of passes over a batch become a few.
+    Its dozens of passes over a batch become a few.
     """
     return tf.function(function, autograph=False, jit_compile=True)

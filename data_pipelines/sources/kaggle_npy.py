@@ -23,10 +23,6 @@ LIGHTNESS_FILE = os.path.join("l", "gray_scale.npy")
 AB_FILES = tuple(
     os.path.join("ab", "ab", f"ab{part}.npy") for part in (1, 2, 3))
 
-# Compiled, looking for what sRGB can show takes a seventh of the time.
-_to_rgb = tf.function(color.opencv_lab_to_rgb, autograph=False,
-                      jit_compile=True)
-
 
 def open_kaggle_npy(directory: str, *, origin: str) -> source.Source:
     """Opens the collection without loading it.
@@ -65,7 +61,8 @@ def open_kaggle_npy(directory: str, *, origin: str) -> source.Source:
         lab = tf.ensure_shape(
             tf.numpy_function(read, [index], tf.uint8, stateful=False),
             [*lightness.shape[1:], 3])
-        return _to_rgb(lab)
+        # Compiled, looking for what sRGB can show is a seventh of the work.
+        return color.compiled(color.opencv_lab_to_rgb)(lab)
 
     return source.Source(origin=origin, load=load,
                          identities=Numbered("", len(lightness)))

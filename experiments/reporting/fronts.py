@@ -44,9 +44,11 @@ def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
     source = (scoring.open_data(data, tfds_data_dir=tfds_data_dir) if data else
               scoring.open_held_out(paths[0], tfds_data_dir=tfds_data_dir))
     fronts: dict[str, Any] = {"data": source.origin, "runs": {}}
-    models = list(map(Model, paths))
-    for model, name in zip(models, runs.distinct_names(paths)):
-        _require_comparable(model, models[0])
+    image_size = 0
+    for path, name in zip(paths, runs.distinct_names(paths)):
+        model = Model(path)
+        image_size = image_size or model.image_size
+        _require_comparable(model, image_size)
         real, (gray, *points) = _measure(model, source, gains)
         fronts["runs"][name] = [
             {"gain": gain, **means} for gain, means in zip(gains, points)]
@@ -54,15 +56,15 @@ def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
     return fronts
 
 
-def _require_comparable(model: Model, first: Model) -> None:
+def _require_comparable(model: Model, image_size: int) -> None:
     if model.card["color_space"] != "lab":
         raise InputError(f"{model.directory} has --color_space="
                          f"{model.card['color_space']}; its chroma cannot be "
                          f"multiplied")
-    if model.image_size != first.image_size:
+    if model.image_size != image_size:
         raise InputError(f"{model.directory} has --image_size="
-                         f"{model.image_size}, {first.directory} "
-                         f"{first.image_size}; fronts are of one size")
+                         f"{model.image_size}, the runs before it "
+                         f"{image_size}; fronts are of one size")
 
 
 def _measure(model: Model, source: Source, gains: Sequence[float]

@@ -199,8 +199,8 @@ def _at_equal_epochs(compared: Sequence[Run]) -> Iterator[str]:
         return
     epoch, steps = runs.equal_epochs(compared)
     yield _heading(
-        "At equal epochs", f"Each run's last evaluation up to epoch "
-        f"{epoch:,.2f}, the largest that all of them have reached one of.")
+        "At equal epochs", f"Each run's evaluation at epoch {epoch:,.2f}, or "
+        f"its last one before.")
     rows: dict[str, Mapping[str, float]] = {}
     for run, step in zip(compared, steps):
         if step is None:

@@ -75,7 +75,7 @@ def test_a_gain_of_one_is_the_evaluation(measured):
 @pytest.mark.parametrize("color_space, size, message", [
     ("rgb", 32, "other/export/1 has --color_space=rgb; its chroma cannot be "
                 "multiplied"),
-    ("lab", 64, "other/export/1 has --image_size=64, first/export/1 32")])
+    ("lab", 64, "other/export/1 has --image_size=64, the runs before it 32")])
 def test_what_cannot_be_compared_is_refused(
         monkeypatch, color_space, size, message):
     models = {
