@@ -13,6 +13,8 @@ from typing import Any, Iterator, Optional, Sequence
 
 # The evaluation's numbers that training can go by.
 METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap")
+# The generators with an encoder that may begin with a classifier's weights.
+ENCODERS = ("resnet18_unet", "efficientnet_unet")
 
 
 class ConfigError(ValueError):
@@ -71,7 +73,7 @@ class Data:
     image_size: int = option(
         256, "Side of the networks' square in pixels: a power of two from 32 "
         "to 512 for --generator=unet, a multiple of 32 from 64 on for "
-        "resnet18_unet.")
+        "resnet18_unet and efficientnet_unet.")
     resize_size: int = option(
         0,
         "What a photograph's shorter side is resized to before the random "
@@ -92,17 +94,24 @@ class Networks:
         "and B from gray.", choices=("lab", "rgb"))
     generator: str = option(
         "unet", "The generator: unet is pix2pix's; resnet18_unet has a "
-        "ResNet-18 for an encoder.", choices=("unet", "resnet18_unet"))
+        "ResNet-18 for an encoder, efficientnet_unet an EfficientNet-Lite.",
+        choices=("unet", *ENCODERS))
+    efficientnet: str = option(
+        "lite2", "Which EfficientNet-Lite is the encoder of "
+        "efficientnet_unet.", choices=("lite0", "lite2"))
     encoder_weights: str = option(
-        "", "What the encoder of resnet18_unet begins with: a .safetensors or "
-        ".pth file of torchvision's or timm's ResNet-18, or imagenet, which "
-        "downloads one once; empty for random weights.")
+        "", "What the encoder begins with: a .safetensors file of "
+        "EfficientNet-Lite, a .safetensors or .pth file of torchvision's or "
+        "timm's ResNet-18, or imagenet: that of EfficientNet-Lite2 is in the "
+        "package, that of ResNet-18 is downloaded once. Empty for random "
+        "weights.")
     upsampling: str = option(
         "auto", "How the generator's decoder doubles height and width: a "
-        "transposed convolution, resize (nearest neighbor) and convolution, or "
-        "convolution and pixel_shuffle; auto is transposed for unet and "
-        "pixel_shuffle for resnet18_unet.",
-        choices=("auto", "transposed", "resize", "pixel_shuffle"))
+        "transposed convolution, resize (nearest neighbor) and convolution, "
+        "convolution and pixel_shuffle, or nearest neighbor alone; auto is "
+        "transposed for unet, pixel_shuffle for resnet18_unet, nearest for "
+        "efficientnet_unet.",
+        choices=("auto", "transposed", "resize", "pixel_shuffle", "nearest"))
     discriminator: str = option(
         "patchgan", "The discriminator: patchgan judges patches, pixel single "
         "pixels, dcgan the whole image.",
@@ -113,12 +122,12 @@ class Networks:
     base_filters: int = option(
         64, "Filters of both networks' first convolution.", minimum=1)
     norm: str = option(
-        "batch", "What normalizes both networks' layers; the encoder of "
-        "resnet18_unet always has batch.",
+        "batch", "What normalizes both networks' layers, but for the encoder's: "
+        "resnet18_unet always has batch, efficientnet_unet none.",
         choices=("batch", "instance", "none"))
     dropout: float = option(
         0.5, "Dropout rate of the generator's innermost decoder layers: up to "
-        "three in unet, two in resnet18_unet.", minimum=0.0, maximum=0.95)
+        "three in unet, two in the others.", minimum=0.0, maximum=0.95)
     noise_channels: int = option(
         0, "Channels of normal noise that the generator is given beside the "
         "condition in training; they are zero afterwards.", minimum=0)
@@ -142,8 +151,11 @@ class Training:
         1e-4, "Adam's learning rate in --pretrain_epochs; the generator's Adam "
         "begins anew after them.", minimum=0.0)
     freeze_encoder: bool = option(
-        False, "Leave the encoder of resnet18_unet as it is during "
-        "--pretrain_epochs.")
+        False, "Leave the encoder as it is during --pretrain_epochs.")
+    encoder_rate: float = option(
+        1.0, "The encoder's learning rate as a share of the other layers' "
+        "after --pretrain_epochs; 0 leaves the encoder as it is.", minimum=0.0,
+        maximum=1.0)
     gan_loss: str = option(
         "vanilla", "How the discriminator tells real from fake: vanilla is "
         "cross-entropy, lsgan squared distance to the label, hinge a margin.",
@@ -308,15 +320,18 @@ class Config:
             raise ConfigError(
                 f"--image_size={size} must be a power of two from 32 to 512: "
                 f"the U-Net halves it down to one pixel")
-        if networks.generator == "resnet18_unet" and (size % 32 or size < 64):
+        has_encoder = networks.generator in ENCODERS
+        if has_encoder and (size % 32 or size < 64):
             raise ConfigError(
                 f"--image_size={size} must be a multiple of 32 from 64 on: "
-                f"--generator=resnet18_unet halves it five times")
-        if networks.generator != "resnet18_unet" and networks.encoder_weights:
+                f"--generator={networks.generator} halves it five times")
+        if networks.encoder_weights and not has_encoder:
             raise ConfigError(
                 f"--encoder_weights={networks.encoder_weights} needs "
-                f"--generator=resnet18_unet, not {networks.generator}")
+                f"--generator={' or '.join(ENCODERS)}, not "
+                f"{networks.generator}")
         if (networks.encoder_weights == "imagenet"
+                and networks.generator == "resnet18_unet"
                 and networks.base_filters != 64):
             raise ConfigError(
                 f"--encoder_weights=imagenet needs --base_filters=64, not "
@@ -341,10 +356,14 @@ class Config:
             raise ConfigError(
                 f"--label_smoothing={training.label_smoothing} needs "
                 f"--gan_loss=vanilla or lsgan: hinge has no labels")
-        if training.freeze_encoder and networks.generator != "resnet18_unet":
-            raise ConfigError(
-                f"--freeze_encoder needs --generator=resnet18_unet, not "
-                f"{networks.generator}")
+        if networks.generator not in ENCODERS:
+            for name in ("freeze_encoder", "encoder_rate"):
+                value = getattr(training, name)
+                if value != getattr(Training(), name):
+                    raise ConfigError(
+                        f"--{name}={value} needs "
+                        f"--generator={' or '.join(ENCODERS)}, not "
+                        f"{networks.generator}")
         defaults = Training()
         for name, (other, is_met, needed) in _NEEDS.items():
             value = getattr(training, name)

@@ -1,6 +1,6 @@
-"""Weights of a ResNet-18 from a file, such as torchvision's or timm's.
+"""What --encoder_weights names, and a ResNet-18's weights from a file.
 
-Both name the tensors alike: conv1.weight, bn1.running_mean,
+torchvision and timm name the tensors of a ResNet-18 alike: conv1.weight, bn1.running_mean,
 layer2.0.downsample.0.weight. The classifier (fc) and the count of batches are
 of no use here and are passed over.
 """
@@ -13,15 +13,12 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from pix2pix_color import files
-from pix2pix_color.config import ConfigError
-from pix2pix_color.networks import resnet18
+from pix2pix_color.config import ConfigError, Networks
+from pix2pix_color.networks import efficientnet_weights, resnet18, tensor_file
 
 _FLAG = "--encoder_weights"
-_MAX_LISTED = 4
 _TIMEOUT_SECONDS = 60
 
 
@@ -57,12 +54,17 @@ def load(generator: keras.Model, weights: str) -> None:
     gray. Noise channels begin at zero.
 
     Args:
-      generator: one with an encoder of networks/resnet18.py.
-      weights: as find takes it.
+      generator: one of networks/encoder_unet.py.
+      weights: a path, or `imagenet`.
 
     Raises:
       ConfigError: the file is not there, cannot be read, or does not fit.
     """
+    if generator.name == "efficientnet_unet":
+        efficientnet_weights.load_encoder(
+            generator, efficientnet_weights.find(weights, flag=_FLAG),
+            flag=_FLAG)
+        return
     path = find(weights)
     tensors = {name: tensor for name, tensor in read(path).items()
                if not name.startswith("fc.")
@@ -72,13 +74,29 @@ def load(generator: keras.Model, weights: str) -> None:
     if "conv1.weight" in tensors:
         tensors["conv1.weight"] = _fit_channels(
             tensors["conv1.weight"], first.shape[2], _noise_channels(generator))
-    _require_fit(path, tensors, variables)
+    tensor_file.require_fit(
+        tensors, {name: _torch_shape(variable)
+                  for name, variable in variables.items()},
+        what=f"{_FLAG}={path} is not the ResNet-18 of this --base_filters")
     for name, variable in variables.items():
         variable.assign(_to_keras(tensors[name]))
 
 
+def require(networks: Networks) -> None:
+    """Finds the file that a run's flags name, before anything is built.
+
+    Raises:
+      ConfigError: it is not there, or cannot be downloaded.
+    """
+    if networks.generator == "efficientnet_unet":
+        efficientnet_weights.find(networks.encoder_weights, flag=_FLAG,
+                                  variant=networks.efficientnet)
+    elif networks.encoder_weights:
+        find(networks.encoder_weights)
+
+
 def find(weights: str) -> str:
-    """Finds the file that a flag names.
+    """Finds the file of a ResNet-18 that a flag names.
 
     Args:
       weights: a path, or `imagenet` for the public file, downloaded once.
@@ -102,10 +120,7 @@ def read(path: str) -> dict[str, np.ndarray]:
     """
     ending = os.path.splitext(path)[1]
     if ending == ".safetensors":
-        try:
-            return safetensors.numpy.load_file(path)
-        except (safetensors.SafetensorError, OSError) as error:
-            raise _unreadable(path, error) from error
+        return tensor_file.read(path, flag=_FLAG)
     if ending in (".pth", ".pt"):
         return _read_with_torch(path)
     raise ConfigError(f"{_FLAG}={path} must end in .safetensors, .pth or .pt, "
@@ -123,13 +138,7 @@ def _read_with_torch(path: str) -> dict[str, np.ndarray]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.numpy() for name, tensor in tensors.items()}
     except Exception as error:  # foreign bytes lead the unpickler anywhere
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str, error: Exception) -> ConfigError:
-    reason = str(error).strip().partition("\n")[0]
-    return ConfigError(f"{_FLAG}={path} cannot be read as a file of named "
-                       f"tensors: {reason}")
+        raise tensor_file.unreadable(path, error, flag=_FLAG) from error
 
 
 def _variables_by_torch_name(generator: keras.Model) -> dict[str, Any]:
@@ -169,34 +178,9 @@ def _to_keras(tensor: np.ndarray) -> np.ndarray:
     return np.transpose(tensor, (2, 3, 1, 0)) if tensor.ndim == 4 else tensor
 
 
-def _require_fit(path: str, tensors: dict[str, np.ndarray],
-                 variables: dict[str, Any]) -> None:
-    def torch_shape(variable):
-        shape = tuple(variable.shape)
-        return (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape
-
-    sides = {
-        "missing in the file": [name for name in variables
-                                if name not in tensors],
-        "unknown to the network": [name for name in tensors
-                                   if name not in variables],
-        "of another shape": [
-            f"{name} {tensors[name].shape} in the file, "
-            f"{torch_shape(variable)} in the network"
-            for name, variable in variables.items() if name in tensors
-            and tensors[name].shape != torch_shape(variable)],
-    }
-    found = [f"{len(names)} {side}: {_listed(names)}"
-             for side, names in sides.items() if names]
-    if found:
-        raise ConfigError(f"{_FLAG}={path} is not the ResNet-18 of this "
-                          f"--base_filters; {'; '.join(found)}")
-
-
-def _listed(names: list[str]) -> str:
-    left_out = len(names) - _MAX_LISTED
-    return ", ".join(names[:_MAX_LISTED]) + (
-        f" and {left_out} more" if left_out > 0 else "")
+def _torch_shape(variable) -> tuple[int, ...]:
+    shape = tuple(variable.shape)
+    return (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape
 
 
 def download(file: PublicFile) -> str:

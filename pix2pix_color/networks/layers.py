@@ -22,6 +22,8 @@ EPSILON = 1e-5
 # is that of the noise channels.
 SEEDS_A_NETWORK = 9
 NOISE_CHANNELS_SEED = 8
+# What the names of an encoder's layers begin with.
+ENCODER_PREFIX = "encoder."
 
 
 def normal(mean: float = 0.0) -> keras.initializers.Initializer:
@@ -206,3 +208,39 @@ def _own_rows(draw: Callable[..., tf.Tensor], shape: tf.Tensor, *, seed: int,
     noise = draw(whole, tf.stack([tf.constant(seed, tf.int64), step]))
     first = replica.replica_id_in_sync_group * shape[0]
     return noise[first:first + shape[0]]
+
+
+class PixelShuffle(keras.layers.Layer):
+    """[N, H, W, 4C] to [N, 2H, 2W, C]: depth to space in blocks of 2x2."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.nn.depth_to_space(inputs, 2)
+
+
+class BilinearDoubling(keras.layers.Layer):
+    """[N, H, W, C] to [N, 2H, 2W, C], as tf.image.resize does it.
+
+    Of sums and joins alone, which XLA compiles on a CPU too.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self._double(self._double(inputs, axis=1), axis=2)
+
+    def compute_output_shape(
+            self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        batch, height, width, channels = input_shape
+        return (batch, height and 2 * height, width and 2 * width, channels)
+
+    @staticmethod
+    def _double(x, *, axis):
+        shape = tf.shape(x)
+        first, last = ((x[:, :1], x[:, -1:]) if axis == 1 else
+                       (x[:, :, :1], x[:, :, -1:]))
+        rest = (x[:, 1:], x[:, :-1]) if axis == 1 else (
+            x[:, :, 1:], x[:, :, :-1])
+        before = tf.concat([first, rest[1]], axis=axis)
+        after = tf.concat([rest[0], last], axis=axis)
+        doubled = tf.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after],
+                           axis=axis + 1)
+        return tf.reshape(doubled, tf.tensor_scatter_nd_update(
+            shape, [[axis]], [2 * shape[axis]]))

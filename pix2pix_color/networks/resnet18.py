@@ -27,7 +27,7 @@ import keras
 
 from pix2pix_color.networks import layers
 
-PREFIX = "encoder."
+PREFIX = layers.ENCODER_PREFIX
 # What (gray - mean) / deviation takes an RGB picture in 0..1 to on ImageNet,
 # averaged over its channels: weights from there expect it.
 IMAGENET_MEAN = 0.449
@@ -104,10 +104,3 @@ def encode(x: Any, *, base_filters: int = 64, synchronized_norm: bool = False,
                       f"layer{stage}.{index}")
         stages.append(x)
     return stages
-
-
-def encoder_variables(generator: keras.Model) -> list[Any]:
-    """The trainable variables of a generator's encoder."""
-    return [variable for layer in generator.layers
-            if layer.name.startswith(PREFIX)
-            for variable in layer.trainable_variables]

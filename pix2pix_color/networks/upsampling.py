@@ -48,21 +48,23 @@ def pixel_shuffle(x: Any, filters: int, *, use_bias: bool, dtype: str,
     """3x3 convolution to 4 x filters channels, laid out as 2x2 pixels."""
     x = layers.refinement(4 * filters, use_bias=use_bias, dtype=dtype,
                           name=name, initializer=Icnr(layers.normal()))(x)
-    return PixelShuffle(dtype=dtype, name=f"{name}_shuffle")(x)
+    return layers.PixelShuffle(dtype=dtype, name=f"{name}_shuffle")(x)
+
+
+def nearest(x: Any, filters: int, *, use_bias: bool, dtype: str,
+            name: str) -> Any:
+    """Every pixel becomes 2x2 equal ones, of as many channels as before."""
+    del filters, use_bias
+    return keras.layers.UpSampling2D(2, interpolation="nearest", dtype=dtype,
+                                     name=f"{name}_resize")(x)
 
 
 UPSAMPLINGS = {
+    "nearest": nearest,
     "transposed": transposed,
     "resize": resize,
     "pixel_shuffle": pixel_shuffle,
 }
-
-
-class PixelShuffle(keras.layers.Layer):
-    """[N, H, W, 4C] to [N, 2H, 2W, C]: depth to space in blocks of 2x2."""
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.nn.depth_to_space(inputs, 2)
 
 
 class Icnr(keras.initializers.Initializer):

@@ -24,7 +24,8 @@ def adversarial_objective(training: Training) -> Objective:
         gan_loss=training.gan_loss, gan_weight=training.gan_weight,
         l1_weight=training.l1_weight, psnr_weight=training.psnr_weight,
         colorfulness_weight=training.colorfulness_weight,
-        label_smoothing=training.label_smoothing)
+        label_smoothing=training.label_smoothing,
+        freeze_encoder=not training.encoder_rate)
 
 
 class Schedule:
@@ -63,7 +64,10 @@ class Schedule:
                 step - self.pretrain_steps))
 
     def _discriminator_updates(self, step: int) -> int:
-        """--discriminator_steps on average, the first turn among them."""
+        """--discriminator_steps on average, the first turn among them; none
+        where the generator does not mind the discriminator."""
+        if not self._training.gan_weight:
+            return 0
         a_turn = Fraction(repr(self._training.discriminator_steps))
         return math.ceil(a_turn * (step + 1)) - math.ceil(a_turn * step)
 

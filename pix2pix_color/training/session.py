@@ -147,7 +147,7 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     # Before the folder is this run's, which another --encoder_weights is not.
     begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
     if begins and config.networks.encoder_weights:
-        encoder_weights.find(config.networks.encoder_weights)
+        encoder_weights.require(config.networks)
     folder.claim(config)
     jit_compile = hardware.resolve_jit_compile(
         config.training.jit_compile,

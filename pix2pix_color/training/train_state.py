@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from data_pipelines import color
 from pix2pix_color.config import Config
-from pix2pix_color.networks import (dcgan, encoder_weights, layers, patchgan,
-                                    resnet_unet, unet)
+from pix2pix_color.networks import (dcgan, encoder_unet, encoder_weights,
+                                    layers, patchgan, unet)
 from pix2pix_color.training.fused_adam import FusedAdam
 
 GENERATORS: dict[str, Callable[..., keras.Model]] = {
     "unet": unet.build_unet,
-    "resnet18_unet": resnet_unet.build_resnet18_unet,
+    "resnet18_unet": encoder_unet.build_resnet18_unet,
+    "efficientnet_unet": encoder_unet.build_efficientnet_unet,
 }
 DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
     "patchgan": patchgan.build_patchgan,
@@ -188,6 +189,8 @@ def _build_generator(
     options: dict[str, Any] = {}
     if networks.upsampling != "auto":  # otherwise the generator's own
         options["upsampling"] = networks.upsampling
+    if networks.generator == "efficientnet_unet":
+        options["variant"] = networks.efficientnet
     return GENERATORS[networks.generator](
         dropout=networks.dropout, dropout_seed=config.training.seed,
         noise_channels=networks.noise_channels, step=step, sampling=sampling,

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data_pipelines import color
 from pix2pix_color import losses
-from pix2pix_color.networks import resnet18
+from pix2pix_color.networks import encoder_unet
 from pix2pix_color.training import moving_average
 from pix2pix_color.training.train_state import TrainState
 
@@ -294,7 +294,7 @@ def generator_variables(state: TrainState, objective: Objective) -> list[Any]:
     trainable=False would make the encoder's batch normalization that of
     inference, even in training; to leave its variables out does not.
     """
-    frozen = (resnet18.encoder_variables(state.generator)
+    frozen = (encoder_unet.encoder_variables(state.generator)
               if objective.freeze_encoder else [])
     paths = {variable.path for variable in frozen}
     return [variable for variable in state.generator.trainable_variables

@@ -1,0 +1,158 @@
+"""Weights of an EfficientNet-Lite from a .safetensors file.
+
+Tensors are named as in the public PyTorch implementation
+(efficientnet-lite-pytorch on PyPI). ImageNet's weights of one variant come
+with the package.
+"""
+
+import pathlib
+from typing import Iterator, Mapping, Optional
+
+import keras
+import numpy as np
+
+from pix2pix_color.config import ConfigError
+from pix2pix_color.networks import efficientnet_lite, layers, tensor_file
+
+DIRECTORY = pathlib.Path(__file__).parent / "imagenet"
+# The variant whose ImageNet weights are in the package.
+PACKAGED = "lite2"
+
+# Of the batch norms that files have and networks have not.
+_EPSILON = 1e-3
+_CLASSIFIER = ("_conv_head", "_fc")
+_NORMS = {"_conv_stem": "_bn0", "_expand_conv": "_bn0",
+          "_depthwise_conv": "_bn1", "_project_conv": "_bn2",
+          "_conv_head": "_bn1"}
+_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
+
+
+def find(weights: str, *, flag: str, variant: Optional[str] = None) -> str:
+    """Finds the file that a flag names.
+
+    Args:
+      weights: a path, or `imagenet` for the file in the package.
+      flag: the flag, for messages.
+      variant: a key of efficientnet_lite.VARIANTS that the file must be of;
+        None for any.
+
+    Raises:
+      ConfigError: there is no such file.
+    """
+    if weights == "imagenet":
+        if variant not in (None, PACKAGED):
+            raise ConfigError(
+                f"{flag}=imagenet: the package has ImageNet weights of "
+                f"{PACKAGED}, not of --efficientnet={variant}; name a "
+                f".safetensors file of these")
+        return str(DIRECTORY / f"efficientnet_{PACKAGED}.safetensors")
+    path = pathlib.Path(weights).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"{flag}={path}: there is no such file")
+    if path.suffix != ".safetensors":
+        raise ConfigError(f"{flag}={path} must end in .safetensors, or be "
+                          f"imagenet")
+    return str(path)
+
+
+def load_encoder(generator: keras.Model, path: str, *, flag: str) -> None:
+    """Gives the encoder of an efficientnet_unet the weights of a file.
+
+    The first convolution's are summed over red, green and blue: what they
+    answer to gray. Those of noise channels are zero.
+
+    Args:
+      generator: what efficientnet_unet built.
+      path: the file.
+      flag: who names it, for messages.
+
+    Raises:
+      ConfigError: the file cannot be read or does not fit.
+    """
+    tensors = {name: tensor for name, tensor
+               in tensor_file.read(path, flag=flag).items()
+               if not name.startswith((*_CLASSIFIER, "_bn1."))}
+    _load(generator, tensors, prefix=layers.ENCODER_PREFIX, path=path,
+          flag=flag)
+
+
+def load_classifier(path: str, *, flag: str,
+                    dtype: str = "float32") -> keras.Model:
+    """Builds the classifier whose weights are in a file.
+
+    Args:
+      path: the file.
+      flag: who names it, for messages.
+      dtype: policy of the layers, as build_classifier takes it.
+
+    Returns:
+      As efficientnet_lite.build_classifier; its name says which variant.
+
+    Raises:
+      ConfigError: the file cannot be read, or is of no variant.
+    """
+    tensors = tensor_file.read(path, flag=flag)
+    last = tensors.get("_conv_head.weight", np.zeros([0, 0]))
+    by_width = {variant.widths[-1]: name for name, variant
+                in efficientnet_lite.VARIANTS.items()}
+    if last.shape[1] not in by_width:
+        raise ConfigError(
+            f"{flag}={path} is not a classifier of "
+            f"{' or '.join(efficientnet_lite.VARIANTS)}: _conv_head.weight is "
+            f"{'missing' if not last.size else f'of shape {last.shape}'}")
+    classifier = efficientnet_lite.build_classifier(
+        by_width[last.shape[1]], dtype=dtype)
+    _load(classifier, tensors, prefix="", path=path, flag=flag)
+    return classifier
+
+
+def _load(model: keras.Model, tensors: Mapping[str, np.ndarray], *,
+          prefix: str, path: str, flag: str) -> None:
+    """Sets a network's weights, all of them or none."""
+    named = {layer.name.removeprefix(prefix): layer
+             for layer in model.layers if layer.name.startswith(prefix)
+             and layer.weights}
+    tensor_file.require_fit(
+        tensors, dict(_expected_shapes(named)),
+        what=f"{flag}={path} is not the EfficientNet-Lite of {model.name}")
+    for name, layer in named.items():
+        kernel = tensors[f"{name}.weight"].astype(np.float32)
+        if name == "_fc":
+            layer.set_weights([kernel.T, tensors["_fc.bias"]])
+            continue
+        scale, bias, mean, variance = (
+            tensors[f"{_norm_of(name)}.{part}"].astype(np.float64)
+            for part in _NORM_PARTS)
+        scale = scale / np.sqrt(variance + _EPSILON)
+        kernel = kernel * scale[:, np.newaxis, np.newaxis, np.newaxis]
+        own = layer.weights[0].shape
+        if name == "_conv_stem" and own[2] != kernel.shape[1]:
+            kernel = kernel.sum(axis=1, keepdims=True)
+            kernel = np.pad(kernel, [(0, 0), (0, own[2] - 1), (0, 0), (0, 0)])
+        kernel = np.transpose(kernel, (2, 3, 1, 0))  # OIHW -> HWIO
+        layer.set_weights([kernel.reshape(own), bias - mean * scale])
+
+
+def _expected_shapes(
+        named: Mapping[str, keras.layers.Layer]
+        ) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields name and shape of every tensor that a file must have."""
+    for name, layer in named.items():
+        shape = tuple(layer.weights[0].shape)
+        if name == "_fc":
+            yield "_fc.weight", shape[::-1]
+            yield "_fc.bias", shape[1:]
+            continue
+        height, width, given, made = shape
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            given, made = 1, given
+        elif name == "_conv_stem":
+            given = 3
+        yield f"{name}.weight", (made, given, height, width)
+        for part in _NORM_PARTS:
+            yield f"{_norm_of(name)}.{part}", (made,)
+
+
+def _norm_of(convolution: str) -> str:
+    block, _, kind = convolution.rpartition(".")
+    return f"{block}.{_NORMS[kind]}" if block else _NORMS[kind]
