@@ -176,6 +176,14 @@ class Training:
         0.17, "Weight in the generator's loss of how far a batch's mean "
         "colorfulness lies from that of its photographs; pix2pix has none.",
         minimum=0.0)
+    semantic_weight: float = option(
+        0.0, "Weight in the generator's loss, after --pretrain_epochs, of how "
+        "differently a classifier sees the photographs and their colorized "
+        "versions; pix2pix has none.", minimum=0.0)
+    classifier_weights: str = option(
+        "imagenet", "The classifier of --semantic_weight: a .safetensors file "
+        "of EfficientNet-Lite0 or Lite2, or imagenet, the one in the package. "
+        "Judge the result by another one.")
     learning_rate: float = option(
         2e-4, "Adam's learning rate for the generator.", minimum=0.0)
     discriminator_learning_rate: float = option(
@@ -420,6 +428,7 @@ DROPPED = {"rarity_weight": "0.0"}
 _NEEDS = {
     "pretrain_learning_rate": ("pretrain_epochs", bool, " above 0"),
     "freeze_encoder": ("pretrain_epochs", bool, " above 0"),
+    "classifier_weights": ("semantic_weight", bool, " above 0"),
     "lr_decay_start": ("lr_schedule", "linear".__eq__, "=linear"),
     **dict.fromkeys(
         ("plateau_metric", "plateau_factor", "plateau_patience",

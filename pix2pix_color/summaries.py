@@ -20,7 +20,8 @@ _CHARTS = {
         ("loss/discriminator_real", "loss/discriminator_fake"),
     "generator: total and its parts":
         ("loss/generator", "loss/generator_adversarial", "loss/generator_l1",
-         "loss/generator_psnr", "loss/generator_colorfulness"),
+         "loss/generator_psnr", "loss/generator_colorfulness",
+         "loss/generator_semantic"),
     "generator against discriminator":
         ("loss/generator", "loss/discriminator"),
 }

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib import figure, ticker
 from PIL import Image
 
-INK, PALE, BLUE, ORANGE, TEAL = (
-    "#222222", "#777777", "#2469b3", "#d2601a", "#12876f")
+INK, PALE, BLUE, ORANGE, TEAL, VIOLET = (
+    "#222222", "#777777", "#2469b3", "#d2601a", "#12876f", "#7a4fa3")
 # Of the runs, in order; told apart by the color-blind as well (Okabe and Ito
 # 2008), the pale ones darkened.
 RUN_COLORS = ("#0072b2", "#d55e00", "#009e73", "#b2568e", "#8a6d00",

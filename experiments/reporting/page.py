@@ -29,7 +29,8 @@ _LOSSES: Sequence[tuple[str, Mapping[str, tuple[str, str]], bool]] = (
         "loss/generator_adversarial": ("adversarial", charts.ORANGE),
         "loss/generator_l1": ("L1", charts.TEAL),
         "loss/generator_psnr": ("PSNR", charts.BLUE),
-        "loss/generator_colorfulness": ("colorfulness", charts.PALE)}, True),
+        "loss/generator_colorfulness": ("colorfulness", charts.PALE),
+        "loss/generator_semantic": ("semantic", charts.VIOLET)}, True),
     ("Generator against discriminator", {
         "loss/generator": ("generator", charts.INK),
         "loss/discriminator": ("discriminator", charts.BLUE)}, True),

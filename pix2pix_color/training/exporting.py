@@ -75,7 +75,8 @@ def restore(workdir: str, *, checkpoint: str) -> tuple[
     hardware.claim_devices()
     folder = RunFolder(workdir)
     config = folder.config()
-    state = TrainState.create(config, precision="float32", pretrained=False)
+    state = TrainState.create(config, precision="float32", pretrained=False,
+                              learning=False)
     checkpoints = Checkpoints(state, config=config,
                               directory=folder.checkpoints_dir)
     journal = checkpoints.restore_latest()

@@ -24,6 +24,7 @@ def adversarial_objective(training: Training) -> Objective:
         gan_loss=training.gan_loss, gan_weight=training.gan_weight,
         l1_weight=training.l1_weight, psnr_weight=training.psnr_weight,
         colorfulness_weight=training.colorfulness_weight,
+        semantic_weight=training.semantic_weight,
         label_smoothing=training.label_smoothing,
         freeze_encoder=not training.encoder_rate)
 

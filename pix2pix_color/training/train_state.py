@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from data_pipelines import color
 from pix2pix_color.config import Config
-from pix2pix_color.networks import (dcgan, encoder_unet, encoder_weights,
-                                    layers, patchgan, unet)
+from pix2pix_color.networks import (dcgan, efficientnet_weights, encoder_unet,
+                                    encoder_weights, layers, patchgan, unet)
 from pix2pix_color.training.fused_adam import FusedAdam
 
 GENERATORS: dict[str, Callable[..., keras.Model]] = {
@@ -38,6 +38,8 @@ class TrainState(tf.Module):
         (moving_average.py), or None.
       ema_decay: how slowly the average moves.
       color_space: how condition and target become pictures.
+      classifier: the frozen network of the semantic loss, or None; it is no
+        part of what is saved.
       step: int64 variable, number of completed updates.
       next_ordinals: int64 variable [num_workers], the first example of each
         worker's part of the training stream (data_pipelines.pipeline) that was
@@ -50,14 +52,15 @@ class TrainState(tf.Module):
                  step: tf.Variable, num_workers: int = 1,
                  average: Optional[keras.Model] = None,
                  ema_decay: float = 0.0,
-                 color_space: color.ColorSpace = color.LAB) -> None:
+                 color_space: color.ColorSpace = color.LAB,
+                 classifier: Optional[keras.Model] = None) -> None:
         super().__init__(name="train_state")
         self.generator = generator
         self.discriminator = discriminator
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         self.average, self.ema_decay = average, ema_decay
-        self.color_space = color_space
+        self.color_space, self.classifier = color_space, classifier
         self.step = step
         # Of any length, since another number of workers may have saved it.
         self.next_ordinals = tf.Variable(
@@ -143,7 +146,8 @@ class TrainState(tf.Module):
 
     @classmethod
     def create(cls, config: Config, *, precision: str, num_workers: int = 1,
-               pretrained: bool = True) -> "TrainState":
+               pretrained: bool = True,
+               learning: bool = True) -> "TrainState":
         """Makes the state that a run begins with, in the current strategy.
 
         Args:
@@ -153,9 +157,11 @@ class TrainState(tf.Module):
           num_workers: how many processes share the training stream.
           pretrained: whether the encoder begins with --encoder_weights; what a
             checkpoint will be restored into does not need the file.
+          learning: whether the state will be trained further, which takes the
+            semantic loss's classifier.
 
         Raises:
-          ConfigError: --encoder_weights cannot be used.
+          ConfigError: --encoder_weights or --classifier_weights cannot be used.
         """
         keras.utils.set_random_seed(config.training.seed)
         step = tf.Variable(
@@ -171,8 +177,16 @@ class TrainState(tf.Module):
             average = _build_generator(config, precision=precision,
                                        step=layers.no_step)
             average.set_weights(generator.get_weights())
+        classifier = None
+        if learning and config.training.semantic_weight:
+            flag, weights = ("--classifier_weights",
+                             config.training.classifier_weights)
+            classifier = efficientnet_weights.load_classifier(
+                efficientnet_weights.find(weights, flag=flag), flag=flag,
+                dtype=precision)
         return cls(
             generator=generator, discriminator=discriminator, average=average,
+            classifier=classifier,
             ema_decay=config.training.ema_decay,
             color_space=color.COLOR_SPACES[config.networks.color_space],
             generator_optimizer=_make_optimizer(

@@ -1,15 +1,20 @@
 """One update of pix2pix: a discriminator step, then a generator step."""
 
+import functools
 from typing import Any, Callable, NamedTuple, Optional
 
 import keras
 import tensorflow as tf
 
 from data_pipelines import color
-from pix2pix_color import losses
+from pix2pix_color import losses, semantic_loss
 from pix2pix_color.networks import encoder_unet
 from pix2pix_color.training import moving_average
 from pix2pix_color.training.train_state import TrainState
+
+# Losses of R, G and B are taken at this size where pictures are larger: colors
+# have no details there that would be worth the time.
+PICTURE_SIZE = 128
 
 
 class Objective(NamedTuple):
@@ -22,6 +27,7 @@ class Objective(NamedTuple):
       l1_weight: weight of the L1 loss in the generator's.
       psnr_weight: weight of losses.psnr_loss in it.
       colorfulness_weight: weight of losses.colorfulness_loss in it.
+      semantic_weight: weight of semantic_loss in it.
       label_smoothing: of the real labels, in the discriminator's turn alone.
       discriminator_updates: how often the discriminator learns in its turn,
         each time from the same real and fake targets; 0 leaves its turn out.
@@ -34,6 +40,7 @@ class Objective(NamedTuple):
     l1_weight: float = 100.0
     psnr_weight: float = 0.0
     colorfulness_weight: float = 0.0
+    semantic_weight: float = 0.0
     label_smoothing: float = 0.0
     discriminator_updates: int = 1
     freeze_encoder: bool = False
@@ -58,6 +65,8 @@ class StepLosses(NamedTuple):
       generator_psnr: decibels that pictures lack, times their weight.
       generator_colorfulness: the distance to the photographs' colorfulness,
         times its weight.
+      generator_semantic: the distance to what a classifier sees in the
+        photographs, times its weight.
     """
 
     discriminator_real: Optional[tf.Tensor]
@@ -68,6 +77,7 @@ class StepLosses(NamedTuple):
     generator: tf.Tensor
     generator_psnr: Optional[tf.Tensor] = None
     generator_colorfulness: Optional[tf.Tensor] = None
+    generator_semantic: Optional[tf.Tensor] = None
 
 
 class Gradients(NamedTuple):
@@ -252,7 +262,8 @@ def take_turns(state: TrainState, condition: tf.Tensor,
         l1_loss = objective.l1_weight * losses.l1_loss(
             real_target, fake_target)
         of_pictures = _losses_of_pictures(
-            decode, condition, real_target, fake_target, objective=objective)
+            state, decode, condition, real_target, fake_target,
+            objective=objective)
         generator_loss = tf.add_n(
             [adversarial_loss, l1_loss, *of_pictures.values()])
         scaled_loss = state.generator_optimizer.scale_loss(generator_loss)
@@ -272,20 +283,32 @@ def take_turns(state: TrainState, condition: tf.Tensor,
     ), Gradients(discriminator_gradients, generator_gradients)
 
 
-def _losses_of_pictures(decode, condition, real_target, fake_target, *,
+def _losses_of_pictures(state, decode, condition, real_target, fake_target, *,
                         objective) -> dict[str, tf.Tensor]:
     """The losses that are taken of R, G and B, times their weights."""
     weighted = {
         "generator_psnr": (objective.psnr_weight, losses.psnr_loss),
         "generator_colorfulness": (objective.colorfulness_weight,
-                                   losses.colorfulness_loss)}
+                                   losses.colorfulness_loss),
+        "generator_semantic": (objective.semantic_weight, functools.partial(
+            semantic_loss.semantic_loss, classifier=state.classifier))}
     wanted = {name: each for name, each in weighted.items() if each[0]}
     if not wanted:  # and nothing to decode
         return {}
+    condition, real_target, fake_target = map(
+        _reduced, (condition, real_target, fake_target))
     colors = [decode(condition, target)
               for target in (real_target, fake_target)]
     return {name: weight * loss(*colors)
             for name, (weight, loss) in wanted.items()}
+
+
+def _reduced(pictures: tf.Tensor) -> tf.Tensor:
+    """Averages a batch down to PICTURE_SIZE, where it is a multiple of that."""
+    factor, rest = divmod(pictures.shape[1], PICTURE_SIZE)
+    if rest or factor < 2:
+        return pictures
+    return tf.nn.avg_pool2d(pictures, factor, factor, "VALID")
 
 
 def generator_variables(state: TrainState, objective: Objective) -> list[Any]:
