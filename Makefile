@@ -1,8 +1,9 @@
 # `make` lists what there is to do. Everything runs in .venv, made on first use.
 
-# What the targets take: make colorize PHOTO=old.jpg RUN=runs/mine
+# What the targets take: make colorize PHOTO=old.jpg RUN=runs/mine. Without RUN
+# the trained colorizer that comes with the project answers.
 FLAGS ?= experiments/sample_photos.flags
-RUN ?= runs/sample_photos
+RUN ?=
 PHOTO ?=
 DATA ?=
 BENCH ?= runs/benchmarks
@@ -15,6 +16,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 comma := ,
 is_on = $(filter-out 0 no off false,$(1))
+model = $(if $(RUN),--model="$(RUN)")
+trained_run = $(or $(RUN),runs/sample_photos)
 runtime := $(VENV)/installed-$(if $(call is_on,$(GPU)),gpu,runtime)
 testing := $(VENV)/installed-test$(if $(call is_on,$(TORCH)),+bench)
 
@@ -35,21 +38,21 @@ train: $(runtime)  ## train on the embedded photographs (FLAGS=F, GPU=1)
 	$(BIN)/python -m pix2pix_color.fit --flagfile="$(FLAGS)"
 
 tensorboard: $(runtime)  ## show the curves and sample grids (RUN=DIR)
-	$(BIN)/python -m tensorboard.main --logdir "$(RUN)"
+	$(BIN)/python -m tensorboard.main --logdir "$(trained_run)"
 
-evaluate: $(runtime)  ## measure an exported model (RUN=DIR, DATA=SPEC)
-	$(BIN)/python -m pix2pix_color.evaluate --model="$(RUN)" --data="$(DATA)" \
-		--output="$(RUN)/evaluation/metrics.json"
+evaluate: $(runtime)  ## measure the trained colorizer or RUN=DIR (DATA=SPEC)
+	$(BIN)/python -m pix2pix_color.evaluate $(model) --data="$(DATA)" \
+		--output="$(or $(RUN),runs/colorizer)/evaluation/metrics.json"
 
 export: $(runtime)  ## export a run's newest checkpoint (RUN=DIR)
-	$(BIN)/python -m pix2pix_color.export --run="$(RUN)"
+	$(BIN)/python -m pix2pix_color.export --run="$(trained_run)"
 
 colorize: export PHOTO := $(value PHOTO)
 colorize: | named-photo $(runtime)  ## color one photograph: PHOTO=some.jpg (RUN=DIR)
-	$(BIN)/python -m pix2pix_color.colorize --model="$(RUN)" "$$PHOTO"
+	$(BIN)/python -m pix2pix_color.colorize $(model) "$$PHOTO"
 
 demo: $(VENV)/installed-demo  ## color photographs in a browser (RUN=DIR)
-	$(BIN)/python -m pix2pix_color.demo --model="$(RUN)"
+	$(BIN)/python -m pix2pix_color.demo $(model)
 
 named-photo:
 	@test -n "$$PHOTO" || { \
@@ -72,7 +75,7 @@ bench: $(testing)  ## measure speed, of RUN=DIR too; TORCH=1 beside PyTorch (BEN
 		$(if $(call is_on,$(TORCH)),--against=torch) \
 		--output="$(BENCH)/train_step.json"
 	$(BIN)/python -m experiments.benchmarks.fit --output="$(BENCH)/fit.json"
-	$(BIN)/python -m experiments.benchmarks.colorize --model="$(RUN)" \
+	$(BIN)/python -m experiments.benchmarks.colorize $(model) \
 		--output="$(BENCH)/colorize.json"
 
 lint: $(testing)  ## check style, import order and types

@@ -27,7 +27,8 @@ def default_resize_size(image_size: int) -> int:
 
 
 def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
-           max_resize_size: int = 0, seed: tf.Tensor) -> tf.Tensor:
+           max_resize_size: int = 0, min_detail: int = 0,
+           seed: tf.Tensor) -> tf.Tensor:
     """Random square crop, resize and mirror.
 
     Equals resizing the shorter side to resize_size and cropping a random
@@ -43,6 +44,8 @@ def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
         at least image_size. Equal to it, only the longer side is jittered.
       max_resize_size: the largest size that may be drawn, pixels; 0 always
         takes resize_size.
+      min_detail: half of the photographs are first reduced to a drawn number
+        of pixels, this at least, and have no more detail than that; 0 never.
       seed: int64 [2].
 
     Returns:
@@ -61,10 +64,26 @@ def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
     side = tf.where(fits, image_size, side)
     room = tf.cast(size - side + 1, tf.float32)
     offset = tf.cast(random[:2] * room, tf.int32)
+    if min_detail:
+        photo, offset, side = _with_less_detail(
+            photo, offset, side, min_detail, seed + 1)
     photo = _crop_and_resize(photo, offset, side, image_size,
                              spared=_HARDLY_SMALLER)
     return tf.cond(random[2] < 0.5, lambda: tf.reverse(photo, [1]),
                    lambda: photo)
+
+
+def _with_less_detail(photo, offset, side, min_detail, seed):
+    """The crop of a photograph, reduced or as it is; its offset and side."""
+    share = tf.random.stateless_uniform([2], seed)
+    photo = photo[offset[0]:offset[0] + side, offset[1]:offset[1] + side]
+    largest = tf.cast(tf.maximum(side, min_detail), tf.float32)
+    # Evenly by the logarithm; below the side in half of the photographs.
+    detail = min_detail * (largest / min_detail)**share[0]
+    detail = tf.where(share[1] < 0.5, tf.cast(detail, tf.int32), side)
+    photo = tf.cond(
+        detail < side, lambda: resize(photo, [detail, detail]), lambda: photo)
+    return photo, tf.zeros_like(offset), tf.minimum(detail, side)
 
 
 def centre_square(photo: tf.Tensor, *, image_size: int) -> tf.Tensor:

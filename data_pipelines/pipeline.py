@@ -1,7 +1,7 @@
 """Source -> tf.data of batches, in one stated order of operations.
 
-Training:    number -> shuffle -> load -> drop unreadable -> jitter -> batch
-             -> color -> prefetch
+Training:    number -> shuffle -> load -> drop unreadable -> jitter
+             [-> degrade] -> batch -> color -> prefetch
 Evaluation:  number -> load -> drop unreadable -> centre square -> batch
              -> prefetch
 
@@ -24,7 +24,7 @@ from typing import Callable, Iterator, NamedTuple, Optional
 import tensorflow as tf
 from absl import logging
 
-from data_pipelines import augment, color
+from data_pipelines import augment, color, degrade
 from data_pipelines.errors import InputError
 from data_pipelines.sources import Source
 
@@ -43,11 +43,14 @@ class TrainingBatch(NamedTuple):
       target: float32 [N, S, S, D], in -1..1.
       ordinal: int64 [N], the examples' places in the endless stream, or in
         this worker's part of it.
+      shown: float32 [N, S, S, C], the condition as the generator is shown it:
+        degraded if that is wanted, otherwise condition itself.
     """
 
     condition: tf.Tensor
     target: tf.Tensor
     ordinal: tf.Tensor
+    shown: tf.Tensor
 
 
 class EvaluationBatch(NamedTuple):
@@ -108,7 +111,8 @@ class Part:
 def training_batches(source: Source, *, part: Part,
                      color_space: color.ColorSpace, image_size: int,
                      resize_size: int, seed: int, max_resize_size: int = 0,
-                     first_ordinal: int = 0) -> tf.data.Dataset:
+                     min_detail: int = 0, first_ordinal: int = 0,
+                     degraded: bool = False) -> tf.data.Dataset:
     """One worker's stream of training batches, _ORDINALS_A_STREAM long.
 
     Args:
@@ -118,8 +122,10 @@ def training_batches(source: Source, *, part: Part,
       image_size: side of the networks' square, pixels.
       resize_size: what the shorter side is resized to before the crop, pixels.
       max_resize_size: the largest size that may be drawn instead; 0 for none.
+      min_detail: as augment.jitter takes it.
       seed: determines order and augmentation.
       first_ordinal: where to begin; the last ordinal seen plus one to resume.
+      degraded: whether the generator is shown degraded photographs.
 
     Returns:
       A dataset of TrainingBatch, all of the part's batch_size. What is left
@@ -136,16 +142,22 @@ def training_batches(source: Source, *, part: Part,
 
     @tf.autograph.experimental.do_not_convert
     def jitter(photo, ordinal):
+        own_seed = tf.stack([tf.constant(seed, tf.int64), part.place(ordinal)])
         photo = augment.jitter(
             photo, image_size=image_size, resize_size=resize_size,
-            max_resize_size=max_resize_size,
-            seed=tf.stack([tf.constant(seed, tf.int64), part.place(ordinal)]))
-        return photo, ordinal
+            max_resize_size=max_resize_size, min_detail=min_detail,
+            seed=own_seed)
+        shown = (degrade.degrade_some(photo, seed=own_seed) if degraded
+                 else photo[..., :0])
+        return photo, shown, ordinal
 
     @tf.autograph.experimental.do_not_convert
-    def encode(photo, ordinal):
-        condition, target = color.compiled(color_space.encode)(photo)
-        return TrainingBatch(condition, target, ordinal)
+    def encode(photo, shown, ordinal):
+        encode_all = color.compiled(color_space.encode)
+        condition, target = encode_all(photo)
+        return TrainingBatch(
+            condition, target, ordinal,
+            shown=encode_all(shown)[0] if degraded else condition)
 
     return (tf.data.Dataset.range(first_ordinal,
                                   first_ordinal + _ORDINALS_A_STREAM)

@@ -64,15 +64,33 @@ def config_from_file(path: str, *, whole: bool = False) -> Config:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             if not file.read().endswith(_END):
                 raise ConfigError(f"{path} does not end as it was written")
+    return _parse([f"--flagfile={path}"], path)
+
+
+def config_from_text(text: str, *, origin: str) -> Config:
+    """Reads what config_to_text wrote.
+
+    Args:
+      text: a flag file's content.
+      origin: where it is from, for messages.
+
+    Raises:
+      ConfigError: it holds a flag that is unknown or wrong.
+    """
+    return _parse([line for line in text.splitlines()
+                   if line.startswith("--")], origin)
+
+
+def _parse(arguments: Sequence[str], origin: str) -> Config:
     flag_values = flags.FlagValues()
     flags.DEFINE_string("flagfile", "", "", flag_values)
     define_config_flags(flag_values)
     for name, value in config_lib.DROPPED.items():
         flags.DEFINE_enum(name, value, [value], "", flag_values=flag_values)
     try:
-        flag_values(["", f"--flagfile={path}"])
+        flag_values(["", *arguments])
     except flags.Error as error:
-        raise ConfigError(f"{path}: {command.one_line(error)}") from error
+        raise ConfigError(f"{origin}: {command.one_line(error)}") from error
     return config_from_flags(flag_values)
 
 

@@ -22,8 +22,9 @@ from pix2pix_color.config import ConfigError
 from pix2pix_color.serving import plan
 
 _MODEL = flags.DEFINE_string(
-    "model", "",
-    "A SavedModel, a directory of its versions, or the folder of a run.")
+    "model", "colorizer",
+    "A SavedModel, a directory of its versions, or the folder of a run; "
+    "colorizer is the trained one that comes with the package.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Where the pictures go; empty is beside each file.")
 _FORMAT = flags.DEFINE_enum(
@@ -59,7 +60,8 @@ _AT_ONCE = 2
 
 def main(arguments: Sequence[str]) -> None:
     if not _MODEL.value:
-        raise ConfigError("--model must name a SavedModel or a run's folder")
+        raise ConfigError("--model must name a SavedModel, a run's folder, or "
+                          "colorizer")
     if _OVERWRITE.value and _SKIP_EXISTING.value:
         raise ConfigError("--overwrite and --skip_existing exclude each other")
     ending = {"png": ".png", "jpeg": ".jpg", "webp": ".webp",

@@ -82,6 +82,15 @@ class Data:
     max_resize_size: int = option(
         0, "Largest size that is drawn, for each photograph anew, in place of "
         "--resize_size, the smallest; 0 always takes that one.", minimum=0)
+    min_detail_size: int = option(
+        0, "Reduce half of the photographs to a drawn size, so many pixels at "
+        "least, before they are brought to --image_size: the networks then "
+        "know photographs with little detail as well; 0 reduces none.",
+        minimum=0)
+    degrade: bool = option(
+        False, "Show the generator half of the photographs as old prints: "
+        "with film's own lightness, faded, blurred, grainy, scratched, "
+        "bordered and compressed. It has to give the clean ones' colors.")
     batch_size: int = option(16, "Photographs an update.", minimum=1)
 
 
@@ -105,6 +114,10 @@ class Networks:
         "timm's ResNet-18, or imagenet: that of EfficientNet-Lite2 is in the "
         "package, that of ResNet-18 is downloaded once. Empty for random "
         "weights.")
+    initial_weights: str = option(
+        "", "What the whole generator begins with: colorizer, the trained one "
+        "that comes with the package; the folder of a run; or a .safetensors "
+        "file of `export --format=safetensors`. Empty for a new one.")
     upsampling: str = option(
         "auto", "How the generator's decoder doubles height and width: a "
         "transposed convolution, resize (nearest neighbor) and convolution, "
@@ -268,6 +281,11 @@ class Reporting:
     best_metric: str = option(
         "ab_l1", "The evaluation's number that tells the best checkpoint.",
         choices=METRICS, resumable=True)
+    judge_weights: str = option(
+        "", "A classifier that judges every evaluation by agreement and kl: a "
+        ".safetensors file of EfficientNet-Lite0 or Lite2, or imagenet, the "
+        "one in the package; another one than --classifier_weights. Empty for "
+        "none.", resumable=True)
     profile_steps: str = option(
         "", "FIRST,LAST updates to record for TensorBoard's profile page.",
         resumable=True)
@@ -319,6 +337,12 @@ class Config:
                         f"--{name}={value} is for one device, and "
                         f"--distribute={self.training.distribute} must be none "
                         f"with it")
+        judged_by = self.reporting.judge_weights
+        if (judged_by and self.training.semantic_weight
+                and judged_by == self.training.classifier_weights):
+            raise ConfigError(
+                f"--judge_weights={judged_by} must be another network than "
+                f"--classifier_weights, which learns to please its own")
         if not self.reporting.workdir:
             raise ConfigError("--workdir must name a folder")
 

@@ -17,8 +17,9 @@ from pix2pix_color import cli
 from pix2pix_color.config import ConfigError
 
 _MODEL = flags.DEFINE_string(
-    "model", "",
-    "A SavedModel, a directory of its versions, or the folder of a run.")
+    "model", "colorizer",
+    "A SavedModel, a directory of its versions, or the folder of a run; "
+    "colorizer is the trained one that comes with the package.")
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "Address to listen on; 0.0.0.0 is every network.")
 _PORT = flags.DEFINE_integer("port", 7860, "Port to listen on.",
@@ -36,7 +37,8 @@ _NUM_EXAMPLES = 8
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if not _MODEL.value:
-        raise ConfigError("--model must name a SavedModel or a run's folder")
+        raise ConfigError("--model must name a SavedModel, a run's folder, or "
+                          "colorizer")
     if importlib.util.find_spec("gradio") is None:
         raise ConfigError("the page needs Gradio: pip install "
                           "'pix2pix_color[demo]'")

@@ -1,7 +1,7 @@
 """Measures a model: python -m pix2pix_color.evaluate --model=M --data=SPEC.
 
-The protocol of every evaluation: centre square, antialiased resize to the
-model's size; metrics per photograph, their means, and 95 % intervals, beside
+The protocol of every evaluation: center square, antialiased resize to the
+model's size or to --image_size; metrics per photograph, their means, and 95 % intervals, beside
 the same numbers for the gray image. With --output=metrics.json, also writes
 metrics.csv, a line a photograph, and metrics.html, which shows the best,
 median and worst.
@@ -18,16 +18,29 @@ from pix2pix_color import cli
 from pix2pix_color.config import ConfigError
 
 _MODEL = flags.DEFINE_string(
-    "model", "",
-    "A SavedModel, a directory of its versions, or the folder of a run.")
+    "model", "colorizer",
+    "A SavedModel, a directory of its versions, or the folder of a run; "
+    "colorizer is the trained one that comes with the package.")
 _DATA = flags.DEFINE_string(
     "data", "", f"Photographs to evaluate on: {SPECS}. Empty takes those that "
-    f"the run in --model set aside for evaluation.")
+    f"the run in --model set aside for evaluation, or the 64 in the package.")
 _TFDS_DATA_DIR = flags.DEFINE_string(
     "tfds_data_dir", "", "Where TensorFlow Datasets keeps its data sets; empty "
     "for its default.")
 _OUTPUT = flags.DEFINE_string(
     "output", "", "JSON file to write, with .csv and .html beside it.")
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 0, "Side of the square photographs, pixels, which the model "
+    "colors as `colorize` would; 0 measures the generator alone at its own "
+    "size.", lower_bound=0)
+_DEGRADE = flags.DEFINE_bool(
+    "degrade", False, "Show the model every photograph as an old print, and "
+    "join its colors with the clean lightness.")
+_JUDGE_WEIGHTS = flags.DEFINE_string(
+    "judge_weights", "", "A classifier that judges the colors: a .safetensors "
+    "file of EfficientNet-Lite0 or Lite2, or imagenet for the one in the "
+    "package; adds agreement and kl. Not the one that the model was trained "
+    "to please.")
 _INCEPTION_WEIGHTS = flags.DEFINE_string(
     "inception_weights", "", "A file of Keras's InceptionV3 without its top "
     "(inception_v3_..._notop.h5), or imagenet to download it: adds fid.")
@@ -36,7 +49,8 @@ _INCEPTION_WEIGHTS = flags.DEFINE_string(
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if not _MODEL.value:
-        raise ConfigError("--model must name a SavedModel or a run's folder")
+        raise ConfigError("--model must name a SavedModel, a run's folder, or "
+                          "colorizer")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise ConfigError(f"--output={_OUTPUT.value} must end in .json")
     if _OUTPUT.value:  # or it would be found out after all the work
@@ -45,9 +59,11 @@ def main(arguments: Sequence[str]) -> None:
     client = command.load("pix2pix_color.serving.client")
     source = (scoring.open_data(_DATA.value,
                                 tfds_data_dir=_TFDS_DATA_DIR.value)
-              if _DATA.value else _open_held_out(_MODEL.value))
+              if _DATA.value else _open_own(_MODEL.value))
     model = client.Model(_MODEL.value)
-    score = scoring.Score(model, source,
+    score = scoring.Score(model, source, image_size=_IMAGE_SIZE.value,
+                          degraded=_DEGRADE.value,
+                          judge_weights=_JUDGE_WEIGHTS.value,
                           inception_weights=_INCEPTION_WEIGHTS.value)
     print(scoring.table(score.result, score.rejected))
     if _OUTPUT.value:
@@ -55,14 +71,14 @@ def main(arguments: Sequence[str]) -> None:
             print(path)
 
 
-def _open_held_out(model: str):
-    """The photographs that a run evaluates on."""
+def _open_own(model: str):
+    """The photographs that a run evaluates on; those in the package else."""
     run_folder = command.load("pix2pix_color.training.run_folder")
-    if not os.path.exists(run_folder.RunFolder(model).flags_path):
-        raise ConfigError(f"--data must name photographs, as --model={model} "
-                          f"is no run that has some of its own: {SPECS}")
-    return command.load("pix2pix_color.serving.scoring").open_held_out(
-        model, tfds_data_dir=_TFDS_DATA_DIR.value)
+    scoring = command.load("pix2pix_color.serving.scoring")
+    if model != "colorizer" and os.path.exists(
+            run_folder.RunFolder(model).flags_path):
+        return scoring.open_held_out(model, tfds_data_dir=_TFDS_DATA_DIR.value)
+    return scoring.open_data("sample_photos", tfds_data_dir="")
 
 
 if __name__ == "__main__":

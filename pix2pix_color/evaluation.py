@@ -1,9 +1,13 @@
 """The evaluation protocol: one function for every system.
 
-The centre square of each photograph, resized with antialiasing to the
-networks' size, uint8 RGB; metrics per image, then averaged. The gray image (no
-color at all) is measured beside the generated one, since PSNR rewards dull
-output: a number says little without the one for gray.
+The center square of each photograph, resized with antialiasing to one size,
+uint8 RGB; metrics per image, then averaged. The gray image (no color at all) is
+measured beside the generated one, since PSNR rewards dull output: a number says
+little without the one for gray.
+
+Degraded evaluation shows the same photographs as old prints (degrade.py), drawn
+from each photograph's identity, and joins the colors that come back with the
+clean lightness.
 
 What a mean of few photographs is worth is told by a 95 % interval: the
 percentile bootstrap (Efron and Tibshirani 1993, 13.3), the photographs drawn
@@ -17,20 +21,29 @@ from typing import Any, Callable, Mapping, Optional
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines import color, pipeline
+from data_pipelines import color, degrade, pipeline
 from data_pipelines.errors import InputError
 from data_pipelines.sources import Source
-from pix2pix_color import fid, metrics
+from pix2pix_color import fid, judge, metrics
 
-# One number an image each, from metrics.py.
-METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness")
+# One number an image each, from metrics.py; and from judge.py where there is
+# one.
+METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
+           "field_colorfulness")
+JUDGED = ("agreement", "kl")
+# What the photographs are measured by on their own, and how far the mean of
+# the generated ones is from theirs.
+COLORFULNESS = ("colorfulness", "field_colorfulness")
 
 # Resamples of the bootstrap, and what it follows from.
 _RESAMPLES, _BOOTSTRAP_SEED = 2000, 0
 # Numbers that are drawn at a time: 80 MB.
 _DRAWN_AT_ONCE = 10**7
 
-Predict = Callable[[tf.Tensor], tf.Tensor]
+# What is evaluated: photographs as they are and as they are shown, both uint8
+# [N, S, S, 3] or, with a gray photograph of their own, 4 -> uint8 [N, S, S, 3].
+# The colors are those of what is shown, the lightness that of the photograph.
+Answer = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # Pictures uint8 [N, S, S, 3] -> features float32 [N, D].
 Features = Callable[[tf.Tensor], tf.Tensor]
 
@@ -42,7 +55,7 @@ class Evaluation:
     Attributes:
       generated: metric -> float32 [N], of the generated images.
       gray: metric -> float32 [N], of the gray images.
-      real_colorfulness: float32 [N], of the photographs.
+      real: each of COLORFULNESS -> float32 [N], of the photographs.
       indices: int64 [N], the photographs' places in their source.
       fid: Frechet inception distance of the generated images and of the gray
         ones to the photographs; None where no features were given.
@@ -50,16 +63,21 @@ class Evaluation:
 
     generated: Mapping[str, np.ndarray]
     gray: Mapping[str, np.ndarray]
-    real_colorfulness: np.ndarray
+    real: Mapping[str, np.ndarray]
     indices: np.ndarray = dataclasses.field(
         default_factory=lambda: np.zeros([0], np.int64))
     fid: Optional[tuple[float, float]] = None
 
     def __len__(self) -> int:
-        return len(self.real_colorfulness)
+        return len(self.real["colorfulness"])
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that were measured, one number an image each."""
+        return tuple(self.generated)
 
     def means(self) -> dict[str, float]:
-        """Averages of the generated images, colorfulness_gap among them."""
+        """Averages of the generated images, the gaps of COLORFULNESS too."""
         return self._means(self.generated, 0)
 
     def gray_means(self) -> dict[str, float]:
@@ -67,9 +85,10 @@ class Evaluation:
         return self._means(self.gray, 1)
 
     def _means(self, values, which):
-        means = {name: float(np.mean(values[name])) for name in METRICS}
-        means["colorfulness_gap"] = abs(
-            means["colorfulness"] - float(np.mean(self.real_colorfulness)))
+        means = {name: float(np.mean(values[name])) for name in self.metrics}
+        for name in COLORFULNESS:
+            means[f"{name}_gap"] = abs(
+                means[name] - float(np.mean(self.real[name])))
         if self.fid is not None:
             means["fid"] = self.fid[which]
         return means
@@ -83,15 +102,15 @@ class Evaluation:
         return self._intervals(self.gray)
 
     def _intervals(self, values):
-        columns = np.stack([*(values[name] for name in METRICS),
-                            self.real_colorfulness], axis=1)
-        means = resampled_means(columns)
-        gap = np.abs(means[:, METRICS.index("colorfulness")] - means[:, -1])
-        spread = np.percentile(
-            np.concatenate([means[:, :-1], gap[:, np.newaxis]], axis=1),
-            [2.5, 97.5], axis=0)
-        return {name: (float(low), float(high)) for name, low, high
-                in zip((*METRICS, "colorfulness_gap"), *spread)}
+        names = self.metrics
+        means = resampled_means(np.stack(
+            [*(values[name] for name in names),
+             *(self.real[name] for name in COLORFULNESS)], axis=1))
+        columns = dict(zip(names, means.T))
+        for name, real in zip(COLORFULNESS, means.T[len(names):]):
+            columns[f"{name}_gap"] = np.abs(columns[name] - real)
+        return {name: tuple(map(float, np.percentile(column, [2.5, 97.5])))
+                for name, column in columns.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Numbers of photographs, means and intervals, for a file."""
@@ -123,20 +142,47 @@ def resampled_means(columns: np.ndarray) -> np.ndarray:
     return np.concatenate(means)
 
 
-def evaluate(predict: Predict, source: Source, *,
-             color_space: color.ColorSpace, image_size: int,
-             batch_size: int, rejected: pipeline.RejectedExamples,
-             features: Optional[Features] = None) -> Evaluation:
-    """Measures a generator on photographs.
+def answer_of(predict: Callable[[tf.Tensor], tf.Tensor], *,
+              color_space: color.ColorSpace) -> Answer:
+    """Makes the answer of a bare generator.
 
     Args:
       predict: condition float32 [N, S, S, C] -> target float32 [N, S, S, D];
         the generator in inference mode.
-      source: the photographs.
       color_space: how pictures become condition and target, and back.
+    """
+    @functools.cache
+    def graphs(channels):
+        photo = tf.TensorSpec([None, None, None, channels], tf.uint8)
+        encode = tf.function(lambda photo: color_space.encode(photo)[0],
+                             autograph=False, input_signature=[photo])
+        return encode, tf.function(color_space.decode, autograph=False,
+                                   reduce_retracing=True)
+
+    def answer(photo, shown):
+        encode, decode = graphs(photo.shape[-1])
+        condition = encode(photo)
+        if shown is photo:
+            return decode(condition, predict(condition))
+        return decode(condition, predict(graphs(shown.shape[-1])[0](shown)))
+
+    return answer
+
+
+def evaluate(answer: Answer, source: Source, *, image_size: int,
+             batch_size: int, rejected: pipeline.RejectedExamples,
+             degraded: bool = False, the_judge: Optional[judge.Judge] = None,
+             features: Optional[Features] = None) -> Evaluation:
+    """Measures a colorizer on photographs.
+
+    Args:
+      answer: what is evaluated.
+      source: the photographs.
       image_size: side of the square, pixels.
       batch_size: photographs at a time; no number depends on it.
       rejected: is told of photographs that cannot be read.
+      degraded: whether photographs are shown as old prints.
+      the_judge: what agreement and kl are taken by; None leaves them out.
       features: what fid is computed from; None leaves it out.
 
     Raises:
@@ -147,17 +193,25 @@ def evaluate(predict: Predict, source: Source, *,
     batches = pipeline.evaluation_batches(
         source, image_size=image_size, batch_size=batch_size)
     for batch in rejected.watch_evaluation(batches, source):
-        encode, measure = _graphs(color_space, image_size,
-                                  batch.photo.shape[-1])
-        condition = encode(batch.photo)
-        of_generated, of_gray, of_real, pictures = measure(
-            batch.photo, condition, predict(condition))
+        photo = batch.photo
+        rgb = (photo[..., :3],
+               answer(photo, shown(batch, source, degraded=degraded)),
+               color.given_gray(photo))
+        of_generated, of_gray = (
+            {**_compare(rgb[0], other), **_colorfulness(other)}
+            for other in rgb[1:])
+        if the_judge is not None:
+            logits = [the_judge.logits(picture) for picture in rgb]
+            for measured, given in ((of_generated, logits[1]),
+                                    (of_gray, logits[2])):
+                measured["agreement"] = judge.agreement(logits[0], given)
+                measured["kl"] = judge.kl(logits[0], given)
         generated.append(of_generated)
         gray.append(of_gray)
-        real.append(of_real)
+        real.append(_colorfulness(rgb[0]))
         indices.append(batch.index)
         if features is not None:
-            seen.append([features(rgb).numpy() for rgb in pictures])
+            seen.append([features(picture).numpy() for picture in rgb])
     distances = None
     if features is not None:
         if sum(map(len, indices)) < 2:
@@ -167,53 +221,50 @@ def evaluate(predict: Predict, source: Source, *,
         distances = (fid.distance(real_features, others[0]),
                      fid.distance(real_features, others[1]))
     return Evaluation(generated=_join(generated), gray=_join(gray),
-                      real_colorfulness=np.concatenate(real),
-                      indices=np.concatenate(indices), fid=distances)
+                      real=_join(real), indices=np.concatenate(indices),
+                      fid=distances)
 
 
-@functools.cache
-def _graphs(color_space: color.ColorSpace, image_size: int,
-            photo_channels: int) -> tuple[Callable, Callable]:
-    """What turns photographs into conditions, and what measures targets.
+def shown(batch: pipeline.EvaluationBatch, source: Source, *,
+          degraded: bool) -> tf.Tensor:
+    """Returns a batch's photographs as the model is shown them.
 
-    Graphs, which keep both cores busy: a third of the time. They are traced
-    once a process, not for every evaluation.
+    Args:
+      batch: of evaluation_batches.
+      source: that it is from.
+      degraded: whether they are old prints; otherwise they are as they are.
+
+    Returns:
+      uint8 [N, S, S, 3], or 4 with the gray photographs that are shown.
     """
-    def pictures(channels, dtype=tf.float32):
-        return tf.TensorSpec([None, image_size, image_size, channels], dtype)
-
-    photo = pictures(photo_channels, tf.uint8)
-
-    @tf.function(autograph=False, input_signature=[photo])
-    def encode(photo):
-        return color_space.encode(photo)[0]
-
-    @tf.function(autograph=False, input_signature=[
-        photo, pictures(color_space.condition_channels),
-        pictures(color_space.target_channels)])
-    def measure(photo, condition, target):
-        real_rgb = photo[..., :3]
-        fake_rgb = color_space.decode(condition, target)
-        gray_rgb = color.given_gray(photo)
-        return (_measure(real_rgb, fake_rgb), _measure(real_rgb, gray_rgb),
-                metrics.colorfulness(real_rgb), (real_rgb, fake_rgb, gray_rgb))
-
-    return encode, measure
+    if not degraded:
+        return batch.photo
+    return _degrade(batch.photo, degrade.seeds_of([
+        source.identities[index] for index in batch.index.numpy().tolist()]))
 
 
-def _measure(real_rgb, fake_rgb):
-    return {
-        "ab_l1": metrics.ab_l1(real_rgb, fake_rgb),
-        "psnr_db": metrics.psnr_db(real_rgb, fake_rgb),
-        "ssim": metrics.ssim(real_rgb, fake_rgb),
-        "delta_e": metrics.delta_e(real_rgb, fake_rgb),
-        "colorfulness": metrics.colorfulness(fake_rgb),
-    }
+@tf.function(autograph=False, reduce_retracing=True)
+def _degrade(photo, seeds):
+    gray = tf.map_fn(
+        lambda each: degrade.degrade(each[0], seed=each[1]), (photo, seeds),
+        fn_output_signature=tf.TensorSpec([*photo.shape[1:3], 1], tf.uint8))
+    return tf.concat([photo[..., :3], gray], axis=-1)
+
+
+@tf.function(autograph=False, reduce_retracing=True)
+def _compare(real_rgb, fake_rgb):
+    return {name: getattr(metrics, name)(real_rgb, fake_rgb)
+            for name in METRICS if name not in COLORFULNESS}
+
+
+@tf.function(autograph=False, reduce_retracing=True)
+def _colorfulness(rgb):
+    return {name: getattr(metrics, name)(rgb) for name in COLORFULNESS}
 
 
 def _join(batches):
     return {name: np.concatenate([batch[name] for batch in batches])
-            for name in METRICS}
+            for name in batches[0]}
 
 
 def comparison_table(evaluations: Mapping[str, Evaluation]) -> str:
@@ -222,7 +273,7 @@ def comparison_table(evaluations: Mapping[str, Evaluation]) -> str:
     Args:
       evaluations: what was evaluated, in words -> its Evaluation.
     """
-    columns = (*METRICS, "colorfulness_gap")
+    columns = list(next(iter(evaluations.values())).means())
     rows: list[tuple[str, ...]] = [("", *columns)]
     for title, evaluation in evaluations.items():
         for kind, means in (("colorized", evaluation.means()),

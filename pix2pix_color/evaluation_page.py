@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from data_pipelines import color, pipeline
 from data_pipelines.sources import Source
-from pix2pix_color.evaluation import METRICS, Evaluation, Predict
+from pix2pix_color import evaluation
+from pix2pix_color.evaluation import Answer, Evaluation
 
 _NUM_EACH = 16
 _JPEG_QUALITY = 92
@@ -20,18 +21,18 @@ _STYLE = ("body{font:15px sans-serif;margin:2em}"
           "figcaption{font-size:12px;max-width:48em}img{max-width:48em}")
 
 
-def draw(result: Evaluation, *, source: Source, predict: Predict,
-         color_space: color.ColorSpace, image_size: int, title: str,
+def draw(result: Evaluation, *, source: Source, answer: Answer,
+         image_size: int, title: str, degraded: bool = False,
          metric: str = "delta_e") -> str:
     """Draws the page.
 
     Args:
       result: the evaluation.
       source: the photographs that were evaluated.
-      predict: what was evaluated.
-      color_space: what it was trained in.
+      answer: what was evaluated.
       image_size: side of the square, pixels.
       title: what was evaluated, in words.
+      degraded: whether photographs are shown as old prints.
       metric: by which the photographs are ranked; the lower, the better.
 
     Returns:
@@ -43,8 +44,8 @@ def draw(result: Evaluation, *, source: Source, predict: Predict,
     for name, places in (("best", order[:_NUM_EACH]),
                          ("median", order[middle:middle + _NUM_EACH]),
                          ("worst", order[::-1][:_NUM_EACH])):
-        figures = _figures(result, places.tolist(), source, predict,
-                           color_space, image_size)
+        figures = _figures(result, places.tolist(), source, answer,
+                           image_size, degraded)
         sections.append(f"<h2>{name} by {metric}</h2>\n" + "\n".join(figures))
     return (f"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
             f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>"
@@ -69,22 +70,22 @@ def _table(result: Evaluation) -> str:
 
 
 def _figures(result: Evaluation, places: Sequence[int], source: Source,
-             predict: Predict, color_space: color.ColorSpace,
-             image_size: int) -> list[str]:
+             answer: Answer, image_size: int,
+             degraded: bool) -> list[str]:
     chosen = result.indices[list(places)].tolist()
-    figures = []
+    chosen_source, figures = source.select(chosen), []
     for place, batch in zip(places, pipeline.evaluation_batches(
-            source.select(chosen), image_size=image_size, batch_size=1)):
-        condition, _ = color_space.encode(batch.photo)
-        generated = color_space.decode(condition, predict(condition))
-        strip = tf.concat([color.given_gray(batch.photo), generated,
+            chosen_source, image_size=image_size, batch_size=1)):
+        shown = evaluation.shown(batch, chosen_source, degraded=degraded)
+        generated = answer(batch.photo, shown)
+        strip = tf.concat([color.given_gray(shown), generated,
                            batch.photo[..., :3]], axis=2)[0]
         jpeg = base64.b64encode(tf.io.encode_jpeg(
             strip, quality=_JPEG_QUALITY, chroma_downsampling=False,
             optimize_size=True).numpy()).decode()
         identity = str(source.identities[int(result.indices[place])])
         numbers = ", ".join(f"{name} {result.generated[name][place]:.2f}"
-                            for name in METRICS)
+                            for name in result.metrics)
         figures.append(
             f"<figure><img alt=\"\" src=\"data:image/"
             f"jpeg;base64,{jpeg}\"><figcaption>"

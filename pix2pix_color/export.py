@@ -1,7 +1,8 @@
 """Exports a run: python -m pix2pix_color.export --run=WORKDIR.
 
 Writes a checkpoint's generator as the next version below the run's export/
-folder, in TensorFlow Serving's layout; or as a TensorFlow Lite or ONNX file.
+folder, in TensorFlow Serving's layout; or as a TensorFlow Lite, ONNX or
+safetensors file.
 """
 
 from typing import Sequence
@@ -12,15 +13,21 @@ from data_pipelines import command
 from pix2pix_color import cli
 from pix2pix_color.config import ConfigError
 
-_RUN = flags.DEFINE_string("run", "", "Folder of the run, fit's --workdir.")
+_RUN = flags.DEFINE_string(
+    "run", "", "Folder of the run, fit's --workdir; colorizer is the trained "
+    "one that comes with the package.")
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", "", "Where to write; empty is the run's export/, tflite/, "
+    "onnx/ or safetensors/, below runs/colorizer for colorizer.")
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "latest", "Which checkpoint: latest, best (by the run's "
     "--best_metric) or a step that is still there.")
 _FORMAT = flags.DEFINE_enum(
-    "format", "saved_model", ["saved_model", "tflite", "onnx"],
+    "format", "saved_model", ["saved_model", "tflite", "onnx",
+                              "safetensors"],
     "saved_model is the whole way from image bytes to image bytes; tflite and "
-    "onnx are the bare generator, condition to target, written into the run's "
-    "tflite/ or onnx/.")
+    "onnx are the bare generator, condition to target; safetensors are its "
+    "weights, for --initial_weights.")
 _MAX_PIXELS = flags.DEFINE_integer(
     "max_pixels", 100_000_000, "Pixels of the largest image that the model "
     "decodes; a larger one is refused before it takes memory.",
@@ -35,11 +42,12 @@ def main(arguments: Sequence[str]) -> None:
     if _FORMAT.value == "saved_model":
         step, path = exporting.export(
             _RUN.value, checkpoint=_CHECKPOINT.value,
-            max_pixels=_MAX_PIXELS.value)
+            output_dir=_OUTPUT_DIR.value, max_pixels=_MAX_PIXELS.value)
     else:
         step, path = exporting.export_bare(
-            _RUN.value, checkpoint=_CHECKPOINT.value, kind=_FORMAT.value)
-    print(f"step {step} exported to {path}")
+            _RUN.value, checkpoint=_CHECKPOINT.value,
+            output_dir=_OUTPUT_DIR.value, kind=_FORMAT.value)
+    print(f"{step} exported to {path}")
 
 
 if __name__ == "__main__":

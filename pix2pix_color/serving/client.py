@@ -9,7 +9,7 @@ import tensorflow as tf
 from data_pipelines import color
 from pix2pix_color import hardware
 from pix2pix_color.config import ConfigError
-from pix2pix_color.serving import saved_model
+from pix2pix_color.serving import saved_model, trained
 
 # What the generator's outputs take, in all, against the sum of its layers':
 # convolutions have copies of their own. A cautious guess, not measured.
@@ -38,17 +38,18 @@ class Field:
 
 
 class Model:
-    """A SavedModel that colors photographs.
+    """A model that colors photographs: a SavedModel, or the trained colorizer.
 
     Attributes:
-      directory: where it was found.
+      directory: where it was found; `colorizer` is the trained one.
       card: its model_card.json.
       module: what tf.saved_model.load gave.
       image_size: side of the generator's square, pixels.
       has_noise: whether a seed changes its answers.
 
     Args:
-      path: a SavedModel, a directory of its versions, or a run's folder.
+      path: a SavedModel, a directory of its versions, a run's folder, or
+        `colorizer`.
 
     Raises:
       ConfigError: there is none, it cannot be loaded, or is of an older kind.
@@ -56,15 +57,25 @@ class Model:
 
     def __init__(self, path: str) -> None:
         hardware.claim_devices()
+        if path == trained.NAME:
+            generator, config, self.card = trained.load()
+            self.directory = path
+            self.module: Any = trained.TrainedModule(
+                generator, color_space=color.COLOR_SPACES[
+                    config.networks.color_space])
+        else:
+            self._load_saved_model(path)
+        self.image_size = int(self.card["image_size"])
+        self.has_noise = bool(self.card["has_noise"])
+
+    def _load_saved_model(self, path: str) -> None:
         self.directory = saved_model.find(path)
-        self.module: Any = saved_model.load(self.directory)
+        self.module = saved_model.load(self.directory)
         self.card = saved_model.read_card(self.directory)
         if not hasattr(self.module, "predict_field") or not self.card:
             raise ConfigError(
                 f"--model={path}: the SavedModel in {self.directory} was "
                 f"exported by an earlier version; export the run again")
-        self.image_size = int(self.card["image_size"])
-        self.has_noise = bool(self.card["has_noise"])
 
     def fitting_chroma_size(self, chroma_size: int) -> int:
         """The side of the square to color in: what is asked for, if it fits.

@@ -5,6 +5,7 @@ graph, of thousands of operations, takes as much memory as the weights do.
 """
 
 import contextlib
+import functools
 from typing import Any, Iterator, Optional
 
 import keras
@@ -41,18 +42,12 @@ class Prediction:
     No trackable object: a module that held the Keras model would save the
     model's own functions beside these.
 
+    Each is traced when it is first asked for.
+
     Attributes:
       has_noise: whether the generator has noise that a seed determines.
       image_size: side of its square, pixels.
       weights: its variables.
-      target: condition float32 [N, S, S, C] and an idle seed -> target float32
-        [N, S, S, D], without noise.
-      field: FIELD_INPUTS -> slope and intercept of a ChromaField, without
-        noise; chroma_size is the generator's own.
-      noisy_field: the same with noise; field itself where there is none.
-      field_of_any_size: FIELD_INPUTS and sampling, bool [] -> the same, with
-        noise where sampling is true, for any chroma_size that is a multiple
-        of the generator's own.
 
     Args:
       generator: condition -> target. Layers with an attribute `sampling` that
@@ -72,17 +67,37 @@ class Prediction:
         self.image_size = generator.input_shape[1]
         self.weights = [variable.value for variable in generator.variables]
 
-        self.target = self._generate(self.image_size)
-        self.field = self._field(self.target, size=self.image_size)
-        field_of_size = self._field(self._generate(None))
-        self.noisy_field, noisy_field_of_size = self.field, field_of_size
-        if self.has_noise:
-            self.noisy_field = self._field(
-                self._generate(self.image_size, sampling=True),
-                size=self.image_size)
-            noisy_field_of_size = self._field(
-                self._generate(None, sampling=True))
+    @functools.cached_property
+    def target(self) -> Any:
+        """Condition and an idle seed -> target, without noise."""
+        return self._generate(self.image_size)
 
+    @functools.cached_property
+    def field(self) -> Any:
+        """FIELD_INPUTS -> slope and intercept, of the generator's own size."""
+        return self._field(self.target, size=self.image_size)
+
+    @functools.cached_property
+    def field_of_size(self) -> Any:
+        """The same for any chroma_size, a multiple of the generator's own."""
+        return self._field(self._generate(None))
+
+    @functools.cached_property
+    def noisy_field(self) -> Any:
+        """As field, with noise; field itself where there is none."""
+        return self._field(
+            self._generate(self.image_size, sampling=True),
+            size=self.image_size) if self.has_noise else self.field
+
+    @functools.cached_property
+    def noisy_field_of_size(self) -> Any:
+        """As field_of_size, with noise; itself where there is none."""
+        return (self._field(self._generate(None, sampling=True))
+                if self.has_noise else self.field_of_size)
+
+    @functools.cached_property
+    def field_of_any_size(self) -> Any:
+        """FIELD_INPUTS and sampling, bool [] -> slope and intercept."""
         def field_of_any_size(rgb, chroma_size, seed, sampling):
             # Of its own size the generator is quicker.
             is_own = tf.equal(chroma_size, self.image_size)
@@ -92,10 +107,14 @@ class Prediction:
                                lambda: other(rgb, chroma_size, seed))
 
             return tf.cond(
-                sampling, lambda: either(self.noisy_field, noisy_field_of_size),
-                lambda: either(self.field, field_of_size))
+                sampling,
+                lambda: either(self.noisy_field, self.noisy_field_of_size),
+                lambda: either(self.field, self.field_of_size))
 
-        self.field_of_any_size = tf.function(
+        # Traced before, or they would belong to the graph that needs them.
+        _ = (self.field, self.field_of_size, self.noisy_field,
+             self.noisy_field_of_size)
+        return tf.function(
             field_of_any_size, autograph=False).get_concrete_function(
                 *FIELD_INPUTS, tf.TensorSpec([], tf.bool, name="sampling"))
 

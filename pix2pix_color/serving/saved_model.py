@@ -79,19 +79,23 @@ def _rename_to_next_version(partial: str, export_dir: str) -> str:
 
 def _write_card(module: Colorizer, generator: keras.Model, directory: str,
                 card: dict[str, Any]) -> None:
-    activations = sum(
-        int(np.prod(layer.output.shape[1:])) * 4 for layer in generator.layers)
     text = json.dumps({
         "image_size": module.image_size,
         "has_noise": module.has_noise,
         "signatures": sorted(module.named_signatures),
         "parameters": generator.count_params(),
-        "activation_bytes": activations,
+        "activation_bytes": activation_bytes(generator),
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
         **card}, indent=2, ensure_ascii=False)
     # A flag may hold the name of a file whose bytes are no text.
     files.write_atomically(os.path.join(directory, CARD),
                            (text + "\n").encode(errors="backslashreplace"))
+
+
+def activation_bytes(generator: keras.Model) -> int:
+    """Returns the bytes that all layers' outputs take, for one photograph."""
+    return sum(int(np.prod(layer.output.shape[1:])) * 4
+               for layer in generator.layers)
 
 
 def read_card(directory: str) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import json
 import os
 from typing import Any, Optional
 
+import numpy as np
+
 from data_pipelines import color, pipeline, sources, split
 from data_pipelines.sources import Source
-from pix2pix_color import evaluation, evaluation_page, fid
-from pix2pix_color.evaluation import METRICS, Evaluation
+from pix2pix_color import evaluation, evaluation_page, fid, judge
+from pix2pix_color.evaluation import Evaluation
 from pix2pix_color.files import write_atomically
 from pix2pix_color.serving.client import Model
 from pix2pix_color.training.run_folder import RunFolder
@@ -28,23 +30,31 @@ class Score:
     Args:
       model: what is evaluated.
       source: the photographs.
+      image_size: side of the squares, as the model colors any photograph; 0
+        for those of the generator's own size, as it alone colors them.
+      degraded: whether photographs are shown as old prints.
+      judge_weights: as judge.Judge takes them; empty for none.
       inception_weights: as fid.inception_features takes them; empty for none.
 
     Raises:
       InputError: no photograph, or not the weights, can be read.
+      ConfigError: the judge's weights cannot be used.
     """
 
-    def __init__(self, model: Model, source: Source, *,
+    def __init__(self, model: Model, source: Source, *, image_size: int = 0,
+                 degraded: bool = False, judge_weights: str = "",
                  inception_weights: str = "") -> None:
         self._model, self._source = model, source
-        self._color_space = color.COLOR_SPACES[model.card["color_space"]]
-        signature = model.module.signatures["predict_target"]
-        self._predict = lambda condition: signature(
-            condition=condition)["target"]
+        self._degraded = degraded
+        self._judge = judge.Judge(judge_weights) if judge_weights else None
+        self._image_size = image_size or model.image_size
+        self._answer = (_whole_answer(model) if image_size else
+                        _generator_answer(model))
         rejected = pipeline.RejectedExamples()
         self.result: Evaluation = evaluation.evaluate(
-            self._predict, source, color_space=self._color_space,
-            image_size=model.image_size, batch_size=_BATCH, rejected=rejected,
+            self._answer, source, image_size=self._image_size,
+            batch_size=_BATCH, rejected=rejected, degraded=degraded,
+            the_judge=self._judge,
             features=(fid.inception_features(inception_weights)
                       if inception_weights else None))
         self.rejected = rejected.reasons
@@ -63,9 +73,8 @@ class Score:
             output: json.dumps(self.to_json(), indent=2) + "\n",
             f"{stem}.csv": self.to_csv(),
             f"{stem}.html": evaluation_page.draw(
-                self.result, source=self._source, predict=self._predict,
-                color_space=self._color_space,
-                image_size=self._model.image_size,
+                self.result, source=self._source, answer=self._answer,
+                image_size=self._image_size, degraded=self._degraded,
                 title=f"{self._model.directory} on {self._source.origin}"),
         }
         for path, text in contents.items():
@@ -77,23 +86,48 @@ class Score:
         return {"model": self._model.directory,
                 "step": self._model.card.get("step"),
                 "data": self._source.origin,
-                "image_size": self._model.image_size,
+                "image_size": self._image_size,
+                "degraded": self._degraded,
+                "judge": self._judge.name if self._judge else None,
                 **self.result.to_json(), "rejected": self.rejected}
 
     def to_csv(self) -> str:
         """One line a photograph."""
         result, text = self.result, io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["photograph", *METRICS,
-                         *(f"gray_{name}" for name in METRICS),
-                         "real_colorfulness"])
+        names = result.metrics
+        writer.writerow(["photograph", *names,
+                         *(f"gray_{name}" for name in names),
+                         *(f"real_{name}" for name in result.real)])
         for place, index in enumerate(result.indices.tolist()):
             writer.writerow([
                 self._source.identities[index],
                 *(f"{values[name][place]:.6g}" for values in
-                  (result.generated, result.gray) for name in METRICS),
-                f"{result.real_colorfulness[place]:.6g}"])
+                  (result.generated, result.gray) for name in names),
+                *(f"{values[place]:.6g}" for values in result.real.values())])
         return text.getvalue()
+
+
+def _generator_answer(model: Model) -> evaluation.Answer:
+    """Answers in the generator's own size, by it alone."""
+    signature = model.module.signatures["predict_target"]
+    return evaluation.answer_of(
+        lambda condition: signature(condition=condition)["target"],
+        color_space=color.COLOR_SPACES[model.card["color_space"]])
+
+
+def _whole_answer(model: Model) -> evaluation.Answer:
+    """Answers as `colorize` does, whatever size the generator works at."""
+    def rgb_of(photo):
+        return (color.given_gray(photo) if photo.shape[-1] == 4
+                else photo).numpy()
+
+    def answer(photo, shown):
+        return np.stack([
+            model.recolor(clean, model.predict_field(given))
+            for clean, given in zip(rgb_of(photo), rgb_of(shown))])
+
+    return answer
 
 
 def open_data(spec: str, *, tfds_data_dir: str) -> Source:

@@ -8,62 +8,92 @@ from typing import Any, Optional
 from data_pipelines import color, decode
 from pix2pix_color import cli, hardware
 from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.serving import bare_generator, saved_model
+from pix2pix_color.files import write_atomically
+from pix2pix_color.networks import weights_file
+from pix2pix_color.serving import bare_generator, saved_model, trained
 from pix2pix_color.serving.prediction import Seed
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
 
-def export(workdir: str, *, checkpoint: str = "latest",
-           max_pixels: int = decode.MAX_PIXELS) -> tuple[int, str]:
+# Where the trained colorizer's exports go unless another folder is named.
+COLORIZER_DIR = os.path.join("runs", trained.NAME)
+
+
+def export(run: str, *, checkpoint: str = "latest", output_dir: str = "",
+           max_pixels: int = decode.MAX_PIXELS) -> tuple[str, str]:
     """Exports a run as the next version below its export/ folder.
 
     Args:
-      workdir: the run's folder.
+      run: the run's folder, or `colorizer` for the trained one.
       checkpoint: `latest`, `best` or a step.
+      output_dir: where to write instead; empty for export/.
       max_pixels: height times width of the largest image that is decoded.
 
     Returns:
-      The checkpoint's step and the SavedModel's path.
+      What was exported, in words, and the SavedModel's path.
 
     Raises:
       ConfigError: the folder holds no run, or no such checkpoint.
     """
-    folder, config, state, metrics = restore(workdir, checkpoint=checkpoint)
-    path = export_state(state, config, folder, metrics=metrics,
-                        max_pixels=max_pixels)
-    return state.step_number, path
+    if run == trained.NAME:
+        hardware.claim_devices()
+        generator, config, card = trained.load("--run")
+        path = saved_model.write(
+            generator, output_dir or os.path.join(COLORIZER_DIR, "export"),
+            color_space=color.COLOR_SPACES[config.networks.color_space],
+            max_pixels=max_pixels, card=card)
+        return "the trained colorizer", path
+    folder, config, state, metrics = restore(run, checkpoint=checkpoint)
+    path = export_state(state, config, output_dir or folder.export_dir,
+                        metrics=metrics, max_pixels=max_pixels)
+    return f"step {state.step_number}", path
 
 
-def export_bare(workdir: str, *, checkpoint: str,
-                kind: str) -> tuple[int, str]:
-    """Exports a run's bare generator for programs without TensorFlow.
+def export_bare(run: str, *, checkpoint: str, kind: str,
+                output_dir: str = "") -> tuple[str, str]:
+    """Exports a run's bare generator, for programs without TensorFlow or for
+    --initial_weights.
 
     Args:
-      workdir: the run's folder.
+      run: as for export.
       checkpoint: as for export.
-      kind: a key of bare_generator.KINDS.
+      kind: a key of bare_generator.KINDS, or `safetensors`.
+      output_dir: where to write; empty for a folder of that kind in the run's.
 
     Returns:
-      The checkpoint's step and the file's path.
+      What was exported, in words, and the file's path.
 
     Raises:
       ConfigError: as export, or the converter is not installed.
     """
-    folder, config, state, _ = restore(workdir, checkpoint=checkpoint)
-    path = bare_generator.write(state.served_generator(config),
-                                os.path.join(folder.path, kind), kind=kind)
-    return state.step_number, path
+    if run == trained.NAME:
+        hardware.claim_devices()
+        generator, config, _ = trained.load("--run")
+        name, directory = "the trained colorizer", COLORIZER_DIR
+    else:
+        folder, config, state, _ = restore(run, checkpoint=checkpoint)
+        generator = state.served_generator(config)
+        name, directory = f"step {state.step_number}", folder.path
+    output_dir = output_dir or os.path.join(directory, kind)
+    if kind != "safetensors":
+        return name, bare_generator.write(generator, output_dir, kind=kind)
+    os.makedirs(output_dir, exist_ok=True)
+    path = os.path.join(output_dir, "generator.safetensors")
+    write_atomically(path, weights_file.to_bytes(
+        generator, flags=cli.config_to_text(config)))
+    return name, path
 
 
-def restore(workdir: str, *, checkpoint: str) -> tuple[
+def restore(workdir: str, *, checkpoint: str, flag: str = "--run") -> tuple[
         RunFolder, Config, TrainState, Optional[dict[str, Any]]]:
     """Takes up a run's checkpoint, to look at it.
 
     Args:
       workdir: the run's folder.
       checkpoint: `latest`, `best` or a step.
+      flag: who names the folder, for messages.
 
     Returns:
       The run's folder, its flags, the state in float32, and what is known of
@@ -81,13 +111,13 @@ def restore(workdir: str, *, checkpoint: str) -> tuple[
                               directory=folder.checkpoints_dir)
     journal = checkpoints.restore_latest()
     if journal is None:
-        raise ConfigError(f"--run={workdir} holds no checkpoint yet")
+        raise ConfigError(f"{flag}={workdir} holds no checkpoint yet")
     best = journal.best
     if checkpoint != "latest":
         step = best.get("step") if checkpoint == "best" else _step(checkpoint)
         if step not in checkpoints.steps():
             raise ConfigError(
-                f"--checkpoint={checkpoint}: --run={workdir} holds no such "
+                f"--checkpoint={checkpoint}: {flag}={workdir} holds no such "
                 f"checkpoint; it must be latest, best or one of the steps "
                 f"{', '.join(map(str, checkpoints.steps()))}")
         checkpoints.restore(step)
@@ -104,15 +134,15 @@ def _step(checkpoint: str) -> Optional[int]:
     return int(checkpoint) if checkpoint.isdecimal() else None
 
 
-def export_state(state: TrainState, config: Config, folder: RunFolder, *,
+def export_state(state: TrainState, config: Config, export_dir: str, *,
                  metrics: Optional[dict[str, Any]],
                  max_pixels: int = decode.MAX_PIXELS) -> str:
-    """Exports a state as the next version below its run's export/ folder.
+    """Exports a state as the next version below a folder.
 
     Args:
       state: whose generator.
       config: the run's.
-      folder: the run's.
+      export_dir: the folder, such as the run's export/.
       metrics: what is known of how good it is, for the model's card.
       max_pixels: height times width of the largest image that is decoded.
 
@@ -121,7 +151,7 @@ def export_state(state: TrainState, config: Config, folder: RunFolder, *,
     """
     seed = Seed()
     return saved_model.write(
-        state.served_generator(config, seed), folder.export_dir,
+        state.served_generator(config, seed), export_dir,
         color_space=color.COLOR_SPACES[config.networks.color_space], seed=seed,
         max_pixels=max_pixels, card={
             "step": state.step_number,

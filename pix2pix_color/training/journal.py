@@ -12,7 +12,7 @@ from typing import Any, Iterator
 from pix2pix_color.training.train_step import StepLosses
 
 # The higher, the better; of the other metrics, the lower.
-_RISING_METRICS = ("psnr_db", "ssim")
+_RISING_METRICS = ("psnr_db", "ssim", "agreement")
 
 ACTIVITIES = ("waiting for data", "step", "evaluation", "summaries",
               "checkpoints")

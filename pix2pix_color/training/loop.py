@@ -144,8 +144,8 @@ class Training:
         def update() -> bool:
             with journal.timed("waiting for data"):
                 batch = next(batches)
-            inputs = (self.workers.split(batch.condition),
-                      self.workers.split(batch.target))
+            inputs = tuple(map(self.workers.split, (
+                batch.condition, batch.target, batch.shown)))
             step = state.step_number
             objective = schedule.objective(step)
             with journal.timed("step"):
@@ -156,7 +156,7 @@ class Training:
                         config=config, state=state, journal=journal,
                         batch=batch, checkpoints=self.checkpoints,
                         find_non_finite=functools.partial(
-                            find_non_finite, state, *inputs, objective,
+                            find_non_finite, state, *inputs, objective=objective,
                             strategy=strategy)):
                     journal.add_losses(step_for(objective)(*inputs))
                 next_ordinals, is_last = self.workers.finish_update(
@@ -182,7 +182,9 @@ class Training:
                 image_size=image_size,
                 resize_size=(config.data.resize_size
                              or augment.default_resize_size(image_size)),
-                max_resize_size=config.data.max_resize_size)
+                max_resize_size=config.data.max_resize_size,
+                min_detail=config.data.min_detail_size,
+                degraded=config.data.degrade)
 
         return self.rejected.watch_training(
             make_batches, source, seed=seed, part=part,

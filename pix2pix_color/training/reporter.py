@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data_pipelines import color, pipeline
 from data_pipelines.sources import Source
-from pix2pix_color import evaluation
+from pix2pix_color import evaluation, judge
 from pix2pix_color.config import Config
 from pix2pix_color.files import write_atomically
 from pix2pix_color.sample_grid import draw_grid
@@ -47,6 +47,10 @@ class Reporter:
             lambda condition: state.inference_generator(
                 condition, training=False),
             autograph=False, reduce_retracing=True)
+        self._answer = evaluation.answer_of(
+            self._predict, color_space=self._color_space)
+        self._judge = (judge.Judge(config.reporting.judge_weights)
+                       if config.reporting.judge_weights else None)
         self._drawn = self._some_photographs(eval_source)
 
     def _some_photographs(self, source: Source) -> tf.Tensor:
@@ -95,9 +99,9 @@ class Reporter:
           source: the photographs; by default those of the evaluation.
         """
         return evaluation.evaluate(
-            self._predict, source or self._eval_source,
-            color_space=self._color_space, image_size=self._image_size,
-            batch_size=EVALUATION_BATCH, rejected=self._rejected)
+            self._answer, source or self._eval_source,
+            image_size=self._image_size, batch_size=EVALUATION_BATCH,
+            rejected=self._rejected, the_judge=self._judge)
 
     def evaluate(self) -> evaluation.Evaluation:
         """Evaluates on the evaluation photographs: a point of each curve."""
@@ -139,8 +143,6 @@ class Reporter:
         return path
 
     def _colorize_and_draw(self, photos: tf.Tensor) -> np.ndarray:
-        condition, _ = self._color_space.encode(photos)
-        generated = self._color_space.decode(
-            condition, self._predict(condition))
+        generated = self._answer(photos, photos)
         return draw_grid(color.given_gray(photos).numpy(), generated.numpy(),
                          photos[..., :3].numpy())

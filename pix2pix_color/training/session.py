@@ -20,7 +20,8 @@ from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
 from pix2pix_color.networks import encoder_weights, patchgan
 from pix2pix_color.summaries import Summaries
-from pix2pix_color.training import exporting, loop, memory
+from pix2pix_color.training import (exporting, initial_weights, loop,
+                                    memory)
 from pix2pix_color.training.checkpoints import Checkpoints, steps_in
 from pix2pix_color.training.distribution import Workers, rejoining
 from pix2pix_color.training.interruption import Interruption
@@ -148,6 +149,8 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
     if begins and config.networks.encoder_weights:
         encoder_weights.require(config.networks)
+    initial = (initial_weights.find(config.networks.initial_weights)
+               if begins and config.networks.initial_weights else "")
     folder.claim(config)
     jit_compile = hardware.resolve_jit_compile(
         config.training.jit_compile,
@@ -158,7 +161,9 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     with workers.strategy.scope(), memory.explained(config):
         state = TrainState.create(config, precision=precision,
                                   num_workers=workers.count,
-                                  pretrained=begins)
+                                  pretrained=begins and not initial)
+        if initial:
+            initial_weights.load(state, initial)
     _say("judges", _judged(config, state))
     share = config.data.batch_size // workers.strategy.num_replicas_in_sync
     if memory.estimate(state, batch_size=share) > hardware.memory_bytes():
@@ -228,7 +233,7 @@ def _export(config: Config, state: TrainState, folder: RunFolder,
     """Exports the state, unless that was done before; returns the path."""
     path = before.get("export", "")
     if before.get("step") != facts["step"] or not os.path.isdir(path):
-        path = exporting.export_state(state, config, folder,
+        path = exporting.export_state(state, config, folder.export_dir,
                                       metrics=facts["evaluation"])
     folder.write_run_json({**facts, "export": path})
     return path

@@ -138,7 +138,7 @@ class TrainState(tf.Module):
           seed: returns int64 [], what its noise at inference follows from;
             None leaves it without.
         """
-        generator = _build_generator(
+        generator = build_generator(
             config, precision="float32", step=seed or layers.no_step,
             sampling=seed is not None)
         generator.set_weights(self.inference_generator.get_weights())
@@ -167,14 +167,14 @@ class TrainState(tf.Module):
         step = tf.Variable(
             0, dtype=tf.int64, name="step", trainable=False,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
-        generator = _build_generator(config, precision=precision,
+        generator = build_generator(config, precision=precision,
                                      step=step.value)
         if pretrained and config.networks.encoder_weights:
             encoder_weights.load(generator, config.networks.encoder_weights)
         discriminator = _build_discriminator(config, precision=precision)
         average = None
         if config.training.ema_decay:
-            average = _build_generator(config, precision=precision,
+            average = build_generator(config, precision=precision,
                                        step=layers.no_step)
             average.set_weights(generator.get_weights())
         classifier = None
@@ -196,9 +196,18 @@ class TrainState(tf.Module):
             step=step, num_workers=num_workers)
 
 
-def _build_generator(
-        config: Config, *, precision: str, step: Callable[[], tf.Tensor],
+def build_generator(
+        config: Config, *, precision: str,
+        step: Callable[[], tf.Tensor] = layers.no_step,
         sampling: bool = False) -> keras.Model:
+    """Builds the generator that a run's flags describe, with random weights.
+
+    Args:
+      config: the flags.
+      precision: policy of its layers.
+      step: returns int64 [], what its noise follows from beside the seed.
+      sampling: whether there is noise at inference too.
+    """
     networks = config.networks
     options: dict[str, Any] = {}
     if networks.upsampling != "auto":  # otherwise the generator's own

@@ -93,7 +93,7 @@ class Gradients(NamedTuple):
     generator: list[tf.Tensor]
 
 
-TrainStep = Callable[[tf.Tensor, tf.Tensor], StepLosses]
+TrainStep = Callable[..., StepLosses]
 # What becomes of a network's gradients: variables, optimizer, loss, gradients;
 # returns the gradients as they were applied.
 Apply = Callable[[list[Any], keras.optimizers.Optimizer, tf.Tensor,
@@ -117,9 +117,11 @@ def make_train_step(
       jit_compile: whether XLA compiles it, on a single device.
 
     Returns:
-      A tf.function of condition float32 [N, S, S, C] and real target float32
-      [N, S, S, D], both in -1..1, or per-replica values of these. It raises
-      InvalidArgumentError before it applies a gradient that is not finite.
+      A tf.function of condition float32 [N, S, S, C], real target float32
+      [N, S, S, D] and, if it is not the condition, what the generator is shown
+      in its place, float32 [N, S, S, C], all in -1..1, or per-replica values
+      of these. It raises InvalidArgumentError before it applies a gradient
+      that is not finite.
     """
     strategy = strategy or tf.distribute.get_strategy()
     if jit_compile:
@@ -127,9 +129,9 @@ def make_train_step(
             make_pure_step(state, objective), autograph=False,
             jit_compile=True))
 
-    def replica_step(condition, real_target):
+    def replica_step(condition, real_target, shown):
         step_losses, gradients = take_turns(
-            state, condition, real_target, objective=objective,
+            state, condition, real_target, shown, objective=objective,
             apply=_descend,
             decode=color.compiled(state.color_space.decode_floats))
         with tf.control_dependencies(
@@ -139,8 +141,10 @@ def make_train_step(
         return step_losses
 
     @tf.function(autograph=False)
-    def train_step(condition: tf.Tensor, real_target: tf.Tensor) -> StepLosses:
-        per_replica = strategy.run(replica_step, (condition, real_target))
+    def train_step(condition: tf.Tensor, real_target: tf.Tensor,
+                   shown: Optional[tf.Tensor] = None) -> StepLosses:
+        per_replica = strategy.run(
+            replica_step, (condition, real_target, shown))
         moving_average.follow(state, strategy=strategy)
         return StepLosses(*(
             None if loss is None else
@@ -152,7 +156,7 @@ def make_train_step(
 
 def make_pure_step(
         state: TrainState, objective: Objective = Objective()
-        ) -> Callable[[tf.Tensor, tf.Tensor], tuple[StepLosses, tf.Tensor]]:
+        ) -> Callable[..., tuple[StepLosses, tf.Tensor]]:
     """Makes the update as XLA can have it, which knows no assertions.
 
     Args:
@@ -160,11 +164,12 @@ def make_pure_step(
       objective: what the update is for.
 
     Returns:
-      A function of condition and real target, to be traced, that returns the
-      losses and whether they and all gradients were finite, bool []. From the
+      A function of condition, real target and, if it is another, what the
+      generator is shown, to be traced, that returns the losses and whether they and all gradients were finite, bool []. From the
       first turn on that was not, nothing is applied.
     """
-    def pure_step(condition: tf.Tensor, real_target: tf.Tensor
+    def pure_step(condition: tf.Tensor, real_target: tf.Tensor,
+                  shown: Optional[tf.Tensor] = None
                   ) -> tuple[StepLosses, tf.Tensor]:
         finite = tf.constant(True)
 
@@ -180,7 +185,7 @@ def make_pure_step(
             return gradients
 
         step_losses, _ = take_turns(
-            state, condition, real_target, objective=objective,
+            state, condition, real_target, shown, objective=objective,
             apply=descend_if_finite,
             decode=state.color_space.decode_floats)  # compiled with the rest
         state.step.assign_add(tf.cast(finite, tf.int64))
@@ -198,8 +203,9 @@ def make_pure_step(
 
 def _asserting_finite(step: Callable) -> TrainStep:
     @tf.function(autograph=False)
-    def train_step(condition: tf.Tensor, real_target: tf.Tensor) -> StepLosses:
-        step_losses, finite = step(condition, real_target)
+    def train_step(condition: tf.Tensor, real_target: tf.Tensor,
+                   shown: Optional[tf.Tensor] = None) -> StepLosses:
+        step_losses, finite = step(condition, real_target, shown)
         with tf.control_dependencies(
                 [tf.debugging.Assert(finite, [step_losses.generator])]):
             return StepLosses(*(
@@ -210,7 +216,8 @@ def _asserting_finite(step: Callable) -> TrainStep:
 
 
 def take_turns(state: TrainState, condition: tf.Tensor,
-               real_target: tf.Tensor, *, objective: Objective, apply: Apply,
+               real_target: tf.Tensor, shown: Optional[tf.Tensor] = None, *,
+               objective: Objective, apply: Apply,
                decode: Callable) -> tuple[StepLosses, Gradients]:
     """The two turns of an update, on one replica.
 
@@ -222,6 +229,8 @@ def take_turns(state: TrainState, condition: tf.Tensor,
       state: the networks and their optimizers.
       condition: float32 [N, S, S, C], in -1..1.
       real_target: float32 [N, S, S, D], in -1..1.
+      shown: float32 [N, S, S, C], what the generator is given in place of the
+        condition, which all losses take; None for the condition.
       objective: what the update is for.
       apply: is given each network's gradients as soon as they are known, of
         the loss as its optimizer scales it, which only float16 needs.
@@ -232,7 +241,8 @@ def take_turns(state: TrainState, condition: tf.Tensor,
     smoothed = ({"label_smoothing": objective.label_smoothing}
                 if objective.label_smoothing else {})
     with tf.GradientTape() as generator_tape:
-        fake_target = generator(condition, training=True)
+        fake_target = generator(condition if shown is None else shown,
+                                training=True)
 
     real_loss = fake_loss = discriminator_loss = None
     discriminator_gradients: list[tf.Tensor] = []
@@ -367,7 +377,7 @@ def _checksum(optimizer, loss, gradients):
 
 def find_non_finite(
         state: TrainState, condition: Any, real_target: Any,
-        objective: Objective = Objective(), *,
+        shown: Any = None, *, objective: Objective = Objective(),
         strategy: Optional[tf.distribute.Strategy] = None) -> list[str]:
     """Names what is not finite in an update that was refused.
 
@@ -378,6 +388,7 @@ def find_non_finite(
       state: as the refused update left it.
       condition: that update's, as train_step took it.
       real_target: that update's, as train_step took it.
+      shown: that update's, as train_step took it.
       objective: as make_train_step was given.
       strategy: as make_train_step was given.
 
@@ -391,14 +402,16 @@ def find_non_finite(
                 "generator": generator_variables(state, objective)}
     named: dict[str, tf.Tensor] = {}
 
-    def replica_check(condition, real_target):
+    def replica_check(condition, real_target, shown):
         step_losses, gradients = take_turns(
-            state, condition, real_target, objective=objective,
+            state, condition, real_target, shown, objective=objective,
             apply=lambda *given: given[-1],
             decode=state.color_space.decode_floats)
         named.clear()
         named["condition"] = condition
         named["target"] = real_target
+        if shown is not None:
+            named["shown"] = shown
         for name, network in networks.items():
             named.update((f"weight {name}/{variable.path}", variable.value)
                          for variable in network.trainable_variables)
@@ -418,7 +431,8 @@ def find_non_finite(
     def check():
         return strategy.reduce(
             tf.distribute.ReduceOp.SUM,
-            strategy.run(replica_check, (condition, real_target)), axis=None)
+            strategy.run(replica_check, (condition, real_target, shown)),
+            axis=None)
 
     is_bad = check().numpy()
     return [name for name, bad in zip(named, is_bad) if bad]
