@@ -368,6 +368,11 @@ class Config:
             raise ConfigError(
                 f"--encoder_weights=imagenet needs --base_filters=64, not "
                 f"{networks.base_filters}")
+        if networks.upsampling == "nearest" and not has_encoder:
+            raise ConfigError(
+                f"--upsampling=nearest needs "
+                f"--generator={' or '.join(ENCODERS)}, not "
+                f"{networks.generator}")
         num_layers = networks.discriminator_layers
         step = 2**num_layers
         if networks.discriminator == "patchgan":

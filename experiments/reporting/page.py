@@ -14,6 +14,10 @@ _METRICS: Mapping[str, tuple[str, Optional[bool]]] = {
     "ssim": ("SSIM", True), "delta_e": ("CIEDE2000", False),
     "colorfulness": ("colorfulness", None),
     "colorfulness_gap": ("colorfulness gap", False),
+    "field_colorfulness": ("field's colorfulness", None),
+    "field_colorfulness_gap": ("its gap", False),
+    "agreement": ("agreement", True),
+    "kl": ("KL", False),
     "fid": ("FID", False),
 }
 _BETTER = {True: " ↑", False: " ↓", None: ""}

@@ -126,7 +126,7 @@ def _load(model: keras.Model, tensors: Mapping[str, np.ndarray], *,
         scale = scale / np.sqrt(variance + _EPSILON)
         kernel = kernel * scale[:, np.newaxis, np.newaxis, np.newaxis]
         own = layer.weights[0].shape
-        if name == "_conv_stem" and own[2] != kernel.shape[1]:
+        if name == "_conv_stem" and prefix:  # the encoder's, given gray
             kernel = kernel.sum(axis=1, keepdims=True)
             kernel = np.pad(kernel, [(0, 0), (0, own[2] - 1), (0, 0), (0, 0)])
         kernel = np.transpose(kernel, (2, 3, 1, 0))  # OIHW -> HWIO

@@ -45,6 +45,8 @@ from pix2pix_color.networks import efficientnet_lite, layers, resnet18
 from pix2pix_color.networks.upsampling import UPSAMPLINGS
 
 DROPOUT_LEVELS = (4, 3)
+# The way to double without weights, which a convolution follows here anyway.
+NEAREST = "nearest"
 # Halvings that both encoders make.
 MIN_SIZE, SIZE_MULTIPLE = 64, 32
 
@@ -65,7 +67,7 @@ def build_resnet18_unet(
       target_channels: channels of the target.
       base_filters: width of the encoder's first convolution.
       norm: the decoder's: `batch`, `instance` or `none`.
-      upsampling: a key of UPSAMPLINGS.
+      upsampling: a key of UPSAMPLINGS, or NEAREST.
       noise_channels: channels of noise appended to the condition.
       dropout: rate of the innermost decoder levels; 0 leaves them out.
       dropout_seed: together with step determines all noise.
@@ -102,7 +104,7 @@ def build_resnet18_unet(
 def build_efficientnet_unet(
         *, image_size: int, condition_channels: int, target_channels: int,
         variant: str = "lite2", base_filters: int = 64, norm: str = "batch",
-        upsampling: str = "nearest", noise_channels: int = 0,
+        upsampling: str = NEAREST, noise_channels: int = 0,
         dropout: float = 0.0, dropout_seed: int = 0,
         step: Callable[[], tf.Tensor] = layers.no_step, sampling: bool = False,
         synchronized_norm: bool = False,
@@ -116,7 +118,7 @@ def build_efficientnet_unet(
       variant: a key of efficientnet_lite.VARIANTS.
       base_filters: width of the decoder at a quarter of the size.
       norm: the decoder's: `batch`, `instance` or `none`.
-      upsampling: a key of UPSAMPLINGS.
+      upsampling: a key of UPSAMPLINGS, or NEAREST.
       noise_channels: channels of noise appended to the condition.
       dropout: rate of the innermost decoder levels; 0 leaves them out.
       dropout_seed: together with step determines all noise.
@@ -188,10 +190,14 @@ class _Decoder:
     def level(self, x: Any, skip: Any, filters: int, *, level: int) -> Any:
         """Doubles x, joins it with skip, convolves both to so many filters."""
         name = f"decoder{level}"
-        x = UPSAMPLINGS[self._upsampling](
-            x, filters, use_bias=self._norm == "none", dtype=self._dtype,
-            name=name)
-        if self._upsampling != "nearest":
+        if self._upsampling == NEAREST:
+            x = keras.layers.UpSampling2D(
+                2, interpolation="nearest", dtype=self._dtype,
+                name=f"{name}_resize")(x)
+        else:
+            x = UPSAMPLINGS[self._upsampling](
+                x, filters, use_bias=self._norm == "none", dtype=self._dtype,
+                name=name)
             x = self._normed_relu(x, name)
         if self._dropout and level in DROPOUT_LEVELS:
             x = layers.Dropout(

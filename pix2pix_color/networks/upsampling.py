@@ -51,16 +51,7 @@ def pixel_shuffle(x: Any, filters: int, *, use_bias: bool, dtype: str,
     return layers.PixelShuffle(dtype=dtype, name=f"{name}_shuffle")(x)
 
 
-def nearest(x: Any, filters: int, *, use_bias: bool, dtype: str,
-            name: str) -> Any:
-    """Every pixel becomes 2x2 equal ones, of as many channels as before."""
-    del filters, use_bias
-    return keras.layers.UpSampling2D(2, interpolation="nearest", dtype=dtype,
-                                     name=f"{name}_resize")(x)
-
-
 UPSAMPLINGS = {
-    "nearest": nearest,
     "transposed": transposed,
     "resize": resize,
     "pixel_shuffle": pixel_shuffle,

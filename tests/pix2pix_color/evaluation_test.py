@@ -33,12 +33,16 @@ def photographs(held_out):
     return batch.photo
 
 
-def evaluate(predict, source, *, batch_size=8, rejected=None):
+def evaluate(predict, source, *, batch_size=8, rejected=None, **options):
     if rejected is None:
         rejected = pipeline.RejectedExamples()
     return evaluation.evaluate(
-        predict, source, color_space=color.LAB, image_size=IMAGE_SIZE,
-        batch_size=batch_size, rejected=rejected)
+        answer_of(predict), source, image_size=IMAGE_SIZE,
+        batch_size=batch_size, rejected=rejected, **options)
+
+
+def answer_of(predict):
+    return evaluation.answer_of(predict, color_space=color.LAB)
 
 
 def predict_nothing(condition):
@@ -65,11 +69,12 @@ def test_there_is_a_number_for_each_metric_and_photograph(of_tint):
     assert len(of_tint) == 8
     for values in (of_tint.generated, of_tint.gray):
         assert set(values) == {
-            "ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness"}
+            "ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
+            "field_colorfulness"}
         for numbers in values.values():
             assert numbers.shape == (8,)
             assert numbers.dtype == np.float32
-    assert of_tint.real_colorfulness.shape == (8,)
+    assert of_tint.real["colorfulness"].shape == (8,)
 
 
 def test_the_true_colors_are_nearly_perfect(held_out, photographs):
@@ -82,7 +87,7 @@ def test_the_true_colors_are_nearly_perfect(held_out, photographs):
     assert result.generated["ssim"].min() > 0.995
     assert result.means()["colorfulness_gap"] < 0.5
     np.testing.assert_allclose(
-        result.generated["colorfulness"], result.real_colorfulness, atol=1.0)
+        result.generated["colorfulness"], result.real["colorfulness"], atol=1.0)
 
 
 def test_predicting_no_color_gives_the_gray_image_s_numbers(of_nothing):
@@ -121,7 +126,7 @@ def test_real_colorfulness_is_the_photographs(of_tint, photographs):
     axes = (1, 2)
     expected = (np.sqrt(rg.var(axes) + yb.var(axes))
                 + 0.3 * np.sqrt(rg.mean(axes)**2 + yb.mean(axes)**2))
-    np.testing.assert_allclose(of_tint.real_colorfulness, expected, rtol=1e-4)
+    np.testing.assert_allclose(of_tint.real["colorfulness"], expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -133,7 +138,7 @@ def test_no_number_depends_on_the_batch_size(batch_size, held_out, of_tint):
             np.testing.assert_allclose(
                 values[name], expected[name], rtol=0, atol=1e-4, err_msg=name)
     np.testing.assert_allclose(
-        result.real_colorfulness, of_tint.real_colorfulness, rtol=0, atol=1e-4)
+        result.real["colorfulness"], of_tint.real["colorfulness"], rtol=0, atol=1e-4)
 
 
 def test_the_generator_is_given_scaled_lightness(held_out, photographs):
@@ -161,19 +166,23 @@ def handmade():
                    "psnr_db": array([20, 24.5]),
                    "ssim": array([0.75, 0.875]),
                    "delta_e": array([11, 12]),
-                   "colorfulness": array([10, 40])},
+                   "colorfulness": array([10, 40]),
+                   "field_colorfulness": array([9, 37])},
         gray={"ab_l1": array([13, 14]),
               "psnr_db": array([21, 27.25]),
               "ssim": array([0.5, 0.75]),
               "delta_e": array([15, 17]),
-              "colorfulness": array([0, 0])},
-        real_colorfulness=array([36, 20]))
+              "colorfulness": array([0, 0]),
+              "field_colorfulness": array([0, 0])},
+        real={"colorfulness": array([36, 20]),
+              "field_colorfulness": array([30, 18])})
 
 
 def test_means_are_over_the_images():
     assert handmade().means() == {
         "ab_l1": 9.0, "psnr_db": 22.25, "ssim": 0.8125, "delta_e": 11.5,
-        "colorfulness": 25.0, "colorfulness_gap": 3.0}
+        "colorfulness": 25.0, "field_colorfulness": 23.0,
+        "colorfulness_gap": 3.0, "field_colorfulness_gap": 1.0}
 
 
 def test_the_colorfulness_gap_is_between_the_means_of_the_images():
@@ -185,18 +194,20 @@ def test_the_colorfulness_gap_is_between_the_means_of_the_images():
 def test_gray_means_are_of_the_gray_images():
     assert handmade().gray_means() == {
         "ab_l1": 13.5, "psnr_db": 24.125, "ssim": 0.625, "delta_e": 16.0,
-        "colorfulness": 0.0, "colorfulness_gap": 28.0}
+        "colorfulness": 0.0, "field_colorfulness": 0.0,
+        "colorfulness_gap": 28.0, "field_colorfulness_gap": 24.0}
 
 
 def test_the_comparison_table_has_every_number_under_its_name():
     table = evaluation.comparison_table(
         {"unet at 256 px": handmade(), "other": handmade()})
     head, *rows = table.splitlines()
-    assert head.split() == ["ab_l1", "psnr_db", "ssim", "delta_e",
-                            "colorfulness", "colorfulness_gap"]
-    colorized = "9.00 22.25 0.81 11.50 25.00 3.00".split()
-    gray = "13.50 24.12 0.62 16.00 0.00 28.00".split()
-    assert [row.rsplit(maxsplit=6) for row in rows] == [
+    assert head.split() == [
+        "ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
+        "field_colorfulness", "colorfulness_gap", "field_colorfulness_gap"]
+    colorized = "9.00 22.25 0.81 11.50 25.00 23.00 3.00 1.00".split()
+    gray = "13.50 24.12 0.62 16.00 0.00 0.00 28.00 24.00".split()
+    assert [row.rsplit(maxsplit=8) for row in rows] == [
         ["unet at 256 px, colorized", *colorized],
         ["unet at 256 px, gray image", *gray],
         ["other, colorized", *colorized],
@@ -288,7 +299,7 @@ def test_intervals_are_those_of_the_percentile_bootstrap():
     result = evaluation.Evaluation(
         generated={name: values for name in evaluation.METRICS},
         gray={name: values + 5 for name in evaluation.METRICS},
-        real_colorfulness=values + 1)
+        real={name: values + 1 for name in evaluation.COLORFULNESS})
     low, high = result.intervals()["ab_l1"]
     # Drawn row by row, as the textbook has it.
     means = [rng.choice(values, len(values)).mean() for _ in range(4000)]
@@ -327,9 +338,7 @@ def test_fid_is_computed_from_what_features_see(held_out, photographs):
     def features(rgb):
         return tf.reduce_mean(tf.cast(rgb, tf.float32), axis=[1, 2])
 
-    result = evaluation.evaluate(
-        predict_tint, held_out, color_space=color.LAB, image_size=IMAGE_SIZE,
-        batch_size=3, rejected=pipeline.RejectedExamples(), features=features)
+    result = evaluate(predict_tint, held_out, batch_size=3, features=features)
     gray = features(color.given_gray(photographs)).numpy()
     assert result.gray_means()["fid"] == pytest.approx(
         fid.distance(features(photographs).numpy(), gray), rel=1e-4)
@@ -337,17 +346,14 @@ def test_fid_is_computed_from_what_features_see(held_out, photographs):
     assert "fid" not in handmade().means()
     with pytest.raises(errors.InputError,
                        match="one photograph, and fid needs two"):
-        evaluation.evaluate(
-            predict_tint, held_out.select([0]), color_space=color.LAB,
-            image_size=IMAGE_SIZE, batch_size=3,
-            rejected=pipeline.RejectedExamples(), features=features)
+        evaluate(predict_tint, held_out.select([0]), features=features)
 
 
 def test_the_page_of_two_photographs_shows_both_each_time(held_out):
     source = held_out.select([1, 4])
     page = evaluation_page.draw(
-        evaluate(predict_tint, source), source=source, predict=predict_tint,
-        color_space=color.LAB, image_size=IMAGE_SIZE, title="two")
+        evaluate(predict_tint, source), source=source,
+        answer=answer_of(predict_tint), image_size=IMAGE_SIZE, title="two")
     shown = re.findall(r"<figcaption>(\S+): ", page)
     assert len(shown) == 6
     assert all(set(shown[place:place + 2]) == set(source.identities)
@@ -358,7 +364,7 @@ def test_the_page_shows_best_median_and_worst(held_out, of_tint, monkeypatch):
     assert evaluation_page._NUM_EACH == 16
     monkeypatch.setattr(evaluation_page, "_NUM_EACH", 4)
     page = evaluation_page.draw(
-        of_tint, source=held_out, predict=predict_tint, color_space=color.LAB,
+        of_tint, source=held_out, answer=answer_of(predict_tint),
         image_size=IMAGE_SIZE, title="tint & more")
     shown = re.findall(r"<figcaption>(\S+): ab_l1 ([\d.]+)", page)
     order = np.argsort(of_tint.generated["delta_e"])
@@ -375,3 +381,26 @@ def test_the_page_shows_best_median_and_worst(held_out, of_tint, monkeypatch):
     # JPEGs, which are right to a few levels.
     assert np.ptp(gray, axis=-1).max() < 8
     assert np.ptp(generated, axis=-1).mean() > 16
+
+
+def test_degraded_photographs_are_shown_and_the_clean_ones_colored(
+        held_out, photographs):
+    """The prediction sees other lightness; error and lightness are clean."""
+    shown = []
+
+    def predict(condition):
+        shown.append(condition)
+        return predict_nothing(condition)
+
+    result = evaluate(predict, held_out, degraded=True)
+    clean = evaluate(predict_nothing, held_out)
+    np.testing.assert_allclose(result.generated["ab_l1"],
+                               clean.generated["ab_l1"], atol=1e-4)
+    lightness = color.LAB.encode(photographs)[0]
+    assert np.abs(shown[0] - lightness).mean() > 0.05
+    again = []
+    evaluate(lambda condition: again.append(condition) or predict_nothing(
+        condition), held_out.select([5, 2]), degraded=True)
+    # Drawn from the photograph's name, not from its place.
+    np.testing.assert_array_equal(again[0][0], shown[0][5])
+    np.testing.assert_array_equal(again[0][1], shown[0][2])

@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 from pix2pix_color.config import ConfigError
-from pix2pix_color.networks import encoder_weights, resnet_unet
+from pix2pix_color.networks import encoder_unet, encoder_weights
 
 
 @functools.cache
@@ -53,7 +53,7 @@ def tensors(width=2):
 
 
 def build(base_filters=2):
-    return resnet_unet.build_resnet18_unet(
+    return encoder_unet.build_resnet18_unet(
         image_size=64, condition_channels=1, target_channels=2,
         base_filters=base_filters)
 

@@ -12,14 +12,14 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-from pix2pix_color.networks import encoder_weights, resnet18, resnet_unet
+from pix2pix_color.networks import encoder_unet, encoder_weights, resnet18
 
 STAGES = ["encoder.relu"] + [f"encoder.layer{stage}.1.relu2"
                              for stage in (1, 2, 3, 4)]
 
 
 def build(image_size=64, base_filters=8, **options):
-    return resnet_unet.build_resnet18_unet(
+    return encoder_unet.build_resnet18_unet(
         image_size=image_size, condition_channels=1, target_channels=2,
         base_filters=base_filters, **options)
 
@@ -158,7 +158,7 @@ def test_noise_channels_do_not_disturb_pretrained_features(
 def test_the_encoder_is_torchvision_s_without_two_colors_and_classifier():
     """torchvision's documentation: 11,689,512 parameters, 1.814e9 products."""
     generator = build(224, 64)
-    variables = resnet18.encoder_variables(generator)
+    variables = encoder_unet.encoder_variables(generator)
     parameters = sum(int(np.prod(variable.shape)) for variable in variables)
     two_colors = 2 * 7 * 7 * 64
     assert parameters == 11_689_512 - 512 * 1000 - 1000 - two_colors
@@ -172,7 +172,7 @@ def test_the_encoder_is_torchvision_s_without_two_colors_and_classifier():
 
 def test_encoder_variables_are_all_of_the_encoder_and_nothing_else():
     generator = build()
-    encoder = resnet18.encoder_variables(generator)
+    encoder = encoder_unet.encoder_variables(generator)
     assert len(encoder) == 20 + 2 * 20  # kernels, scales and offsets
     ids = {id(variable) for variable in encoder}
     others = [variable.path for variable in generator.trainable_variables

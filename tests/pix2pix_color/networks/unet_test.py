@@ -342,7 +342,7 @@ def test_each_upsampling_reaches_every_layer_of_the_decoder():
     ways = {
         "transposed": (keras.layers.Conv2DTranspose, ""),
         "resize": (keras.layers.UpSampling2D, "_resize"),
-        "pixel_shuffle": (upsampling.PixelShuffle, "_shuffle")}
+        "pixel_shuffle": (layers.PixelShuffle, "_shuffle")}
     for way, (kind, ending) in ways.items():
         model = build(32, 1, upsampling=way)
         assert names(layers_of(model, kind)) == {

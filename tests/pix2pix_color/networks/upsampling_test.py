@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.networks import resnet_unet, unet, upsampling
+from pix2pix_color.networks import encoder_unet, unet, upsampling
 
 EVERY_WAY = pytest.mark.parametrize("way", upsampling.UPSAMPLINGS)
 
@@ -92,7 +92,7 @@ def checkerboard(output):
 
 
 @pytest.mark.parametrize("build_generator", [
-    unet.build_unet, resnet_unet.build_resnet18_unet])
+    unet.build_unet, encoder_unet.build_resnet18_unet])
 def test_a_fresh_network_draws_a_checkerboard_only_when_transposed(
         build_generator):
     found = {}

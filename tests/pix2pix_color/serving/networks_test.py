@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pix2pix_color.networks import resnet_unet, unet
+from pix2pix_color.networks import encoder_unet, unet
 from pix2pix_color.serving import client, saved_model
 from pix2pix_color.serving.prediction import Seed
 
 UNET = (unet.build_unet, 32)
-RESNET = (resnet_unet.build_resnet18_unet, 64)
+RESNET = (encoder_unet.build_resnet18_unet, 64)
 
 
 def build(kind, seed, **options):

@@ -32,8 +32,9 @@ def test_the_export_is_evaluated_as_fit_evaluates(score, model, photos):
     """The same function, given the module's own generator."""
     signature = model.module.signatures["predict_target"]
     expected = evaluation.evaluate(
-        lambda condition: signature(condition=condition)["target"], photos,
-        color_space=color.LAB, image_size=32, batch_size=3,
+        evaluation.answer_of(
+            lambda condition: signature(condition=condition)["target"],
+            color_space=color.LAB), photos, image_size=32, batch_size=3,
         rejected=pipeline.RejectedExamples())
     assert score.result.means() == pytest.approx(expected.means(), abs=1e-3)
     assert len(score.result) == 10
@@ -88,3 +89,25 @@ def test_what_could_not_be_read_is_told(model, tmp_path):
     assert "caf\\udce9 &lt;i&gt;.png: " in page and "<i>" not in page
     assert "1 photograph(s) could not be read" in scoring.table(
         result.result, result.rejected)
+
+
+def test_another_size_is_scored_as_colorize_answers_it(model, photos):
+    source = photos.select([2, 5])
+    result = scoring.Score(model, source, image_size=48).result
+    [batch] = pipeline.evaluation_batches(source, image_size=48, batch_size=2)
+    answers = np.stack([model.colorize(rgb.numpy()) for rgb in batch.photo])
+    error = np.abs((color.rgb_to_lab(tf.constant(answers))
+                    - color.rgb_to_lab(batch.photo))[..., 1:])
+    np.testing.assert_allclose(result.generated["ab_l1"],
+                               error.numpy().mean(axis=(1, 2, 3)), rtol=1e-4)
+
+
+def test_degraded_scores_keep_the_clean_lightness(model, photos):
+    source = photos.select([2, 5])
+    clean = scoring.Score(model, source, image_size=48).result
+    degraded = scoring.Score(model, source, image_size=48,
+                             degraded=True).result
+    assert (degraded.generated["ab_l1"] != clean.generated["ab_l1"]).all()
+    # Errors of lightness would cost more than half of this.
+    np.testing.assert_allclose(degraded.generated["ssim"],
+                               clean.generated["ssim"], atol=0.15)

@@ -12,8 +12,8 @@ import safetensors.numpy
 from experiments.benchmarks import steps as benchmark
 from pix2pix_color.config import (Config, ConfigError, Data, Networks,
                                   Reporting, Training)
-from pix2pix_color.networks import (instance_norm, layers, patchgan, resnet18,
-                                    upsampling)
+from pix2pix_color.networks import (encoder_unet, instance_norm, layers,
+                                    patchgan, resnet18, upsampling)
 from pix2pix_color.training import memory, session, train_state
 
 
@@ -92,14 +92,14 @@ def test_work_is_counted_by_hand_for_one_pixelgan_and_one_dcgan():
 
 @pytest.mark.parametrize("generator, option, kind", [
     ("unet", "auto", keras.layers.Conv2DTranspose),
-    ("resnet18_unet", "auto", upsampling.PixelShuffle),
-    ("unet", "pixel_shuffle", upsampling.PixelShuffle),
+    ("resnet18_unet", "auto", layers.PixelShuffle),
+    ("unet", "pixel_shuffle", layers.PixelShuffle),
     ("resnet18_unet", "resize", keras.layers.UpSampling2D)])
 def test_upsampling_is_the_generator_s_own_unless_it_is_chosen(
         generator, option, kind):
     state = create(generator=generator, upsampling=option)
     made = [layer for layer in state.generator.layers if isinstance(
-        layer, (keras.layers.Conv2DTranspose, upsampling.PixelShuffle,
+        layer, (keras.layers.Conv2DTranspose, layers.PixelShuffle,
                 keras.layers.UpSampling2D))]
     assert len(made) in (5, 6) and all(isinstance(one, kind) for one in made)
 
@@ -169,7 +169,7 @@ def weights_path(tmp_path_factory):
 def test_the_encoder_begins_with_its_weights_unless_a_checkpoint_follows(
         weights_path):
     plain, pretrained, restored = (
-        [variable.numpy() for variable in resnet18.encoder_variables(create(
+        [variable.numpy() for variable in encoder_unet.encoder_variables(create(
             generator="resnet18_unet", **options).generator)]
         for options in ({}, dict(encoder_weights=weights_path),
                         dict(encoder_weights="/gone.pth", pretrained=False)))

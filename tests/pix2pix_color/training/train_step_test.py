@@ -10,7 +10,7 @@ import tensorflow as tf
 from data_pipelines import color
 from pix2pix_color import losses, metrics
 from pix2pix_color.config import Config, Data, Networks, Training
-from pix2pix_color.networks import resnet18
+from pix2pix_color.networks import encoder_unet
 from pix2pix_color.training import train_state, train_step
 
 CONFIG = Config(data=Data(image_size=32),
@@ -232,7 +232,7 @@ def test_a_frozen_encoder_stays_and_still_normalizes_as_in_training():
         value, {variable.path: variable.numpy()
                 for variable in generator.variables}[path])}
     encoder = {variable.path
-               for variable in resnet18.encoder_variables(generator)}
+               for variable in encoder_unet.encoder_variables(generator)}
     assert len(encoder) > 50 and same == encoder
     assert all(variable.trainable for variable in generator.variables
                if variable.path in encoder)
@@ -240,9 +240,9 @@ def test_a_frozen_encoder_stays_and_still_normalizes_as_in_training():
     train_step.make_train_step(
         state, objective._replace(freeze_encoder=False))(condition, target)
     assert all(not np.array_equal(variable.numpy(), before[variable.path])
-               for variable in resnet18.encoder_variables(generator))
+               for variable in encoder_unet.encoder_variables(generator))
     assert train_step.find_non_finite(
-        state, condition, target, objective) == []
+        state, condition, target, objective=objective) == []
 
 
 def test_forgotten_moments_are_those_of_a_new_adam():

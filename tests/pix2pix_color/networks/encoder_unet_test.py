@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.networks import layers, resnet_unet
+from pix2pix_color.networks import encoder_unet, layers
 from pix2pix_color.networks.instance_norm import InstanceNormalization
 
 
 def build(image_size=64, base_filters=4, **options):
-    return resnet_unet.build_resnet18_unet(
+    return encoder_unet.build_resnet18_unet(
         image_size=image_size, condition_channels=1, target_channels=2,
         base_filters=base_filters, **options)
 
@@ -118,6 +118,6 @@ def test_noise_follows_the_step_in_training_and_in_sampling(
 
 
 def test_condition_and_target_have_the_color_space_s_channels():
-    model = resnet_unet.build_resnet18_unet(
+    model = encoder_unet.build_resnet18_unet(
         image_size=64, condition_channels=3, target_channels=3, base_filters=1)
     assert model(tf.zeros([2, 64, 64, 3])).shape == (2, 64, 64, 3)

@@ -1,0 +1,128 @@
+"""The trained colorizer that comes with the package, and its card."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_pipelines import color, pipeline, sources
+from pix2pix_color.config import ConfigError
+from pix2pix_color.networks import efficientnet_weights
+from pix2pix_color.serving import client, scoring, trained
+from pix2pix_color.training import exporting
+
+MEGABYTE = 10**6
+
+
+@pytest.fixture(scope="module")
+def model():
+    return client.Model("colorizer")
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return sources.open_source("sample_photos", flag="--data")
+
+
+def test_the_files_are_small_enough(model):
+    size = trained.WEIGHTS.stat().st_size
+    assert size == model.card["bytes"] <= 16 * MEGABYTE
+    assert size + sum(path.stat().st_size for path in
+                      efficientnet_weights.DIRECTORY.iterdir()
+                      ) <= 35 * MEGABYTE
+
+
+@pytest.mark.parametrize("size, degraded", [(128, False), (128, True)])
+def test_it_is_as_good_as_its_card_says(model, photos, size, degraded):
+    told = model.card["metrics"][
+        f"embedded_{size}px" + "_degraded" * degraded]
+    result = scoring.Score(model, photos, image_size=size, degraded=degraded,
+                           judge_weights="imagenet").result
+    assert len(result) == told["photographs"] == 64
+    means = result.means()
+    for name, tolerance in (("ab_l1", 0.05), ("psnr_db", 0.05),
+                            ("delta_e", 0.05), ("colorfulness_gap", 0.2),
+                            ("agreement", 0.04), ("kl", 0.02)):
+        assert means[name] == pytest.approx(
+            told["colorized"][name], abs=tolerance), name
+    assert means["ab_l1"] < result.gray_means()["ab_l1"]
+
+
+def test_its_card_names_what_a_user_must_know(model):
+    card = model.card
+    for name in ("architecture", "encoder", "trained_on", "command",
+                 "known_failures", "licence"):
+        assert card[name]
+    for title in ("held_out_128px", "held_out_256px",
+                  "held_out_128px_degraded"):
+        low, high = card["metrics"][title]["interval_95"]["colorized"]["ab_l1"]
+        assert low < card["metrics"][title]["colorized"]["ab_l1"] < high
+    assert not any("/work/" in flag or "/tmp/" in flag
+                   for flag in card["flags"])
+
+
+def test_a_sepia_scan_is_colored_as_its_gray_version(model, photos):
+    [batch] = pipeline.evaluation_batches(
+        photos.select([3]), image_size=200, batch_size=1)
+    lab = color.rgb_to_lab(batch.photo[0])
+    tint = tf.constant([3.0, 14.0]) * lab[..., :1] / 100.0
+    sepia = color.lab_to_rgb(tf.concat([lab[..., :1], tint], axis=-1))
+    gray = color.given_gray(sepia)
+    of_sepia, of_gray = (model.colorize(rgb.numpy()).astype(int)
+                         for rgb in (sepia, gray))
+    assert np.ptp(sepia.numpy(), axis=-1).mean() > 10
+    assert np.abs(of_sepia - of_gray).mean() < 1.5
+
+
+def test_larger_squares_than_its_own_can_be_asked_for(model, photos):
+    rgb = photos.load(tf.constant(5, tf.int64)).numpy()
+    plain, finer = (model.colorize(rgb, chroma_size=size)
+                    for size in (0, 2 * model.image_size))
+    assert plain.shape == finer.shape == rgb.shape
+    assert not np.array_equal(plain, finer)
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A copy of the two files, in place of the package's."""
+    for name in ("WEIGHTS", "CARD"):
+        path = tmp_path / getattr(trained, name).name
+        shutil.copy(getattr(trained, name), path)
+        monkeypatch.setattr(trained, name, path)
+    return tmp_path
+
+
+def test_a_card_of_another_file_is_refused(copy):
+    content = trained.WEIGHTS.read_bytes()
+    trained.WEIGHTS.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ConfigError, match="has SHA-256 .*, and its card says "
+                                          ".*; install the package again"):
+        client.Model("colorizer")
+
+
+@pytest.mark.parametrize("name, content", [
+    ("CARD", None), ("CARD", b"{"), ("WEIGHTS", None)])
+def test_missing_and_broken_files_are_one_line(copy, name, content):
+    path = getattr(trained, name)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match="the trained colorizer in .* cannot "
+                                          "be read") as refusal:
+        client.Model("colorizer")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.slow
+def test_it_can_be_exported_and_the_export_answers_the_same(
+        model, photos, tmp_path):
+    what, path = exporting.export("colorizer", output_dir=str(tmp_path))
+    assert what == "the trained colorizer" and path == str(tmp_path / "1")
+    served = client.Model(path)
+    assert served.card["sha256"] == model.card["sha256"]
+    rgb = photos.load(tf.constant(7, tf.int64)).numpy()
+    difference = served.colorize(rgb).astype(int) - model.colorize(rgb)
+    assert np.abs(difference).max() <= 1
+    assert json.dumps(served.card)

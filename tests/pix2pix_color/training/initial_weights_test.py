@@ -1,0 +1,98 @@
+"""--initial_weights: a run that begins where another generator stands."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import tensorflow as tf
+
+from pix2pix_color import cli
+from pix2pix_color.config import Config, ConfigError, Data, Networks, Training
+from pix2pix_color.networks import weights_file
+from pix2pix_color.serving import trained
+from pix2pix_color.training import initial_weights
+from pix2pix_color.training.checkpoints import Checkpoints
+from pix2pix_color.training.journal import Journal
+from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.training.train_state import TrainState
+
+SMALL = Config(data=Data(image_size=32), networks=Networks(base_filters=2),
+               training=Training(seed=3))
+
+
+def new_state(config=SMALL, **training):
+    return TrainState.create(dataclasses.replace(
+        config, training=dataclasses.replace(config.training, **training)),
+        precision="float32")
+
+
+def assert_same(weights, expected, **tolerance):
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(one, other, **tolerance)
+
+
+def test_a_file_brings_generator_and_average_to_its_weights(tmp_path):
+    other, state = new_state(seed=7), new_state()
+    path = tmp_path / "generator.safetensors"
+    path.write_bytes(weights_file.to_bytes(
+        other.generator, flags=cli.config_to_text(SMALL)))
+    assert initial_weights.find(str(path)) == str(path)
+    initial_weights.load(state, str(path))
+    expected = other.generator.get_weights()
+    assert_same(state.generator.get_weights(), expected, rtol=1e-3, atol=1e-6)
+    assert_same(state.average.get_weights(), expected, rtol=1e-3, atol=1e-6)
+    assert cli.config_from_text(weights_file.read_flags(
+        str(path), flag=""), origin="") == SMALL
+
+
+def test_a_run_brings_its_average(tmp_path):
+    other = new_state(seed=7)
+    other.average.set_weights([
+        weight + 1 for weight in other.average.get_weights()])
+    folder = RunFolder(str(tmp_path / "run"))
+    folder.claim(SMALL)
+    Checkpoints(other, config=SMALL, directory=folder.checkpoints_dir,
+                keep=1).save(Journal())
+    state = new_state()
+    initial_weights.load(state, initial_weights.find(folder.path))
+    assert_same(state.generator.get_weights(), other.average.get_weights())
+
+
+def test_the_trained_colorizer_is_found_by_its_name():
+    assert initial_weights.find("colorizer") == str(trained.WEIGHTS)
+
+
+def test_what_does_not_fit_is_named_and_nothing_is_changed():
+    state = new_state()
+    before = state.generator.get_weights()
+    with pytest.raises(ConfigError, match=(
+            r"^--initial_weights=.*colorizer.safetensors does not fit this "
+            r"unet; \d+ missing in the file: .*; \d+ unknown to the network")):
+        initial_weights.load(state, initial_weights.find("colorizer"))
+    assert_same(state.generator.get_weights(), before)
+
+
+@pytest.mark.parametrize("weights", ["nowhere", "nowhere.safetensors"])
+def test_what_is_not_there_is_said(weights):
+    with pytest.raises(ConfigError, match=(
+            f"--initial_weights={weights} must be colorizer, the folder of a "
+            f"run, or a .safetensors file that exists")):
+        initial_weights.find(weights)
+
+
+def test_half_precision_is_for_kernels_alone():
+    generator = new_state().generator
+    tensors = weights_file.named_variables(generator)
+    stored = safetensors.numpy.load(weights_file.to_bytes(
+        generator, flags="x"))
+    assert stored.keys() == tensors.keys()
+    for name, tensor in stored.items():
+        assert tensor.dtype == (np.float16 if tensor.ndim > 1 else np.float32)
+    # 1x1 and transposed kernels keep their order.
+    generator.set_weights([tf.random.normal(weight.shape).numpy()
+                           for weight in generator.get_weights()])
+    stored = safetensors.numpy.load(weights_file.to_bytes(
+        generator, flags="x", half=False))
+    for name, variable in weights_file.named_variables(generator).items():
+        np.testing.assert_array_equal(stored[name], variable.numpy())
