@@ -166,9 +166,8 @@ class Training:
     freeze_encoder: bool = option(
         False, "Leave the encoder as it is during --pretrain_epochs.")
     encoder_rate: float = option(
-        1.0, "The encoder's learning rate as a share of the other layers' "
-        "after --pretrain_epochs; 0 leaves the encoder as it is.", minimum=0.0,
-        maximum=1.0)
+        1.0, "The encoder's learning rate as a share of the other layers'; 0 "
+        "leaves the encoder as it is.", minimum=0.0, maximum=1.0)
     gan_loss: str = option(
         "vanilla", "How the discriminator tells real from fake: vanilla is "
         "cross-entropy, lsgan squared distance to the label, hinge a margin.",
@@ -368,6 +367,11 @@ class Config:
             raise ConfigError(
                 f"--encoder_weights=imagenet needs --base_filters=64, not "
                 f"{networks.base_filters}")
+        if (networks.efficientnet != Networks().efficientnet
+                and networks.generator != "efficientnet_unet"):
+            raise ConfigError(
+                f"--efficientnet={networks.efficientnet} needs "
+                f"--generator=efficientnet_unet, not {networks.generator}")
         if networks.upsampling == "nearest" and not has_encoder:
             raise ConfigError(
                 f"--upsampling=nearest needs "

@@ -7,6 +7,8 @@ that they need not be cast in memory: with their check 59 ms instead of 75 on
 two other cores.
 """
 
+from typing import Iterable
+
 import keras
 import tensorflow as tf
 
@@ -21,8 +23,21 @@ class FusedAdam(keras.optimizers.Adam):
     Under a strategy of several devices it is Keras's own.
     """
 
+    def slow_down(self, variables: Iterable[tf.Variable],
+                  share: float) -> None:
+        """Gives some variables a share of the learning rate.
+
+        Args:
+          variables: those.
+          share: of the rate of all others, 0..1.
+        """
+        self._slow = {variable.path for variable in variables}
+        self._share = share
+
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable,
                     learning_rate: tf.Tensor) -> None:
+        if variable.path in getattr(self, "_slow", ()):
+            learning_rate *= self._share
         if tf.distribute.has_strategy():
             super().update_step(gradient, variable, learning_rate)
             return

@@ -59,7 +59,8 @@ class Schedule:
                 psnr_weight=training.psnr_weight,
                 colorfulness_weight=training.colorfulness_weight,
                 discriminator_updates=0,
-                freeze_encoder=training.freeze_encoder)
+                freeze_encoder=(training.freeze_encoder
+                                or not training.encoder_rate))
         return adversarial_objective(training)._replace(
             discriminator_updates=self._discriminator_updates(
                 step - self.pretrain_steps))

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from data_pipelines import color
-from pix2pix_color.config import Config
+from pix2pix_color.config import ENCODERS, Config
 from pix2pix_color.networks import (dcgan, efficientnet_weights, encoder_unet,
                                     encoder_weights, layers, patchgan, unet)
 from pix2pix_color.training.fused_adam import FusedAdam
@@ -116,9 +116,7 @@ class TrainState(tf.Module):
         zero while Adam's correction for that (Kingma and Ba 2015, algorithm
         1) would be over: their first steps would be 16 times too long.
         """
-        # A LossScaleOptimizer has Adam inside.
-        adam = getattr(self.generator_optimizer, "inner_optimizer",
-                       self.generator_optimizer)
+        adam = _adam_of(self.generator_optimizer)
         for variable in (adam.iterations, *adam._momentums,
                          *adam._velocities):
             variable.assign(tf.zeros(variable.shape, variable.dtype))
@@ -177,6 +175,12 @@ class TrainState(tf.Module):
             average = build_generator(config, precision=precision,
                                        step=layers.no_step)
             average.set_weights(generator.get_weights())
+        generator_optimizer = _make_optimizer(
+            config, config.training.learning_rate)
+        if config.networks.generator in ENCODERS:
+            _adam_of(generator_optimizer).slow_down(
+                encoder_unet.encoder_variables(generator),
+                config.training.encoder_rate)
         classifier = None
         if learning and config.training.semantic_weight:
             flag, weights = ("--classifier_weights",
@@ -189,8 +193,7 @@ class TrainState(tf.Module):
             classifier=classifier,
             ema_decay=config.training.ema_decay,
             color_space=color.COLOR_SPACES[config.networks.color_space],
-            generator_optimizer=_make_optimizer(
-                config, config.training.learning_rate),
+            generator_optimizer=generator_optimizer,
             discriminator_optimizer=_make_optimizer(
                 config, config.training.discriminator_learning_rate),
             step=step, num_workers=num_workers)
@@ -247,6 +250,11 @@ def _make_optimizer(config: Config,
         # Small gradients would be zero in float16; what overflows is skipped.
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _adam_of(optimizer: keras.optimizers.Optimizer) -> FusedAdam:
+    """Returns an optimizer's Adam; a LossScaleOptimizer has it inside."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def make_adam(learning_rate: float) -> keras.optimizers.Optimizer:

@@ -31,12 +31,12 @@ def jitter(rgb, *, image_size, resize_size, seed=(0, 0)):
 
 
 def jitter_many(rgb, *, image_size, resize_size, num_seeds,
-                max_resize_size=0):
+                max_resize_size=0, min_detail=0):
     """uint8 [num_seeds, S, S, 3]: the photograph under the seeds (7, 0..)."""
     def jittered(ordinal):
         return augment.jitter(
             tf.constant(rgb), image_size=image_size, resize_size=resize_size,
-            max_resize_size=max_resize_size,
+            max_resize_size=max_resize_size, min_detail=min_detail,
             seed=tf.stack([tf.constant(7, tf.int64), ordinal]))
 
     dataset = tf.data.Dataset.range(num_seeds).map(jittered)
@@ -287,3 +287,24 @@ def test_photograph_near_the_scale_is_cropped_as_it_is(shorter, is_cropped):
 def test_photograph_near_the_scale_but_too_small_is_resized():
     rgb = jitter(noise(63, 80), image_size=64, resize_size=64)
     assert rgb.shape == (64, 64, 3)
+
+
+def test_half_of_the_photographs_have_less_detail():
+    rgb = noise(128, 128)
+    options = dict(image_size=128, resize_size=128, num_seeds=60)
+    plain = jitter_many(rgb, **options)
+    reduced = jitter_many(rgb, min_detail=32, **options)
+    is_same = (plain == reduced).all(axis=(1, 2, 3))
+    assert 0.3 < is_same.mean() < 0.7
+    # Noise that is averaged over n x n pixels varies by 1/n.
+    spread = reduced[~is_same].std(axis=(1, 2, 3)) / plain.std()
+    assert spread.min() > 0.08 and spread.max() < 0.95
+    assert spread.min() < 0.35
+
+
+def test_detail_is_never_more_than_there_is():
+    rgb = noise(24, 40)
+    options = dict(image_size=64, resize_size=64, num_seeds=20)
+    np.testing.assert_array_equal(
+        jitter_many(rgb, **options),
+        jitter_many(rgb, min_detail=32, **options))

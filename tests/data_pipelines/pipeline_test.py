@@ -49,9 +49,10 @@ def numbers_shown(batch):
 
 
 def training_batches(source, *, color_space=BYTES, batch_size=4, worker=0,
-                     num_workers=1, seed=0, first_ordinal=0, image_size=8):
+                     num_workers=1, seed=0, first_ordinal=0, image_size=8,
+                     **options):
     return pipeline.training_batches(
-        source, color_space=color_space, image_size=image_size,
+        source, color_space=color_space, image_size=image_size, **options,
         resize_size=image_size + 1, seed=seed, first_ordinal=first_ordinal,
         part=pipeline.Part(batch_size, worker, num_workers))
 
@@ -565,3 +566,21 @@ def test_photographs_that_vanish_end_the_stream(
         for _ in range(1000):
             next(batches)
     assert sorted(names(rejected)) == ["0.png", "1.png", "2.png"]
+
+
+def test_degraded_batches_show_other_lightness_and_keep_the_target():
+    def batches(**options):
+        return list(training_batches(
+            noise_source(5), color_space=color.LAB, image_size=64,
+            batch_size=5, **options).take(3))
+
+    for clean, degraded in zip(batches(), batches(degraded=True)):
+        np.testing.assert_array_equal(clean.condition, clean.shown)
+        np.testing.assert_array_equal(clean.condition, degraded.condition)
+        np.testing.assert_array_equal(clean.target, degraded.target)
+        same = [np.allclose(shown, condition, atol=0.02) for shown, condition
+                in zip(degraded.shown, degraded.condition)]
+        assert degraded.shown.shape == degraded.condition.shape
+        assert not all(same)
+    np.testing.assert_array_equal(batches(degraded=True)[2].shown,
+                                  degraded.shown)

@@ -40,6 +40,10 @@ _PLATEAU = ["--lr_schedule=plateau"]
 _NEEDED = {
     "max_resize_size": ["--resize_size=300"],
     "encoder_weights": ["--generator=resnet18_unet"],
+    "efficientnet": ["--generator=efficientnet_unet"],
+    "encoder_rate": ["--generator=efficientnet_unet"],
+    "upsampling": ["--generator=resnet18_unet"],
+    "classifier_weights": ["--semantic_weight=1"],
     "freeze_encoder": ["--generator=resnet18_unet", "--pretrain_epochs=1"],
     "pretrain_learning_rate": ["--pretrain_epochs=1"],
     "lr_decay_start": ["--lr_schedule=linear"],

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import color
-from pix2pix_color import losses, metrics
+from pix2pix_color import losses, metrics, semantic_loss
 from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.networks import encoder_unet
 from pix2pix_color.training import train_state, train_step
@@ -243,6 +243,87 @@ def test_a_frozen_encoder_stays_and_still_normalizes_as_in_training():
                for variable in encoder_unet.encoder_variables(generator))
     assert train_step.find_non_finite(
         state, condition, target, objective=objective) == []
+
+
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_the_encoder_learns_at_its_share_of_the_rate(share):
+    state = make_state(config=Config(
+        data=Data(image_size=64),
+        networks=Networks(base_filters=8, generator="efficientnet_unet"),
+        training=Training(encoder_rate=share, learning_rate=1e-3)))
+    generator = state.generator
+    noise = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3))
+    condition, target = tf.split(tf.constant(noise, tf.float32), [1, 2], -1)
+    before = [variable.numpy() for variable in generator.trainable_variables]
+    train_step.make_train_step(state, train_step.Objective(
+        gan_weight=0.0, discriminator_updates=0))(condition, target)
+    encoder = {variable.path
+               for variable in encoder_unet.encoder_variables(generator)}
+    # Adam's first step is as long as the rate, whatever the gradient.
+    lengths: dict[bool, list[float]] = {True: [], False: []}
+    for variable, old in zip(generator.trainable_variables, before):
+        lengths[variable.path in encoder].append(
+            float(np.abs(variable.numpy() - old).max()))
+    assert np.median(lengths[False]) == pytest.approx(1e-3, rel=0.01)
+    assert np.median(lengths[True]) == pytest.approx(share * 1e-3, rel=0.01)
+
+
+def test_the_generator_is_shown_one_condition_and_judged_by_another():
+    state, (condition, target) = make_state(), make_batch()
+    shown = condition[:, ::-1]
+    fake = state.generator(shown, training=True)
+    plain = state.generator(condition, training=True)
+    result: Any = train_step.make_train_step(state, train_step.Objective(
+        gan_weight=0.0, discriminator_updates=0, l1_weight=10.0,
+        psnr_weight=1.0))(condition, target, shown)
+    np.testing.assert_allclose(
+        result.generator_l1, 10 * tf.reduce_mean(tf.abs(target - fake)),
+        rtol=1e-4)
+    assert np.abs(fake - plain).max() > 1e-3
+    # Pictures have the clean lightness.
+    real, colored = (color.LAB.decode_floats(condition, ab)
+                     for ab in (target, fake))
+    np.testing.assert_allclose(
+        result.generator_psnr, losses.psnr_loss(real, colored), rtol=1e-4)
+
+
+def test_the_semantic_loss_is_taken_of_the_decoded_colors():
+    state = make_state(config=Config(
+        data=Data(image_size=64), networks=Networks(base_filters=2),
+        training=Training(semantic_weight=1.0)))
+    noise = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3))
+    condition, target = tf.split(tf.constant(noise, tf.float32), [1, 2], -1)
+    fake = state.generator(condition, training=True)
+    result: Any = train_step.make_train_step(state, train_step.Objective(
+        gan_weight=0.0, discriminator_updates=0, l1_weight=0.0,
+        semantic_weight=2.0))(condition, target)
+    expected = 2 * semantic_loss.semantic_loss(
+        color.LAB.decode_floats(condition, target),
+        color.LAB.decode_floats(condition, fake),
+        classifier=state.classifier)
+    assert float(expected) > 0.01
+    np.testing.assert_allclose(result.generator_semantic, expected, rtol=1e-3)
+    assert float(result.generator) == float(result.generator_semantic)
+
+
+def test_pictures_above_128_px_are_compared_at_128():
+    state = make_state(config=Config(
+        data=Data(image_size=256), networks=Networks(base_filters=2)))
+    noise = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 3))
+    condition, target = tf.split(tf.constant(noise, tf.float32), [1, 2], -1)
+    fake = state.generator(condition, training=True)
+    result: Any = train_step.make_train_step(state, train_step.Objective(
+        gan_weight=0.0, discriminator_updates=0, l1_weight=0.0,
+        psnr_weight=1.0))(condition, target)
+    lightness, real, colored = (
+        tf.reshape(picture, [1, 128, 2, 128, 2, -1]) for picture in
+        (condition, target, fake))
+    lightness, real, colored = (tf.reduce_mean(picture, axis=[2, 4])
+                                for picture in (lightness, real, colored))
+    np.testing.assert_allclose(
+        result.generator_psnr, losses.psnr_loss(*(
+            color.LAB.decode_floats(lightness, ab)
+            for ab in (real, colored))), rtol=1e-3)
 
 
 def test_forgotten_moments_are_those_of_a_new_adam():
