@@ -2,11 +2,14 @@
 
 from typing import Any, Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from data_pipelines.errors import InputError
 from pix2pix_color.config import Config, Data, Networks, Training
+from pix2pix_color.networks import layers
+from pix2pix_color.training.schedules import Schedule
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_train_step
 
@@ -32,20 +35,38 @@ PIX2PIX: dict[str, Any] = dict(
 
 
 def config_of(image_size: int, filters: int, batch_size: int,
-              precision: str = "auto", **data: Any) -> Config:
-    """pix2pix of a shape; `data` are further options of Data."""
+              precision: str = "auto", *, generator: str = "unet",
+              **data: Any) -> Config:
+    """Returns the flags of what is measured.
+
+    Args:
+      image_size: side of the square, pixels.
+      filters: --base_filters.
+      batch_size: pictures an update.
+      precision: --precision.
+      generator: unet is pix2pix; efficientnet_unet is the trained colorizer's
+        network, its encoder frozen, by L1 alone.
+      **data: further options of Data.
+    """
+    training = dict(PIX2PIX)
+    if generator != "unet":
+        training |= dict(gan_weight=0.0, l1_weight=20.0, encoder_rate=0.0)
     return Config(
         data=Data(image_size=image_size, batch_size=batch_size, **data),
-        networks=Networks(base_filters=filters),
-        training=Training(precision=precision, **PIX2PIX))
+        networks=Networks(base_filters=filters, generator=generator,
+                          dropout=0.5 if generator == "unet" else 0.0),
+        training=Training(precision=precision, **training))
 
 
 def make_repeated_step(image_size: int, filters: int, batch_size: int,
-                       precision: str) -> Callable[[], float]:
+                       precision: str,
+                       generator: str = "unet") -> Callable[[], float]:
     """Returns what makes an update on always the same batch of noise."""
-    config = config_of(image_size, filters, batch_size, precision)
+    config = config_of(image_size, filters, batch_size, precision,
+                       generator=generator)
     state = TrainState.create(config, precision=precision)
-    step = make_train_step(state)
+    step = make_train_step(state, Schedule(
+        config, num_train_examples=batch_size).objective(0))
     noise = tf.random.stateless_uniform(
         [batch_size, image_size, image_size, 3], [0, 0], -1.0, 1.0)
     condition, target = noise[..., :1], noise[..., 1:]
@@ -56,14 +77,19 @@ def gflop_an_image(config: Config) -> float:
     """Work of one update a picture: multiplications and additions in 1e9.
 
     A network's backward pass is twice its forward pass. The generator goes
-    forward and back once; the discriminator forward and back on the real and
-    on the fake picture, and forward and back to its input for the generator.
+    forward and back once, but for a frozen encoder, which goes forward alone;
+    the discriminator forward and back on the real and on the fake picture, and
+    forward and back to its input for the generator.
     """
     state = TrainState.create(config, precision="float32", pretrained=False)
     generator, discriminator = (
         sum(map(_gflop, network.layers))
         for network in (state.generator, state.discriminator))
-    return 3 * generator + 8 * discriminator
+    if config.training.gan_weight:
+        return 3 * generator + 8 * discriminator
+    encoder = sum(_gflop(layer) for layer in state.generator.layers
+                  if layer.name.startswith(layers.ENCODER_PREFIX))
+    return 3 * generator - 2 * encoder
 
 
 def _gflop(layer: Any) -> float:
@@ -71,6 +97,9 @@ def _gflop(layer: Any) -> float:
     kernel = getattr(layer, "kernel", None)
     if kernel is None:
         return 0.0
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return 2 * np.prod(kernel.shape) * np.prod(
+            layer.output.shape[1:3]) / 1e9
     # A transposed convolution goes over its input's places.
     places = (layer.input if "transpose" in type(layer).__name__.lower()
               else layer.output).shape[1:3]

@@ -58,16 +58,18 @@ def make_patchgan(filters: int) -> nn.Module:
 
 
 def make_step(*, image_size: int, filters: int, batch_size: int, best: bool,
-              compiled: bool, device: str = "cpu") -> Callable[[], None]:
+              compiled: bool, bfloat16: bool,
+              device: str = "cpu") -> Callable[[], None]:
     """Returns one alternating update on a batch of noise.
 
     Args:
       image_size: side of the square, pixels.
       filters: width of both networks' first convolution.
       batch_size: pictures an update.
-      best: whether in bfloat16 autocast, channels last, with fused Adam;
-        otherwise as tutorials have it, float32 and NCHW.
+      best: whether channels last, with fused Adam and, if that is fast here,
+        in bfloat16 autocast; otherwise as tutorials have it, float32 and NCHW.
       compiled: whether the networks go through torch.compile.
+      bfloat16: whether the machine is fast in it.
       device: where.
     """
     torch.manual_seed(0)
@@ -93,7 +95,7 @@ def make_step(*, image_size: int, filters: int, batch_size: int, best: bool,
         return cross_entropy(logits, torch.full_like(logits, float(is_real)))
 
     def cast():
-        return (torch.autocast(device, torch.bfloat16) if best
+        return (torch.autocast(device, torch.bfloat16) if best and bfloat16
                 else contextlib.nullcontext())
 
     def step() -> None:

@@ -28,6 +28,10 @@ from pix2pix_color import hardware
 _SHAPES = flags.DEFINE_list(
     "shapes", ["256x64x1", "256x64x4", "256x64x16", "128x32x32"],
     "What to measure, each IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.")
+_GENERATOR = flags.DEFINE_enum(
+    "generator", "unet", ["unet", "efficientnet_unet"], "unet is pix2pix, both "
+    "networks in turn; efficientnet_unet is the trained colorizer's network by "
+    "L1 alone, its encoder frozen.")
 _AGAINST = flags.DEFINE_multi_enum(
     "against", [], ["torch", "eigen"], "What else to measure: the same in "
     "PyTorch; float32 by TensorFlow's kernels of its own, without oneDNN's.")
@@ -39,9 +43,10 @@ _STABLEHLO = flags.DEFINE_string(
     "stablehlo", "", "Measure nothing; write the step of the one shape in "
     "--shapes to this .npz file, for experiments.benchmarks.run_stablehlo.")
 _PRECISIONS = flags.DEFINE_multi_enum(
-    "precisions", ["float32", "mixed_bfloat16"],
-    ["float32", "mixed_bfloat16", "mixed_float16"],
-    "Arithmetic to measure; float16 is for GPUs, a CPU takes a minute a step.")
+    "precisions", None, ["float32", "mixed_bfloat16", "mixed_float16"],
+    "Arithmetic to measure; by default float32 and, where the machine has it, "
+    "bfloat16, which takes 30 times as long elsewhere. float16 is for GPUs, a "
+    "CPU takes a minute a step.")
 _PRECISION = flags.DEFINE_enum(
     "precision", "mixed_bfloat16", ["float32", "mixed_bfloat16"],
     "Arithmetic of what --stablehlo writes.")
@@ -110,20 +115,22 @@ def _measure(shape: tuple[int, int, int],
              peaks: dict[str, float]) -> list[dict[str, Any]]:
     """Measures every way of one shape, and prints its part of the table."""
     image_size, filters, batch_size = shape
+    generator = _GENERATOR.value
     ways: dict[str, turns.Way] = {
-        precision: (prepare_step, (*shape, precision))
-        for precision in _PRECISIONS.value}
+        precision: (prepare_step, (*shape, precision, generator))
+        for precision in _precisions()}
     if "eigen" in _AGAINST.value:
-        ways[EIGEN] = (prepare_step, (*shape, "float32"))
+        ways[EIGEN] = (prepare_step, (*shape, "float32", generator))
     if "torch" in _AGAINST.value:
-        ways |= {TUTORIAL: (prepare_torch, (*shape, False, False)),
-                 BEST[0]: (prepare_torch, (*shape, True, False)),
-                 BEST[1]: (prepare_torch, (*shape, True, True))}
+        ways |= {TUTORIAL: (prepare_torch, (*shape, generator, False, False)),
+                 BEST[0]: (prepare_torch, (*shape, generator, True, False)),
+                 BEST[1]: (prepare_torch, (*shape, generator, True, True))}
     results = turns.take_turns(
         ways, rounds=_ROUNDS.value,
         environments={EIGEN: {"TF_ENABLE_ONEDNN_OPTS": "0"}})
-    gflop = steps.gflop_an_image(steps.config_of(*shape))
-    print(f"\n{image_size} px, {filters} filters, batch {batch_size}: "
+    gflop = steps.gflop_an_image(
+        steps.config_of(*shape, generator=generator))
+    print(f"\n{generator}, {image_size} px, {filters} filters, batch {batch_size}: "
           f"{gflop:.1f} GFLOP an image\n"
           f"{'':32}images/s  (min to max)     of matmul  first step  memory")
     rows = []
@@ -150,7 +157,7 @@ def _print_ratios(results: dict[str, list[dict[str, Any]]]) -> None:
     def rates(name):
         return np.array([one["images_per_second"] for one in results[name]])
 
-    ours = max(_PRECISIONS.value, key=lambda name: np.median(rates(name)))
+    ours = max(_precisions(), key=lambda name: np.median(rates(name)))
     others = [name for name in (EIGEN, TUTORIAL, *BEST) if results.get(name)]
     for name in others:
         ratio = turns.spread(rates(ours) / rates(name))
@@ -158,21 +165,35 @@ def _print_ratios(results: dict[str, list[dict[str, Any]]]) -> None:
               f"({ratio['min']:.2f} to {ratio['max']:.2f})")
 
 
+def _precisions() -> list[str]:
+    """The arithmetic to measure: what was asked for, or what is fast here."""
+    return _PRECISIONS.value or list(dict.fromkeys(
+        ("float32", hardware.resolve_precision("auto"))))
+
+
 def prepare_step(image_size: int, filters: int, batch_size: int,
-                 precision: str) -> Callable[[], dict[str, float]]:
+                 precision: str,
+                 generator: str) -> Callable[[], dict[str, float]]:
     """Returns what measures this project's step."""
     return measure_repeatedly(
-        steps.make_repeated_step(image_size, filters, batch_size, precision),
+        steps.make_repeated_step(image_size, filters, batch_size, precision,
+                                 generator),
         batch_size=batch_size)
 
 
-def prepare_torch(image_size: int, filters: int, batch_size: int, best: bool,
+def prepare_torch(image_size: int, filters: int, batch_size: int,
+                  generator: str, best: bool,
                   compiled: bool) -> Callable[[], dict[str, float]]:
-    """Returns what measures PyTorch's step."""
-    from experiments.benchmarks import torch_pix2pix
-    return measure_repeatedly(torch_pix2pix.make_step(
+    """Returns what measures PyTorch's step, in what is fastest here."""
+    if generator == "unet":
+        from experiments.benchmarks.torch_pix2pix import make_step
+    else:
+        from experiments.benchmarks.torch_efficientnet_unet import make_step
+    return measure_repeatedly(make_step(
         image_size=image_size, filters=filters, batch_size=batch_size,
-        best=best, compiled=compiled), batch_size=batch_size)
+        best=best, compiled=compiled,
+        bfloat16=hardware.resolve_precision("auto") == "mixed_bfloat16"),
+        batch_size=batch_size)
 
 
 def measure_repeatedly(step: Callable[[], Any], *,
