@@ -135,7 +135,7 @@ class Networks:
     base_filters: int = option(
         64, "Filters of both networks' first convolution.", minimum=1)
     norm: str = option(
-        "batch", "What normalizes both networks' layers, but for the encoder's: "
+        "batch", "What normalizes both networks' layers but for the encoder's: "
         "resnet18_unet always has batch, efficientnet_unet none.",
         choices=("batch", "instance", "none"))
     dropout: float = option(

@@ -1,10 +1,10 @@
 """Measures a model: python -m pix2pix_color.evaluate --model=M --data=SPEC.
 
 The protocol of every evaluation: center square, antialiased resize to the
-model's size or to --image_size; metrics per photograph, their means, and 95 % intervals, beside
-the same numbers for the gray image. With --output=metrics.json, also writes
-metrics.csv, a line a photograph, and metrics.html, which shows the best,
-median and worst.
+model's size or to --image_size; metrics per photograph, their means, and 95 %
+intervals, beside the same numbers for the gray image. With
+--output=metrics.json, also writes metrics.csv, a line a photograph, and
+metrics.html, which shows the best, median and worst.
 """
 
 import os

@@ -38,7 +38,7 @@ class Encoder(nn.Module):
             self.blocks.append(nn.Sequential(*layers))
 
     @staticmethod
-    def _fused(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Module:
+    def _fused(convolution: Any, norm: Any) -> nn.Module:
         weight, bias = fusion.fuse_conv_bn_weights(
             convolution.weight, None, norm.running_mean, norm.running_var,
             norm.eps, norm.weight, norm.bias)
@@ -115,8 +115,8 @@ def make_step(*, image_size: int, filters: int, batch_size: int, best: bool,
     """
     torch.manual_seed(0)
     layout = torch.channels_last if best else torch.contiguous_format
-    network: Any = EfficientNetUNet(image_size, filters).to(
-        device, memory_format=layout)
+    network: Any = EfficientNetUNet(image_size, filters)
+    network.to(device, memory_format=layout)
     network.train()
     learning = [parameter for parameter in network.parameters()
                 if parameter.requires_grad]

@@ -130,7 +130,8 @@ def _measure(shape: tuple[int, int, int],
         environments={EIGEN: {"TF_ENABLE_ONEDNN_OPTS": "0"}})
     gflop = steps.gflop_an_image(
         steps.config_of(*shape, generator=generator))
-    print(f"\n{generator}, {image_size} px, {filters} filters, batch {batch_size}: "
+    print(f"\n{generator}, {image_size} px, {filters} filters, "
+          f"batch {batch_size}: "
           f"{gflop:.1f} GFLOP an image\n"
           f"{'':32}images/s  (min to max)     of matmul  first step  memory")
     rows = []

@@ -116,7 +116,7 @@ def _load(model: keras.Model, tensors: Mapping[str, np.ndarray], *,
         tensors, dict(_expected_shapes(named)),
         what=f"{flag}={path} is not the EfficientNet-Lite of {model.name}")
     for name, layer in named.items():
-        kernel = tensors[f"{name}.weight"].astype(np.float32)
+        kernel = tensors[f"{name}.weight"].astype(np.float64)
         if name == "_fc":
             layer.set_weights([kernel.T, tensors["_fc.bias"]])
             continue

@@ -177,7 +177,8 @@ class _Decoder:
         self._norm, self._dtype, self._dropout = norm, dtype, dropout
         self._upsampling, self._synchronized = upsampling, synchronized_norm
         self._first_seed = dropout_seed * layers.SEEDS_A_NETWORK
-        self._noise = dict(step=step, sampling=sampling, dtype=dtype)
+        self._noise: dict[str, Any] = dict(step=step, sampling=sampling,
+                                           dtype=dtype)
 
     def with_noise(self, x: Any, noise_channels: int) -> Any:
         """Appends channels of noise, if any, to what the encoder is given."""

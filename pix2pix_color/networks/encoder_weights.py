@@ -1,8 +1,8 @@
 """What --encoder_weights names, and a ResNet-18's weights from a file.
 
-torchvision and timm name the tensors of a ResNet-18 alike: conv1.weight, bn1.running_mean,
-layer2.0.downsample.0.weight. The classifier (fc) and the count of batches are
-of no use here and are passed over.
+torchvision and timm name the tensors of a ResNet-18 alike: conv1.weight,
+bn1.running_mean, layer2.0.downsample.0.weight. The classifier (fc) and the
+count of batches are of no use here and are passed over.
 """
 
 import hashlib

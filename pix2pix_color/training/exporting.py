@@ -16,7 +16,6 @@ from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
-
 # Where the trained colorizer's exports go unless another folder is named.
 COLORIZER_DIR = os.path.join("runs", trained.NAME)
 

@@ -53,7 +53,7 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
             checkpoints.write(folder, journal)
             np.savez(os.path.join(folder, "batch.npz"),
                      condition=batch.condition, target=batch.target,
-                     ordinal=batch.ordinal)
+                     ordinal=batch.ordinal, shown=batch.shown)
         except (ConfigError, OSError) as also:
             left = f"The batch could not be kept: {also}"
         names = find_non_finite()

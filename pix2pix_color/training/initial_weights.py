@@ -49,7 +49,7 @@ def load(state: TrainState, path: str) -> None:
     """
     if os.path.isdir(path):
         _, _, other, _ = exporting.restore(path, checkpoint="latest",
-                                                flag=_FLAG)
+                                           flag=_FLAG)
         variables = weights_file.named_variables(other.inference_generator)
         weights_file.assign(
             state.generator, {name: variable.numpy()

@@ -156,8 +156,8 @@ class Training:
                         config=config, state=state, journal=journal,
                         batch=batch, checkpoints=self.checkpoints,
                         find_non_finite=functools.partial(
-                            find_non_finite, state, *inputs, objective=objective,
-                            strategy=strategy)):
+                            find_non_finite, state, *inputs,
+                            objective=objective, strategy=strategy)):
                     journal.add_losses(step_for(objective)(*inputs))
                 next_ordinals, is_last = self.workers.finish_update(
                     int(batch.ordinal[-1]) + 1,

@@ -20,8 +20,7 @@ from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
 from pix2pix_color.networks import encoder_weights, patchgan
 from pix2pix_color.summaries import Summaries
-from pix2pix_color.training import (exporting, initial_weights, loop,
-                                    memory)
+from pix2pix_color.training import exporting, initial_weights, loop, memory
 from pix2pix_color.training.checkpoints import Checkpoints, steps_in
 from pix2pix_color.training.distribution import Workers, rejoining
 from pix2pix_color.training.interruption import Interruption

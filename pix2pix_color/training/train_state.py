@@ -166,14 +166,14 @@ class TrainState(tf.Module):
             0, dtype=tf.int64, name="step", trainable=False,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         generator = build_generator(config, precision=precision,
-                                     step=step.value)
+                                    step=step.value)
         if pretrained and config.networks.encoder_weights:
             encoder_weights.load(generator, config.networks.encoder_weights)
         discriminator = _build_discriminator(config, precision=precision)
         average = None
         if config.training.ema_decay:
             average = build_generator(config, precision=precision,
-                                       step=layers.no_step)
+                                      step=layers.no_step)
             average.set_weights(generator.get_weights())
         generator_optimizer = _make_optimizer(
             config, config.training.learning_rate)

@@ -165,8 +165,9 @@ def make_pure_step(
 
     Returns:
       A function of condition, real target and, if it is another, what the
-      generator is shown, to be traced, that returns the losses and whether they and all gradients were finite, bool []. From the
-      first turn on that was not, nothing is applied.
+      generator is shown, to be traced, that returns the losses and whether
+      they and all gradients were finite, bool []. From the first turn on that
+      was not, nothing is applied.
     """
     def pure_step(condition: tf.Tensor, real_target: tf.Tensor,
                   shown: Optional[tf.Tensor] = None
@@ -296,7 +297,7 @@ def take_turns(state: TrainState, condition: tf.Tensor,
 def _losses_of_pictures(state, decode, condition, real_target, fake_target, *,
                         objective) -> dict[str, tf.Tensor]:
     """The losses that are taken of R, G and B, times their weights."""
-    weighted = {
+    weighted: dict[str, tuple[float, Callable[..., tf.Tensor]]] = {
         "generator_psnr": (objective.psnr_weight, losses.psnr_loss),
         "generator_colorfulness": (objective.colorfulness_weight,
                                    losses.colorfulness_loss),

@@ -200,7 +200,8 @@ def test_shapes_of_training_batches_are_known_ahead():
     assert batches.element_spec == pipeline.TrainingBatch(
         condition=tf.TensorSpec([5, 8, 8, 1], tf.float32),
         target=tf.TensorSpec([5, 8, 8, 2], tf.float32),
-        ordinal=tf.TensorSpec([5], tf.int64))
+        ordinal=tf.TensorSpec([5], tf.int64),
+        shown=tf.TensorSpec([5, 8, 8, 1], tf.float32))
 
 
 def test_batch_is_the_jittered_photographs_in_lab():

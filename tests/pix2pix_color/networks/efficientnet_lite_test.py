@@ -14,7 +14,7 @@ from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import (efficientnet_lite, efficientnet_weights,
                                     encoder_unet, encoder_weights, layers)
 
-IMAGENET = str(efficientnet_weights.DIRECTORY / "efficientnet_lite2.safetensors")
+IMAGENET = efficientnet_weights.find("imagenet", flag="")
 # ImageNet's numbers of what these photographs show.
 CLASSES = {"gcompris_red_panda.jpg": 387, "gcompris_camels.jpg": 354}
 

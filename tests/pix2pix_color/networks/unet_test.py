@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.networks import layers, unet, upsampling
+from pix2pix_color.networks import layers, unet
 from pix2pix_color.networks.instance_norm import InstanceNormalization
 
 EVERY_SIZE = pytest.mark.parametrize("image_size", [32, 64, 128, 256, 512])

@@ -39,7 +39,7 @@ def make_batch(*, broken):
         noise[1, 4, 5, 2] = np.nan
     condition, target = tf.split(tf.constant(noise, tf.float32), [1, 2], -1)
     return pipeline.TrainingBatch(
-        condition, target, tf.constant([6, 8], tf.int64))
+        condition, target, tf.constant([6, 8], tf.int64), shown=condition)
 
 
 def fail(state, workdir, error, *, broken, with_checkpoint=True):
@@ -98,7 +98,7 @@ def test_all_names_are_in_a_file(diverged):
 def test_the_batch_is_kept_as_it_was(diverged):
     batch = make_batch(broken=True)
     with np.load(diverged[0] / "diverged/step-0000004/batch.npz") as kept:
-        assert sorted(kept) == ["condition", "ordinal", "target"]
+        assert sorted(kept) == ["condition", "ordinal", "shown", "target"]
         for name in kept:
             np.testing.assert_array_equal(kept[name], getattr(batch, name))
 
