@@ -168,6 +168,12 @@ class Training:
     encoder_rate: float = option(
         1.0, "The encoder's learning rate as a share of the other layers'; 0 "
         "leaves the encoder as it is.", minimum=0.0, maximum=1.0)
+    frozen_stages: int = option(
+        0, "How many of the encoder's stages, from the input, stay as they "
+        "are: ResNet-18 has 5, EfficientNet-Lite 8. Those near the input take "
+        "the most time to train. Above 0, the depthwise kernels of the other "
+        "stages stay as well, whose gradients are slow on a CPU.", minimum=0,
+        maximum=8)
     gan_loss: str = option(
         "vanilla", "How the discriminator tells real from fake: vanilla is "
         "cross-entropy, lsgan squared distance to the label, hinge a margin.",
@@ -398,7 +404,7 @@ class Config:
                 f"--label_smoothing={training.label_smoothing} needs "
                 f"--gan_loss=vanilla or lsgan: hinge has no labels")
         if networks.generator not in ENCODERS:
-            for name in ("freeze_encoder", "encoder_rate"):
+            for name in ("freeze_encoder", "encoder_rate", "frozen_stages"):
                 value = getattr(training, name)
                 if value != getattr(Training(), name):
                     raise ConfigError(

@@ -28,6 +28,7 @@ _conv_stem, _blocks.N._expand_conv, _blocks.N._depthwise_conv,
 _blocks.N._project_conv, _conv_head, _fc.
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import keras
@@ -128,6 +129,26 @@ def _relu6(x):
     layer = x._keras_history.operation
     return keras.layers.Activation(
         "relu6", dtype=layer.dtype_policy, name=f"{layer.name}_relu")(x)
+
+
+def stage_of(name: str, generator: keras.Model) -> int:
+    """Returns the stage of a layer: 0 for the stem, 1 to 7 for the blocks'.
+
+    Args:
+      name: the layer's, without its prefix.
+      generator: a network with the encoder.
+    """
+    if not name.startswith("_blocks."):
+        return 0
+    variant = next(
+        variant for variant in VARIANTS.values()
+        if any(layer.name.endswith(
+            f"_blocks.{sum(variant.depths) - 1}._project_conv")
+            and layer.output.shape[-1] == variant.widths[-1]
+            for layer in generator.layers))
+    ends = itertools.accumulate(variant.depths)
+    block = int(name.split(".")[1])
+    return 1 + next(stage for stage, end in enumerate(ends) if block < end)
 
 
 def build_classifier(variant: str, *, dtype: str = "float32") -> keras.Model:

@@ -47,6 +47,8 @@ from pix2pix_color.networks.upsampling import UPSAMPLINGS
 DROPOUT_LEVELS = (4, 3)
 # The way to double without weights, which a convolution follows here anyway.
 NEAREST = "nearest"
+# More than any encoder has.
+ALL_STAGES = 9
 # Halvings that both encoders make.
 MIN_SIZE, SIZE_MULTIPLE = 64, 32
 
@@ -227,8 +229,19 @@ class _Decoder:
         return keras.layers.ReLU(dtype=self._dtype, name=f"{name}_relu")(x)
 
 
-def encoder_variables(generator: keras.Model) -> list[Any]:
-    """Returns the trainable variables of a generator's encoder."""
+def encoder_variables(generator: keras.Model, *,
+                      num_stages: int = ALL_STAGES) -> list[Any]:
+    """Returns the trainable variables of a generator's encoder.
+
+    Args:
+      generator: any generator; one without an encoder has none.
+      num_stages: how many stages, counted from the input.
+    """
+    stage_of = (efficientnet_lite.stage_of
+                if generator.name == "efficientnet_unet"
+                else resnet18.stage_of)
     return [variable for layer in generator.layers
-            if layer.name.startswith(layers.ENCODER_PREFIX)
+            if layer.name.startswith(layers.ENCODER_PREFIX) and layer.weights
+            and stage_of(layer.name.removeprefix(
+                layers.ENCODER_PREFIX), generator) < num_stages
             for variable in layer.trainable_variables]

@@ -104,3 +104,9 @@ def encode(x: Any, *, base_filters: int = 64, synchronized_norm: bool = False,
                       f"layer{stage}.{index}")
         stages.append(x)
     return stages
+
+
+def stage_of(name: str, generator: keras.Model) -> int:
+    """Returns the stage, 0 to 4, of a layer of this name without its prefix."""
+    del generator  # all have the same stages
+    return int(name[len("layer")]) if name.startswith("layer") else 0

@@ -25,24 +25,24 @@ class FusedAdam(keras.optimizers.Adam):
 
     def slow_down(self, variables: Iterable[tf.Variable],
                   share: float) -> None:
-        """Gives some variables a share of the learning rate.
+        """Gives some variables a share of the learning rate, once it is built.
 
         Args:
           variables: those.
           share: of the rate of all others, 0..1.
         """
-        self._slow = {variable.path for variable in variables}
+        self._slow = frozenset(map(self._get_variable_index, variables))
         self._share = share
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable,
                     learning_rate: tf.Tensor) -> None:
-        if variable.path in getattr(self, "_slow", ()):
+        index = self._get_variable_index(variable)
+        if index in getattr(self, "_slow", ()):
             learning_rate *= self._share
         if tf.distribute.has_strategy():
             super().update_step(gradient, variable, learning_rate)
             return
         step = tf.cast(self.iterations.value + 1, tf.float32)
-        index = self._get_variable_index(variable)
         slots = self._momentums[index].value, self._velocities[index].value
         factors = dict(
             beta1_power=self.beta_1**step, beta2_power=self.beta_2**step,

@@ -26,7 +26,8 @@ def adversarial_objective(training: Training) -> Objective:
         colorfulness_weight=training.colorfulness_weight,
         semantic_weight=training.semantic_weight,
         label_smoothing=training.label_smoothing,
-        freeze_encoder=not training.encoder_rate)
+        freeze_encoder=not training.encoder_rate,
+        frozen_stages=training.frozen_stages)
 
 
 class Schedule:
@@ -60,7 +61,8 @@ class Schedule:
                 colorfulness_weight=training.colorfulness_weight,
                 discriminator_updates=0,
                 freeze_encoder=(training.freeze_encoder
-                                or not training.encoder_rate))
+                                or not training.encoder_rate),
+                frozen_stages=training.frozen_stages)
         return adversarial_objective(training)._replace(
             discriminator_updates=self._discriminator_updates(
                 step - self.pretrain_steps))

@@ -175,12 +175,6 @@ class TrainState(tf.Module):
             average = build_generator(config, precision=precision,
                                       step=layers.no_step)
             average.set_weights(generator.get_weights())
-        generator_optimizer = _make_optimizer(
-            config, config.training.learning_rate)
-        if config.networks.generator in ENCODERS:
-            _adam_of(generator_optimizer).slow_down(
-                encoder_unet.encoder_variables(generator),
-                config.training.encoder_rate)
         classifier = None
         if learning and config.training.semantic_weight:
             flag, weights = ("--classifier_weights",
@@ -188,15 +182,21 @@ class TrainState(tf.Module):
             classifier = efficientnet_weights.load_classifier(
                 efficientnet_weights.find(weights, flag=flag), flag=flag,
                 dtype=precision)
-        return cls(
+        state = cls(
             generator=generator, discriminator=discriminator, average=average,
             classifier=classifier,
             ema_decay=config.training.ema_decay,
             color_space=color.COLOR_SPACES[config.networks.color_space],
-            generator_optimizer=generator_optimizer,
+            generator_optimizer=_make_optimizer(
+                config, config.training.learning_rate),
             discriminator_optimizer=_make_optimizer(
                 config, config.training.discriminator_learning_rate),
             step=step, num_workers=num_workers)
+        if config.networks.generator in ENCODERS:
+            _adam_of(state.generator_optimizer).slow_down(
+                encoder_unet.encoder_variables(generator),
+                config.training.encoder_rate)
+        return state
 
 
 def build_generator(

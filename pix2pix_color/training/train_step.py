@@ -33,6 +33,8 @@ class Objective(NamedTuple):
         each time from the same real and fake targets; 0 leaves its turn out.
       freeze_encoder: whether the generator's pretrained encoder stays as it
         is; its batch normalization still normalizes as in training.
+      frozen_stages: how many of the encoder's stages, from the input, stay as
+        they are in any case; above 0, the depthwise kernels of the others too.
     """
 
     gan_loss: str = "vanilla"
@@ -44,6 +46,7 @@ class Objective(NamedTuple):
     label_smoothing: float = 0.0
     discriminator_updates: int = 1
     freeze_encoder: bool = False
+    frozen_stages: int = 0
 
 
 class StepLosses(NamedTuple):
@@ -328,8 +331,13 @@ def generator_variables(state: TrainState, objective: Objective) -> list[Any]:
     trainable=False would make the encoder's batch normalization that of
     inference, even in training; to leave its variables out does not.
     """
-    frozen = (encoder_unet.encoder_variables(state.generator)
-              if objective.freeze_encoder else [])
+    frozen = encoder_unet.encoder_variables(
+        state.generator, num_stages=encoder_unet.ALL_STAGES
+        if objective.freeze_encoder else objective.frozen_stages)
+    if objective.frozen_stages:
+        frozen += [
+            layer.kernel for layer in state.generator.layers
+            if isinstance(layer, keras.layers.DepthwiseConv2D)]
     paths = {variable.path for variable in frozen}
     return [variable for variable in state.generator.trainable_variables
             if variable.path not in paths]

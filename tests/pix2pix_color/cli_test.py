@@ -42,6 +42,7 @@ _NEEDED = {
     "encoder_weights": ["--generator=resnet18_unet"],
     "efficientnet": ["--generator=efficientnet_unet"],
     "encoder_rate": ["--generator=efficientnet_unet"],
+    "frozen_stages": ["--generator=efficientnet_unet"],
     "upsampling": ["--generator=resnet18_unet"],
     "classifier_weights": ["--semantic_weight=1"],
     "freeze_encoder": ["--generator=resnet18_unet", "--pretrain_epochs=1"],
