@@ -75,7 +75,7 @@ bench: $(testing)  ## measure speed, of RUN=DIR too; TORCH=1 beside PyTorch (BEN
 		$(if $(call is_on,$(TORCH)),--against=torch) \
 		--output="$(BENCH)/train_step.json"
 	$(BIN)/python -m experiments.benchmarks.fit --output="$(BENCH)/fit.json"
-	$(BIN)/python -m experiments.benchmarks.colorize $(model) \
+	$(BIN)/python -m experiments.benchmarks.colorize --models="$(or $(RUN),colorizer)" \
 		--output="$(BENCH)/colorize.json"
 
 lint: $(testing)  ## check style, import order and types

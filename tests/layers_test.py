@@ -10,7 +10,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 # From the ground up; a module may import its own floor and those before it.
 FLOORS = (
     ("data_pipelines.errors", "data_pipelines.color", "data_pipelines.decode",
-     "data_pipelines.augment", "data_pipelines.specs", "data_pipelines.sources",
+     "data_pipelines.augment", "data_pipelines.degrade",
+     "data_pipelines.specs", "data_pipelines.sources",
      "data_pipelines.command", "data_pipelines.image_header",
      "data_pipelines.recolor"),
     ("data_pipelines.pipeline", "data_pipelines.split",
@@ -20,7 +21,8 @@ FLOORS = (
     ("pix2pix_color.config", "pix2pix_color.networks", "pix2pix_color.losses",
      "pix2pix_color.metrics", "pix2pix_color.files",
      "pix2pix_color.hardware", "pix2pix_color.fid",
-     "pix2pix_color.sample_grid"),
+     "pix2pix_color.sample_grid", "pix2pix_color.semantic_loss",
+     "pix2pix_color.judge"),
     ("pix2pix_color.cli", "pix2pix_color.evaluation",
      "pix2pix_color.evaluation_page", "pix2pix_color.summaries"),
     ("pix2pix_color.training", "pix2pix_color.serving"),
@@ -74,7 +76,7 @@ def test_imports_go_down_only(path):
     ("tensorflow_io", "data_pipelines.color"),
     ("tensorboard", "pix2pix_color.summaries"),
     ("gradio", "pix2pix_color.serving.web"),
-    ("safetensors", "pix2pix_color.networks.encoder_weights"),
+    ("safetensors", "pix2pix_color.networks.tensor_file"),
 ])
 def test_a_dependency_has_one_importer(module, importer):
     importers = {name_of(path) for path in MODULES for imported

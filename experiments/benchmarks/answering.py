@@ -1,12 +1,13 @@
 """What experiments/benchmarks/colorize.py measures, each for one process.
 
-Every function loads the SavedModel with TensorFlow alone.
+All but measure_command and export load a SavedModel with TensorFlow alone.
 """
 
 import concurrent.futures
 import io
 import os
 import resource
+import tempfile
 import time
 from typing import Any, Callable
 
@@ -16,9 +17,13 @@ from PIL import Image
 
 from data_pipelines import color
 from data_pipelines.sources import sample_photos
+from pix2pix_color.networks import unet
+from pix2pix_color.serving import client, coloring, plan, saved_model
+from pix2pix_color.training import exporting
 
 THREADS = 8
 LARGE = (4000, 3000)
+MEGAPIXEL = (1155, 866)
 SMALL = (640, 480)
 MIXED = ((64, 48), (320, 240), (200, 500), (640, 480), (1, 1), (900, 100))
 MALFORMED_EVERY = 10
@@ -58,6 +63,40 @@ def _mib() -> float:
     """Memory of this process now."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def export(model: str, directory: str) -> str:
+    """Writes the SavedModel of a model; returns its path.
+
+    Args:
+      model: `colorizer`, `unet64` for pix2pix's U-Net of 256 px with 64 filters
+        and random weights, or what saved_model.find takes.
+      directory: where to write it, if it is none yet.
+    """
+    if model == "colorizer":
+        return exporting.export(model, output_dir=directory)[1]
+    if model == "unet64":
+        return saved_model.write(unet.build_unet(
+            image_size=256, condition_channels=1, target_channels=2),
+            directory)
+    return saved_model.find(model)
+
+
+def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
+    """Colors one photograph as the command does, from the moment on when
+    TensorFlow is imported: the model is built or loaded, too."""
+    photo, = _photos(size, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "photo.jpg")
+        with open(path, "wb") as file:
+            file.write(photo)
+        before, started = _peak_mib(), time.monotonic()
+        coloring.colorize(
+            client.Model(model),
+            plan.Job(path, (os.path.join(folder, "photo.png"),)),
+            coloring.Options())
+        return {"seconds": time.monotonic() - started, "peak_mib": _peak_mib(),
+                "peak_mib_before": before}
 
 
 def measure_large(directory: str, rounds: int = 5) -> dict[str, Any]:

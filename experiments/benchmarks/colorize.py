@@ -1,27 +1,31 @@
-"""How fast and in how much memory a SavedModel colors photographs.
+"""How fast and in how much memory models color photographs.
 
-    python -m experiments.benchmarks.colorize --model=runs/sample_photos
+    python -m experiments.benchmarks.colorize --models=colorizer,unet64
 
-One photograph of 12 megapixels, JPEG in and PNG out, after loading; 1,000
-photographs of 640 x 480, one after the other; 8 threads with 200 requests
-each, of mixed sizes, a tenth of them malformed. Each in a process to itself
-that loads the SavedModel with TensorFlow alone. Prints a table and writes JSON.
+The command: one photograph of 1 and one of 12 megapixels, JPEG in and PNG out,
+from the moment on when TensorFlow is imported. The SavedModel: one of 12
+megapixels after loading; 1,000 photographs of 640 x 480, one after the other; 8
+threads with 200 requests each, of mixed sizes, a tenth of them malformed. Each
+in a process to itself; SavedModels are loaded with TensorFlow alone. Prints a
+table and writes JSON.
 """
 
 import concurrent.futures
 import json
 import multiprocessing
 import os
+import tempfile
 from typing import Any, Callable, Sequence
 
 from absl import flags
 
 from data_pipelines import command
 from experiments.benchmarks import answering
-from pix2pix_color.serving import saved_model
 
-_MODEL = flags.DEFINE_string("model", "runs/sample_photos",
-                             "A SavedModel or the folder of a run.")
+_MODELS = flags.DEFINE_list(
+    "models", ["colorizer"], "What to measure: colorizer, the trained one; "
+    "unet64, pix2pix's U-Net of 256 px and 64 filters with random weights; a "
+    "SavedModel; or the folder of a run.")
 _OUTPUT = flags.DEFINE_string("output", "", "JSON file to write, if any.")
 _PHOTOS = flags.DEFINE_integer("photos", 1000, "Photographs of 640 x 480.",
                                lower_bound=10)
@@ -31,35 +35,52 @@ _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests of each thread.",
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    directory = saved_model.find(_MODEL.value)
-    report: dict[str, Any] = {
-        "hardware": f"{os.cpu_count()} cores",
-        "large": _in_a_process(answering.measure_large, directory),
-        "many": _in_a_process(answering.measure_many, directory, _PHOTOS.value),
-        "load": _in_a_process(answering.measure_load, directory,
-                              _REQUESTS.value),
-    }
-    large, many, load = report["large"], report["many"], report["load"]
-    print(f"12 megapixels: {large['seconds']:.2f} s, first "
-          f"{large['first_seconds']:.2f} s, peak {large['peak_mib']:.0f} MiB")
-    print(f"{_PHOTOS.value} of 640 x 480: {many['photos_per_second']:.1f} "
-          f"photographs/s, peak {many['peak_mib_after_a_tenth']:.0f} MiB after "
-          f"a tenth, {many['peak_mib']:.0f} MiB at the end; mean |L* in - L* "
-          f"out| {many['lightness_error']:.3f}")
-    print(f"{answering.THREADS} threads: "
-          f"{load['requests_per_second']:.1f} requests/s, "
-          f"p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms, "
-          f"{load['wrong']} wrong of {load['requests']}, "
-          f"{load['refused']} malformed refused, memory "
-          f"{load['mib_after_half']:.0f} MiB halfway, {load['mib']:.0f} MiB at "
-          f"the end")
+    report: dict[str, Any] = {"hardware": f"{os.cpu_count()} cores"}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, model in enumerate(_MODELS.value):
+            print(model)
+            report[model] = _measure(model, os.path.join(folder, str(number)))
     if _OUTPUT.value:
         with open(_OUTPUT.value, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=2)
 
 
-def _in_a_process(measure: Callable[..., dict[str, Any]],
-                  *arguments: Any) -> dict[str, Any]:
+def _measure(model: str, folder: str) -> dict[str, Any]:
+    directory = _in_a_process(answering.export, model, folder)
+    named = model if model == "colorizer" else directory
+    measured: dict[str, Any] = {}
+    for title, size in (("1 megapixel", answering.MEGAPIXEL),
+                        ("12 megapixels", answering.LARGE)):
+        once = measured[f"command, {title}"] = _in_a_process(
+            answering.measure_command, named, size)
+        print(f"  the command, {title}: {once['seconds']:.2f} s after "
+              f"TensorFlow is imported, peak {once['peak_mib']:.0f} MiB",
+              flush=True)
+    large = measured["large"] = _in_a_process(answering.measure_large,
+                                              directory)
+    print(f"  12 megapixels: {large['seconds']:.2f} s, first "
+          f"{large['first_seconds']:.2f} s, peak {large['peak_mib']:.0f} MiB",
+          flush=True)
+    many = measured["many"] = _in_a_process(answering.measure_many, directory,
+                                            _PHOTOS.value)
+    print(f"  {_PHOTOS.value} of 640 x 480: {many['photos_per_second']:.1f} "
+          f"photographs/s, peak {many['peak_mib_after_a_tenth']:.0f} MiB after "
+          f"a tenth, {many['peak_mib']:.0f} MiB at the end; mean |L* in - L* "
+          f"out| {many['lightness_error']:.3f}", flush=True)
+    load = measured["load"] = _in_a_process(answering.measure_load, directory,
+                                            _REQUESTS.value)
+    print(f"  {answering.THREADS} threads: "
+          f"{load['requests_per_second']:.1f} requests/s, "
+          f"p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms, "
+          f"{load['wrong']} wrong of {load['requests']}, "
+          f"{load['refused']} malformed refused, memory "
+          f"{load['mib_after_half']:.0f} MiB halfway, {load['mib']:.0f} MiB at "
+          f"the end", flush=True)
+    return measured
+
+
+def _in_a_process(measure: Callable[..., Any],
+                  *arguments: Any) -> Any:
     spawning = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=spawning) as pool:

@@ -37,6 +37,28 @@ def read(path: str, *, flag: str) -> dict[str, np.ndarray]:
     return tensors
 
 
+def read_metadata(path: str, *, flag: str) -> dict[str, str]:
+    """Reads what a .safetensors file says of itself.
+
+    Raises:
+      ConfigError: it cannot be read.
+    """
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return file.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise unreadable(path, error, flag=flag) from error
+
+
+def to_bytes(tensors: Mapping[str, np.ndarray], *,
+             metadata: Mapping[str, str]) -> bytes:
+    """Returns the content of a .safetensors file."""
+    # An array that is not contiguous would be scrambled without a word.
+    return safetensors.numpy.save(
+        {name: np.ascontiguousarray(tensor)
+         for name, tensor in tensors.items()}, metadata=dict(metadata))
+
+
 def unreadable(path: str, error: Exception, *, flag: str) -> ConfigError:
     """Returns the message that a file cannot be read, and why."""
     reason = str(error).strip().partition("\n")[0]

@@ -8,8 +8,6 @@ from typing import Any, Mapping
 
 import keras
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from pix2pix_color.networks import tensor_file
 
@@ -26,10 +24,10 @@ def to_bytes(generator: keras.Model, *, flags: str,
       half: whether kernels become float16.
     """
     tensors = {
-        name: np.ascontiguousarray(variable.numpy().astype(
-            np.float16 if half and len(variable.shape) > 1 else np.float32))
+        name: variable.numpy().astype(
+            np.float16 if half and len(variable.shape) > 1 else np.float32)
         for name, variable in named_variables(generator).items()}
-    return safetensors.numpy.save(tensors, metadata={_FLAGS: flags})
+    return tensor_file.to_bytes(tensors, metadata={_FLAGS: flags})
 
 
 def load(generator: keras.Model, path: str, *, flag: str) -> None:
@@ -74,11 +72,7 @@ def read_flags(path: str, *, flag: str) -> str:
     Raises:
       ConfigError: the file cannot be read.
     """
-    try:
-        with safetensors.safe_open(path, "numpy") as file:
-            return (file.metadata() or {}).get(_FLAGS, "")
-    except (safetensors.SafetensorError, OSError) as error:
-        raise tensor_file.unreadable(path, error, flag=flag) from error
+    return tensor_file.read_metadata(path, flag=flag).get(_FLAGS, "")
 
 
 def named_variables(generator: keras.Model) -> dict[str, Any]:
