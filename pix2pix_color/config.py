@@ -407,10 +407,10 @@ class Config:
             for name in ("freeze_encoder", "encoder_rate", "frozen_stages"):
                 value = getattr(training, name)
                 if value != getattr(Training(), name):
+                    given = f"--{name}" + f"={value}" * (value is not True)
                     raise ConfigError(
-                        f"--{name}={value} needs "
-                        f"--generator={' or '.join(ENCODERS)}, not "
-                        f"{networks.generator}")
+                        f"{given} needs --generator={' or '.join(ENCODERS)}, "
+                        f"not {networks.generator}")
         defaults = Training()
         for name, (other, is_met, needed) in _NEEDS.items():
             value = getattr(training, name)

@@ -101,7 +101,7 @@ def test_run_json_holds_what_one_needs_to_compare_runs(trained):
     assert facts["versions"]["TensorFlow"].startswith("2.")
     assert set(facts["evaluation"]["colorized"]) == {
         "ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
-        "colorfulness_gap"}
+        "colorfulness_gap", "field_colorfulness", "field_colorfulness_gap"}
     assert facts["evaluation"]["gray_image"]["colorfulness"] == 0
     assert facts["data"]["train_photographs"] > 0
     assert facts["best"]["step"] in (10, 20)
@@ -146,10 +146,6 @@ def test_other_flags_are_refused_by_name(trained):
 def test_evaluate_repeats_the_run_s_own_evaluation(trained, tmp_path):
     workdir, _, _ = trained
     output = tmp_path / "new" / "metrics.json"
-    process = run("evaluate", f"--model={workdir}/export/1",
-                  f"--output={output}")
-    assert process.returncode == 1
-    assert "--data must name photographs" in error_of(process)[-1]
     process = run("evaluate", f"--model={workdir}", f"--output={output}")
     assert process.returncode == 0, process.stderr
     told = json.loads(output.read_text())
@@ -162,6 +158,53 @@ def test_evaluate_repeats_the_run_s_own_evaluation(trained, tmp_path):
         card["metrics"]["colorized"], rel=0.02)  # bfloat16 while training
     assert "95 % intervals: ab_l1" in process.stdout
     assert str(output.with_suffix(".html")) in process.stdout
+
+
+@pytest.mark.slow
+def test_evaluate_takes_the_trained_colorizer_and_the_embedded_photographs(
+        tmp_path):
+    output = tmp_path / "metrics.json"
+    process = run("evaluate", "--image_size=64", "--degrade",
+                  "--judge_weights=imagenet", f"--output={output}")
+    assert process.returncode == 0, process.stderr
+    told = json.loads(output.read_text())
+    assert told["model"] == "colorizer" and told["photographs"] == 64
+    assert told["image_size"] == 64 and told["degraded"]
+    assert told["judge"] == "efficientnet_lite2"
+    assert 0 < told["colorized"]["kl"] and 0 < told["colorized"]["agreement"]
+    assert told["colorized"]["ab_l1"] < told["gray_image"]["ab_l1"]
+    assert output.with_suffix(".html").read_text().count("<figure>") == 48
+
+
+def test_a_photograph_is_colored_without_any_training(tmp_path):
+    photo = tmp_path / "old.jpg"
+    Image.open(PHOTOS / "gcompris_red_panda.jpg").convert("L").save(photo)
+    process = run("colorize", photo)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
+    colored = np.asarray(Image.open(tmp_path / "old_colorized.png"), int)
+    assert colored.shape[:2] == Image.open(photo).size[::-1]
+    assert np.ptp(colored, axis=-1).mean() > 10
+
+
+@pytest.mark.slow
+def test_fine_tuning_begins_where_the_trained_colorizer_stands(tmp_path):
+    process = run(
+        "fit", "--flagfile=experiments/fine_tune.flags", "--data=sample_photos",
+        f"--workdir={tmp_path}/run", "--steps=1", "--batch_size=2",
+        "--learning_rate=0", "--eval_examples=8")
+    assert process.returncode == 0, process.stderr
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    other = run("fit", "--flagfile=experiments/fine_tune.flags",
+                "--data=sample_photos", f"--workdir={tmp_path}/other",
+                "--initial_weights=nowhere")
+    assert other.returncode == 1
+    assert error_of(other)[-1].startswith(
+        "error: --initial_weights=nowhere must be colorizer, the folder of a")
+    assert not (tmp_path / "other").exists()
+    evaluation = told["evaluation"]
+    assert (evaluation["colorized"]["ab_l1"]
+            < evaluation["gray_image"]["ab_l1"])
 
 
 def test_export_writes_the_next_version_of_the_best_checkpoint(trained):
@@ -275,7 +318,8 @@ def test_help_names_every_flag(module):
     process = run(module, "--help")
     flags = {"fit": ["--image_size", "--workdir", "--[no]histograms",
                      "--[no]dry_run"],
-             "evaluate": ["--model", "--data", "--inception_weights"],
+             "evaluate": ["--model", "--data", "--inception_weights",
+                          "--judge_weights", "--image_size", "--[no]degrade"],
              "export": ["--run", "--checkpoint"],
              "demo": ["--model", "--host", "--port"],
              "colorize": ["--model", "--output_dir", "--chroma_size"]}

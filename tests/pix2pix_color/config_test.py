@@ -46,6 +46,20 @@ def test_multiples_of_32_are_sizes_of_the_resnet(size):
      r"--dropout=1.0 must be from 0.0 to 0.95"),
     (lambda: Config(networks=Networks(generator="resnet")),
      r"--generator=resnet must be one of unet, resnet18_unet"),
+    (lambda: Config(networks=Networks(efficientnet="lite0")),
+     r"--efficientnet=lite0 needs --generator=efficientnet_unet, not unet"),
+    (lambda: Config(networks=Networks(upsampling="nearest")),
+     r"--upsampling=nearest needs --generator=resnet18_unet or efficientnet_"
+     r"unet, not unet"),
+    (lambda: Config(training=Training(encoder_rate=0.0)),
+     r"--encoder_rate=0.0 needs --generator=resnet18_unet or efficientnet_"),
+    (lambda: Config(training=Training(frozen_stages=2)),
+     r"--frozen_stages=2 needs --generator=resnet18_unet or efficientnet_"),
+    (lambda: Config(training=Training(classifier_weights="other")),
+     r"--classifier_weights=other needs --semantic_weight above 0, not 0.0"),
+    (lambda: Config(training=Training(semantic_weight=1.0),
+                    reporting=Reporting(judge_weights="imagenet")),
+     r"--judge_weights=imagenet must be another network than --classifier_"),
     (lambda: Config(data=Data(image_size=48),
                     networks=Networks(generator="resnet18_unet")),
      r"--image_size=48 must be a multiple of 32 from 64 on: --generator=resne"),
@@ -53,7 +67,7 @@ def test_multiples_of_32_are_sizes_of_the_resnet(size):
                     networks=Networks(generator="resnet18_unet")),
      r"--image_size=32 must be a multiple of 32 from 64 on"),
     (lambda: Config(networks=Networks(encoder_weights="a.pth")),
-     r"--encoder_weights=a.pth needs --generator=resnet18_unet, not unet"),
+     r"--encoder_weights=a.pth needs --generator=resnet18_unet or efficientnet_"),
     (lambda: Config(networks=Networks(
         generator="resnet18_unet", encoder_weights="imagenet",
         base_filters=32)),
@@ -94,7 +108,7 @@ def test_multiples_of_32_are_sizes_of_the_resnet(size):
      r"--pretrain_learning_rate=0.1 needs --pretrain_epochs above 0, not 0.0"),
     (lambda: Config(training=Training(freeze_encoder=True,
                                       pretrain_epochs=1.0)),
-     r"--freeze_encoder needs --generator=resnet18_unet, not unet"),
+     r"--freeze_encoder needs --generator=resnet18_unet or efficientnet_unet, n"),
     (lambda: Config(networks=Networks(generator="resnet18_unet"),
                     training=Training(freeze_encoder=True)),
      r"--freeze_encoder=True needs --pretrain_epochs above 0, not 0.0"),
@@ -169,7 +183,7 @@ def test_length_and_periods_may_change_on_resume():
         reporting=Reporting(
             workdir="elsewhere", log_every=1, sample_every=1, eval_every=1,
             checkpoint_every=1, keep_checkpoints=1, best_metric="ssim",
-            profile_steps="1,2", histograms=True))
+            profile_steps="1,2", histograms=True, judge_weights="imagenet"))
     assert all(getattr(new.reporting, field.name) != field.default
                for field in dataclasses.fields(Reporting))
     assert differing_options(Config(), new) == []

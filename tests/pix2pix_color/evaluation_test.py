@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipelines import color, errors, pipeline, sources
-from pix2pix_color import evaluation, evaluation_page, fid
+from pix2pix_color import evaluation, evaluation_page, fid, judge
 
 IMAGE_SIZE = 32
 
@@ -404,3 +404,25 @@ def test_degraded_photographs_are_shown_and_the_clean_ones_colored(
     # Drawn from the photograph's name, not from its place.
     np.testing.assert_array_equal(shown[1][0], shown[0][5])
     np.testing.assert_array_equal(shown[1][1], shown[0][2])
+
+
+def test_a_judge_adds_agreement_and_kl(held_out):
+    result = evaluate(predict_tint, held_out, the_judge=judge.Judge("imagenet"))
+    assert result.metrics[-2:] == ("agreement", "kl")
+    for values in (result.generated, result.gray):
+        assert set(values["agreement"]) <= {0.0, 1.0}
+        assert (values["kl"] > 0).all()
+    assert not np.array_equal(result.generated["kl"], result.gray["kl"])
+    low, high = result.intervals()["kl"]
+    assert low < result.means()["kl"] < high
+    true = color.LAB.encode(evaluation_photographs(held_out))[1]
+    perfect = evaluate(lambda condition: true, held_out,
+                       the_judge=judge.Judge("imagenet"))
+    assert perfect.means()["agreement"] > 0.85  # rounding to 8 bits
+    assert perfect.means()["kl"] < 0.02 < result.means()["kl"]
+
+
+def evaluation_photographs(source):
+    [batch] = pipeline.evaluation_batches(
+        source, image_size=IMAGE_SIZE, batch_size=8)
+    return batch.photo
