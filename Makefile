@@ -42,7 +42,7 @@ tensorboard: $(runtime)  ## show the curves and sample grids (RUN=DIR)
 
 evaluate: $(runtime)  ## measure the trained colorizer or RUN=DIR (DATA=SPEC)
 	$(BIN)/python -m pix2pix_color.evaluate $(model) --data="$(DATA)" \
-		--output="$(or $(RUN),runs/colorizer)/evaluation/metrics.json"
+		--output="$(or $(RUN),runs/trained_colorizer)/evaluation/metrics.json"
 
 export: $(runtime)  ## export a run's newest checkpoint (RUN=DIR)
 	$(BIN)/python -m pix2pix_color.export --run="$(trained_run)"

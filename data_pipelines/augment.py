@@ -66,7 +66,8 @@ def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
     offset = tf.cast(random[:2] * room, tf.int32)
     if min_detail:
         photo, offset, side = _with_less_detail(
-            photo, offset, side, min_detail, seed + 1)
+            photo, offset, side, min_detail,
+            tf.random.experimental.stateless_fold_in(seed, 2))
     photo = _crop_and_resize(photo, offset, side, image_size,
                              spared=_HARDLY_SMALLER)
     return tf.cond(random[2] < 0.5, lambda: tf.reverse(photo, [1]),

@@ -54,8 +54,9 @@ def degrade(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
     Returns:
       uint8 [S, S, 1].
     """
-    side = photo.shape[0] or tf.shape(photo)[0]
-    scale = tf.cast(side, tf.float32) / _SIDE
+    side = tf.cast(tf.shape(photo)[0], tf.float32)
+    scale = side / _SIDE
+    grain_seed, scratch_seed = (_fold_in(seed, part) for part in (1, 2))
     (film, gamma, black, white, blur, grain, scratched, num_scratches,
      bordered, border, quality) = tf.unstack(
          tf.random.stateless_uniform([11], seed))
@@ -70,24 +71,24 @@ def degrade(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
     low, high = black * _MAX_FADING, 255.0 - white * _MAX_FADING
     # A lookup would round; 0 ** gamma has no gradient, and needs none.
     gray = (gray / 255.0)**_between(gamma, _GAMMA) * (high - low) + low
-    gray = _blur(gray, blur * _MAX_BLUR * scale, _MAX_BLUR, side)
+    gray = _blur(gray, blur * _MAX_BLUR * scale, largest=_MAX_BLUR * scale)
 
-    noise = tf.random.stateless_normal(tf.shape(gray), seed + 1)
+    noise = tf.random.stateless_normal(tf.shape(gray), grain_seed)
     gray += _blur(noise * (grain * _MAX_GRAIN), _GRAIN_BLUR * scale,
-                  _GRAIN_BLUR, side)
+                  largest=_GRAIN_BLUR * scale)
 
     gray = tf.cond(scratched < _SCRATCHED, lambda: gray + _scratches(
-        num_scratches, side, scale, seed + 2), lambda: gray)
+        num_scratches, side, scratch_seed), lambda: gray)
 
-    place = (tf.range(tf.cast(side, tf.float32)) + 0.5) / tf.cast(
-        side, tf.float32)
+    place = (tf.range(side) + 0.5) / side
     edge = tf.minimum(place, 1.0 - place)
     edge = tf.minimum(edge[:, tf.newaxis], edge)[..., tf.newaxis]
     is_border = (bordered < _BORDERED) & (edge < _between(border, _BORDER))
     gray = tf.where(is_border, 255.0, gray)
 
     gray = tf.cast(tf.clip_by_value(tf.round(gray), 0.0, 255.0), tf.uint8)
-    return _as_jpeg(gray, tf.cast(_between(quality, _QUALITY), tf.int32))
+    gray = _as_jpeg(gray, tf.cast(_between(quality, _QUALITY), tf.int32))
+    return tf.ensure_shape(gray, [*photo.shape[:2], 1])
 
 
 def degrade_some(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
@@ -100,13 +101,11 @@ def degrade_some(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
     Returns:
       uint8 [S, S, 4], the RGB photograph and the gray one to be shown.
     """
-    side = photo.shape[0]
-    gray = tf.cond(
-        tf.random.stateless_uniform([], seed + 3) < TRAINING_SHARE,
-        lambda: color.given_gray(photo)[..., :1],
-        lambda: degrade(photo, seed=seed))
-    return tf.concat(
-        [photo[..., :3], tf.ensure_shape(gray, [side, side, 1])], axis=-1)
+    is_clean = tf.random.stateless_uniform(
+        [], _fold_in(seed, 3)) < TRAINING_SHARE
+    gray = tf.cond(is_clean, lambda: color.given_gray(photo)[..., :1],
+                   lambda: degrade(photo, seed=seed))
+    return tf.concat([photo[..., :3], gray], axis=-1)
 
 
 def seeds_of(identities: Sequence[str]) -> np.ndarray:
@@ -121,17 +120,19 @@ def seeds_of(identities: Sequence[str]) -> np.ndarray:
         for identity in identities], np.int64).reshape(-1, 2)
 
 
+def _fold_in(seed, part):
+    return tf.random.experimental.stateless_fold_in(seed, part)
+
+
 def _between(share, limits):
     low, high = limits
     return low + share * (high - low)
 
 
-def _blur(picture, deviation, largest, side):
+def _blur(picture, deviation, *, largest):
     """Gaussian blur of float32 [S, S, 1], borders mirrored."""
-    radius = (int(np.ceil(3 * largest * side / _SIDE))
-              if isinstance(side, int) else 3)
-    radius = max(1, radius)
-    offsets = tf.range(-radius, radius + 1, dtype=tf.float32)
+    radius = tf.cast(tf.math.ceil(3.0 * largest), tf.int32)
+    offsets = tf.cast(tf.range(-radius, radius + 1), tf.float32)
     weights = tf.exp(-0.5 * tf.square(offsets / tf.maximum(deviation, 1e-3)))
     weights /= tf.reduce_sum(weights)
     picture = tf.pad(picture, [[radius, radius], [radius, radius], [0, 0]],
@@ -142,25 +143,22 @@ def _blur(picture, deviation, largest, side):
                         "VALID")[0]
 
 
-def _scratches(num_scratches, side, scale, seed):
+def _scratches(num_scratches, side, seed):
     """float32 [S, S, 1]: 60 or -60 on a few straight lines, 0 elsewhere."""
     through_y, through_x, angle, sign = tf.unstack(
         tf.random.stateless_uniform([4, _MAX_SCRATCHES], seed))
     angle *= np.pi
-    place = (tf.range(tf.cast(side, tf.float32)) + 0.5) / tf.cast(
-        side, tf.float32)
+    place = (tf.range(side) + 0.5) / side
     y, x = place[:, tf.newaxis, tf.newaxis], place[:, tf.newaxis]
     distance = tf.abs((y - through_y) * tf.cos(angle)
-                      - (x - through_x) * tf.sin(angle)) * tf.cast(
-                          side, tf.float32)
+                      - (x - through_x) * tf.sin(angle)) * side
     is_drawn = (tf.range(_MAX_SCRATCHES, dtype=tf.float32)
                 <= num_scratches * _MAX_SCRATCHES)
-    lines = tf.where((distance < scale / 2) & is_drawn,
+    lines = tf.where((distance < side / _SIDE / 2) & is_drawn,
                      tf.where(sign < 0.5, -_SCRATCH, _SCRATCH), 0.0)
     return tf.reduce_sum(lines, axis=-1, keepdims=True)
 
 
 def _as_jpeg(gray, quality):
     encoded = tf.raw_ops.EncodeJpegVariableQuality(images=gray, quality=quality)
-    return tf.ensure_shape(
-        tf.io.decode_jpeg(encoded, channels=1), gray.shape)
+    return tf.io.decode_jpeg(encoded, channels=1)

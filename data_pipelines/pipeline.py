@@ -147,8 +147,9 @@ def training_batches(source: Source, *, part: Part,
             photo, image_size=image_size, resize_size=resize_size,
             max_resize_size=max_resize_size, min_detail=min_detail,
             seed=own_seed)
-        shown = (degrade.degrade_some(photo, seed=own_seed) if degraded
-                 else photo[..., :0])
+        shown = (degrade.degrade_some(
+            photo, seed=tf.random.experimental.stateless_fold_in(own_seed, 1))
+            if degraded else photo[..., :0])
         return photo, shown, ordinal
 
     @tf.autograph.experimental.do_not_convert

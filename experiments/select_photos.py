@@ -12,9 +12,10 @@ Makes a folder of links to the photographs of --photos, without those that
 
 import concurrent.futures
 import os
-from typing import NamedTuple, Sequence
+from typing import Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
+import tqdm
 from absl import flags
 from PIL import Image
 
@@ -33,6 +34,10 @@ _MIN_CHROMA = flags.DEFINE_float(
     "min_chroma", 2.5, "Least mean difference of the largest and the smallest "
     "of R, G and B, of 255.", lower_bound=0.0)
 
+_KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE = (
+    "kept", "left out", "like an embedded photograph", "hardly any color",
+    "unreadable")
+
 
 class Look(NamedTuple):
     """What decides about a photograph.
@@ -46,10 +51,13 @@ class Look(NamedTuple):
     chroma: float
 
 
-def look_at(path: str) -> Look:
-    """Reads a photograph."""
-    with Image.open(path) as image:
-        rgb = image.convert("RGB")
+def look_at(path: str) -> Optional[Look]:
+    """Reads a photograph; None where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            rgb = image.convert("RGB")
+    except (OSError, ValueError, SyntaxError):
+        return None
     pixels = np.asarray(rgb, np.int16)
     return Look((duplicates.perceptual_hash(rgb), duplicates.perceptual_hash(
         rgb.transpose(Image.Transpose.FLIP_LEFT_RIGHT))),
@@ -57,7 +65,7 @@ def look_at(path: str) -> Look:
 
 
 def source_of(name: str) -> str:
-    """The source that a photograph's name begins with."""
+    """Returns the source that a photograph's name begins with."""
     return os.path.basename(name).removeprefix("x_").partition("_")[0]
 
 
@@ -67,36 +75,54 @@ def main(arguments: Sequence[str]) -> None:
                         ("output_dir", _OUTPUT_DIR.value)):
         if not value:
             raise InputError(f"--{flag} must name a folder")
+    folders = {_KEPT: _OUTPUT_DIR.value,
+               _LEFT_OUT: f"{_OUTPUT_DIR.value}-left_out"}
+    for path in folders.values():
+        if os.path.lexists(path):
+            raise InputError(f"--output_dir={_OUTPUT_DIR.value}: {path} exists "
+                             f"already")
     folder = command.load("data_pipelines.sources.folder")
-    directory = command.load("data_pipelines.sources.sample_photos").DIRECTORY
-    embedded = [look_at(os.path.join(directory, name)).perceptual[0]
-                for name in folder.list_images(directory, origin="")]
     photos = os.path.abspath(_PHOTOS.value)
     names = list(folder.list_images(photos, origin=f"--photos={photos}"))
-    counts = {"kept": 0, "left out": 0, "like an embedded photograph": 0,
-              "hardly any color": 0}
-    folders = {"kept": _OUTPUT_DIR.value,
-               "left out": f"{_OUTPUT_DIR.value}-left_out"}
-    for path in folders.values():
-        os.makedirs(path)
+    unknown = set(_LEAVE_OUT.value).difference(map(source_of, names))
+    if unknown:
+        raise InputError(f"--leave_out={','.join(sorted(unknown))}: no "
+                         f"photograph in {photos} is from there")
+    what = dict(zip(names, _judge_all(photos, names)))
+    for name, verdict in what.items():
+        if verdict in folders:
+            link = os.path.join(folders[verdict], name)
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            os.symlink(os.path.join(photos, name), link)
+        elif verdict != _PALE:
+            print(f"{verdict}: {name}")
+    verdicts = list(what.values())
+    print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in
+                    (_KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE)))
+
+
+def _judge_all(photos: str, names: Sequence[str]) -> Iterator[str]:
+    """Yields what becomes of each photograph."""
+    folder = command.load("data_pipelines.sources.folder")
+    directory = command.load("data_pipelines.sources.sample_photos").DIRECTORY
+    embedded = [look.perceptual[0] for look in map(look_at, (
+        os.path.join(directory, name)
+        for name in folder.list_images(directory, origin=""))) if look]
     with concurrent.futures.ProcessPoolExecutor() as pool:
         looks = pool.map(look_at, (os.path.join(photos, name)
                                    for name in names), chunksize=64)
-        for name, look in zip(names, looks):
-            what = "kept"
-            if any((one ^ other).bit_count() <= _DISTANCE.value
-                   for one in look.perceptual for other in embedded):
-                what = "like an embedded photograph"
-                print(f"like an embedded photograph: {name}")
+        for name, look in zip(names, tqdm.tqdm(
+                looks, total=len(names), unit="photo", disable=None)):
+            if look is None:
+                yield _UNREADABLE
+            elif any((one ^ other).bit_count() <= _DISTANCE.value
+                     for one in look.perceptual for other in embedded):
+                yield _ALIKE
             elif look.chroma < _MIN_CHROMA.value:
-                what = "hardly any color"
-            elif source_of(name) in _LEAVE_OUT.value:
-                what = "left out"
-            counts[what] += 1
-            if what in folders:
-                os.symlink(os.path.join(photos, name), os.path.join(
-                    folders[what], name.replace(os.sep, "_")))
-    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+                yield _PALE
+            else:
+                yield (_LEFT_OUT if source_of(name) in _LEAVE_OUT.value
+                       else _KEPT)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,16 @@
         --judge_weights=data/weights/efficientnet_lite2.safetensors
 
 Writes pix2pix_color/colorizer/: the averaged generator's weights in float16,
-and model_card.json. The card's numbers are those of the files just written, at
-128 and 256 px and on degraded photographs, each as `colorize` answers, and the
-same on the embedded photographs, which a test holds the colorizer to.
+and model_card.json. The card's numbers are those of the very files, at 128 and
+256 px and on degraded photographs, each as `colorize` answers; the same in
+float32 beside them; and on the embedded photographs, which a test holds the
+colorizer to. Nothing in the package changes before all is measured.
 """
 
-import hashlib
 import json
 import os
+import pathlib
+import tempfile
 from typing import Any, Sequence
 
 from absl import flags
@@ -21,7 +23,6 @@ from data_pipelines import command
 from data_pipelines.errors import InputError
 from data_pipelines.specs import SPECS
 from pix2pix_color import cli
-from pix2pix_color.files import write_atomically
 
 _RUN = flags.DEFINE_string("run", "", "Folder of the run that has ended.")
 _DATA = flags.DEFINE_string(
@@ -29,8 +30,11 @@ _DATA = flags.DEFINE_string(
 _JUDGE_WEIGHTS = flags.DEFINE_string(
     "judge_weights", "", "The judge of agreement and kl, a file that no loss "
     "of the run knows.")
+_CHROMA_GAIN = flags.DEFINE_float(
+    "chroma_gain", 1.0, "What the last layer's weights are multiplied with: "
+    "more or less color.", lower_bound=0.0, upper_bound=10.0)
 
-_NOTES = "card_notes.json"
+_NOTES = os.path.join(os.path.dirname(__file__), "card_notes.json")
 _SIZES = (128, 256)
 
 
@@ -42,65 +46,83 @@ def main(arguments: Sequence[str]) -> None:
     exporting = command.load("pix2pix_color.training.exporting")
     trained = command.load("pix2pix_color.serving.trained")
     weights_file = command.load("pix2pix_color.networks.weights_file")
+    scoring = command.load("pix2pix_color.serving.scoring")
+    client = command.load("pix2pix_color.serving.client")
+    sources = {name: scoring.open_data(spec, tfds_data_dir="")
+               for name, spec in (("held_out", _DATA.value),
+                                  ("embedded", "sample_photos"))}
     folder, config, state, _ = exporting.restore(_RUN.value,
                                                  checkpoint="latest")
-    text = cli.config_to_text(config)
     generator = state.served_generator(config)
-    content = weights_file.to_bytes(generator, flags=text)
-    facts = folder.read_run_json()
-    card: dict[str, Any] = {
-        "image_size": config.data.image_size,
-        "has_noise": False,
-        "color_space": config.networks.color_space,
-        "parameters": generator.count_params(),
-        "activation_bytes": command.load(
-            "pix2pix_color.serving.saved_model").activation_bytes(generator),
-        "architecture": f"{config.networks.generator} on EfficientNet-"
-                        f"{config.networks.efficientnet.capitalize()}, see "
-                        f"pix2pix_color/networks/encoder_unet.py",
-        "step": state.step_number,
-        "trained_on": f"{facts['data']['train_photographs']} photographs from "
-                      f"public research collections",
-        "photographs_seen": state.step_number * config.data.batch_size,
-        "encoder": "ImageNet weights of EfficientNet-Lite, Apache-2.0, see "
-                   "NOTICE",
-        "flags": text.splitlines()[1:-1],
-        "command": "python -m experiments.ship_colorizer --run=RUN --data="
-                   "SPEC --judge_weights=FILE, of a run of experiments/"
-                   "colorizer.flags",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
-    }
-    trained.DIRECTORY.mkdir(exist_ok=True)
-    write_atomically(str(trained.WEIGHTS), content)
-    _write(trained.CARD, card)
-
-    scoring = command.load("pix2pix_color.serving.scoring")
-    model = command.load("pix2pix_color.serving.client").Model(trained.NAME)
+    output = generator.get_layer("output")
+    output.set_weights([_CHROMA_GAIN.value * weight
+                        for weight in output.get_weights()])
+    text = cli.config_to_text(config)
+    card = _describe(folder, config, state, generator, text)
     card["metrics"] = {}
-    for name, spec in (("held_out", _DATA.value),
-                       ("embedded", "sample_photos")):
-        source = scoring.open_data(spec, tfds_data_dir="")
-        for size in _SIZES:
-            for degraded in (False, True):
-                score = scoring.Score(model, source, image_size=size,
+    content = {half: weights_file.to_bytes(generator, flags=text, half=half)
+               for half in (True, False)}
+    with tempfile.TemporaryDirectory() as directory:
+        for half, ending in ((True, ""), (False, "_float32")):
+            path = pathlib.Path(directory, f"colorizer{ending}")
+            trained.write(path, content[half], card)
+            model = client.Model(path)
+            for name, size, degraded in _measurements(half):
+                score = scoring.Score(model, sources[name], image_size=size,
                                       degraded=degraded,
                                       judge_weights=_JUDGE_WEIGHTS.value)
-                title = f"{name}_{size}px" + "_degraded" * degraded
+                title = (f"{name}_{size}px" + "_degraded" * degraded + ending)
                 card["metrics"][title] = {
                     "judge": score.to_json()["judge"],
                     **_rounded(score.result.to_json())}
                 print(title, scoring.table(score.result), sep="\n", flush=True)
-    notes = os.path.join(os.path.dirname(__file__), _NOTES)
-    with open(notes, encoding="utf-8") as file:
+    with open(_NOTES, encoding="utf-8") as file:
         card |= json.load(file)
-    _write(trained.CARD, card)
-    print(f"{trained.WEIGHTS}: {len(content):,} bytes")
+    trained.write(trained.DIRECTORY, content[True], card)
+    print(f"{trained.DIRECTORY}: {len(content[True]):,} bytes of weights")
 
 
-def _write(path, card: dict[str, Any]) -> None:
-    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(str(path), text.encode())
+def _measurements(half: bool):
+    """Yields source, size, and whether degraded, of what the card holds."""
+    for name in ("held_out", "embedded"):
+        for size in _SIZES:
+            for degraded in (False, True):
+                if half or (name == "held_out" and not degraded):
+                    yield name, size, degraded
+
+
+def _describe(folder: Any, config: Any, state: Any, generator: Any,
+              text: str) -> dict[str, Any]:
+    """What a card says beside numbers, hash and notes."""
+    saved_model = command.load("pix2pix_color.serving.saved_model")
+    judge = command.load("pix2pix_color.networks.efficientnet_weights")
+    facts = folder.read_run_json()
+    pleased = config.training.classifier_weights
+    return {
+        "image_size": config.data.image_size,
+        "has_noise": False,
+        "color_space": config.networks.color_space,
+        "parameters": generator.count_params(),
+        "activation_bytes": saved_model.activation_bytes(generator),
+        "architecture": f"{config.networks.generator} on EfficientNet-"
+                        f"{config.networks.efficientnet.capitalize()}, see "
+                        f"pix2pix_color/networks/encoder_unet.py",
+        "encoder": "ImageNet weights of EfficientNet-Lite, Apache-2.0, see "
+                   "NOTICE",
+        "trained_on": f"{facts['data']['train_photographs']} photographs from "
+                      f"public research collections",
+        "step": state.step_number,
+        "photographs_seen": state.step_number * config.data.batch_size,
+        "loss_classifier": judge.load_classifier(
+            judge.find(pleased, flag="--classifier_weights"),
+            flag="--classifier_weights").name
+        if config.training.semantic_weight else None,
+        "flags": text.splitlines()[1:-1],
+        "command": "python -m experiments.ship_colorizer --run=RUN "
+                   f"--data=SPEC --judge_weights=FILE "
+                   f"--chroma_gain={_CHROMA_GAIN.value:g}, of a run of "
+                   f"experiments/colorizer.flags",
+    }
 
 
 def _rounded(value: Any) -> Any:

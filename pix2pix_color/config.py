@@ -12,7 +12,10 @@ import re
 from typing import Any, Iterator, Optional, Sequence
 
 # The evaluation's numbers that training can go by.
-METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap")
+METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap",
+           "agreement", "kl")
+# Those that a judge gives.
+JUDGED = ("agreement", "kl")
 # The generators with an encoder that may begin with a classifier's weights.
 ENCODERS = ("resnet18_unet", "efficientnet_unet")
 
@@ -133,7 +136,9 @@ class Networks:
         3, "Convolutions that halve in patchgan: 1 to 5 make patches of 16, "
         "34, 70, 142 and 286 px.", minimum=1)
     base_filters: int = option(
-        64, "Filters of both networks' first convolution.", minimum=1)
+        64, "Filters of both networks' first convolution; of "
+        "efficientnet_unet, those of the decoder at a quarter of the size.",
+        minimum=1)
     norm: str = option(
         "batch", "What normalizes both networks' layers but for the encoder's: "
         "resnet18_unet always has batch, efficientnet_unet none.",
@@ -180,7 +185,8 @@ class Training:
         choices=("vanilla", "lsgan", "hinge"))
     gan_weight: float = option(
         0.03, "Weight of the adversarial loss in the generator's; pix2pix has "
-        "1.", minimum=0.0)
+        "1. With 0 the discriminator does not learn, and its flags mean "
+        "nothing.", minimum=0.0)
     label_smoothing: float = option(
         0.0, "How far below 1 the label of real photographs lies when the "
         "discriminator learns.", minimum=0.0, maximum=0.5)
@@ -343,11 +349,10 @@ class Config:
                         f"--distribute={self.training.distribute} must be none "
                         f"with it")
         judged_by = self.reporting.judge_weights
-        if (judged_by and self.training.semantic_weight
-                and judged_by == self.training.classifier_weights):
-            raise ConfigError(
-                f"--judge_weights={judged_by} must be another network than "
-                f"--classifier_weights, which learns to please its own")
+        for name, value in (("best_metric", self.reporting.best_metric),
+                            ("plateau_metric", self.training.plateau_metric)):
+            if value in JUDGED and not judged_by:
+                raise ConfigError(f"--{name}={value} needs --judge_weights")
         if not self.reporting.workdir:
             raise ConfigError("--workdir must name a folder")
 
@@ -362,6 +367,11 @@ class Config:
             raise ConfigError(
                 f"--image_size={size} must be a multiple of 32 from 64 on: "
                 f"--generator={networks.generator} halves it five times")
+        if networks.encoder_weights and networks.initial_weights:
+            raise ConfigError(
+                f"--encoder_weights={networks.encoder_weights} and "
+                f"--initial_weights={networks.initial_weights} exclude each "
+                f"other: the latter has an encoder")
         if networks.encoder_weights and not has_encoder:
             raise ConfigError(
                 f"--encoder_weights={networks.encoder_weights} needs "

@@ -45,12 +45,18 @@ _INCEPTION_WEIGHTS = flags.DEFINE_string(
     "inception_weights", "", "A file of Keras's InceptionV3 without its top "
     "(inception_v3_..._notop.h5), or imagenet to download it: adds fid.")
 
+# SSIM looks through windows of 11 px.
+_MIN_SIZE = 16
+
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if not _MODEL.value:
         raise ConfigError("--model must name a SavedModel, a run's folder, or "
                           "colorizer")
+    if 0 < _IMAGE_SIZE.value < _MIN_SIZE:
+        raise ConfigError(f"--image_size={_IMAGE_SIZE.value} must be at least "
+                          f"{_MIN_SIZE}, or 0")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise ConfigError(f"--output={_OUTPUT.value} must end in .json")
     if _OUTPUT.value:  # or it would be found out after all the work

@@ -30,7 +30,6 @@ from pix2pix_color import fid, judge, metrics
 # one.
 METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
            "field_colorfulness")
-JUDGED = ("agreement", "kl")
 # What the photographs are measured by on their own, and how far the mean of
 # the generated ones is from theirs.
 COLORFULNESS = ("colorfulness", "field_colorfulness")
@@ -161,10 +160,12 @@ def answer_of(predict: Callable[[tf.Tensor], tf.Tensor], *,
 
     def answer(photo, shown):
         encode, decode = graphs(photo.shape[-1])
-        condition = encode(photo)
         if shown is photo:
+            condition = encode(photo)
             return decode(condition, predict(condition))
-        return decode(condition, predict(graphs(shown.shape[-1])[0](shown)))
+        target = predict(graphs(shown.shape[-1])[0](shown))
+        return color.LAB.decode(color.LAB.encode(photo)[0],
+                                color_space.ab_of(target))
 
     return answer
 

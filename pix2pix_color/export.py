@@ -18,7 +18,7 @@ _RUN = flags.DEFINE_string(
     "one that comes with the package.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Where to write; empty is the run's export/, tflite/, "
-    "onnx/ or safetensors/, below runs/colorizer for colorizer.")
+    "onnx/ or safetensors/, below runs/trained_colorizer for colorizer.")
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "latest", "Which checkpoint: latest, best (by the run's "
     "--best_metric) or a step that is still there.")

@@ -9,8 +9,11 @@ The judge must be another network than that of --semantic_weight, which learns
 to please its own.
 """
 
+from typing import Optional
+
 import tensorflow as tf
 
+from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import efficientnet_lite, efficientnet_weights
 from pix2pix_color.semantic_loss import class_divergence
 
@@ -28,16 +31,25 @@ class Judge:
     Args:
       weights: a .safetensors file of EfficientNet-Lite0 or Lite2, or
         `imagenet` for the one in the package.
+      loss_classifier: the network that the model was trained to please, if
+        any, by its name.
 
     Raises:
-      ConfigError: it is not there, cannot be read, or is another network's.
+      ConfigError: it is not there, cannot be read, or is another network's or
+        that of the loss.
     """
 
-    def __init__(self, weights: str) -> None:
+    def __init__(self, weights: str,
+                 loss_classifier: Optional[str] = None) -> None:
         path = efficientnet_weights.find(weights, flag=_FLAG)
         self._classifier = efficientnet_weights.load_classifier(
             path, flag=_FLAG)
         self.name = self._classifier.name
+        if self.name == loss_classifier:
+            raise ConfigError(
+                f"{_FLAG}={weights} is {self.name}, which the model was "
+                f"trained to please by --semantic_weight; judge by another "
+                f"network")
 
     @tf.function(autograph=False, reduce_retracing=True)
     def logits(self, rgb: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ Tensors are named as in the public PyTorch implementation
 with the package.
 """
 
+import hashlib
 import pathlib
 from typing import Iterator, Mapping, Optional
 
@@ -15,8 +16,10 @@ from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import efficientnet_lite, layers, tensor_file
 
 DIRECTORY = pathlib.Path(__file__).parent / "imagenet"
-# The variant whose ImageNet weights are in the package.
+# The variant whose ImageNet weights are in the package, and their file's hash;
+# experiments/imagenet_weights.py remakes it.
 PACKAGED = "lite2"
+SHA256 = "f97f5aab129c5db056c74ec9a3e5989930a2e08c3e5ee79cf23fb7c9facd3613"
 
 # Of the batch norms that files have and networks have not.
 _EPSILON = 1e-3
@@ -37,7 +40,7 @@ def find(weights: str, *, flag: str, variant: Optional[str] = None) -> str:
         None for any.
 
     Raises:
-      ConfigError: there is no such file.
+      ConfigError: there is no such file, or the package's is damaged.
     """
     if weights == "imagenet":
         if variant not in (None, PACKAGED):
@@ -45,7 +48,14 @@ def find(weights: str, *, flag: str, variant: Optional[str] = None) -> str:
                 f"{flag}=imagenet: the package has ImageNet weights of "
                 f"{PACKAGED}, not of --efficientnet={variant}; name a "
                 f".safetensors file of these")
-        return str(DIRECTORY / f"efficientnet_{PACKAGED}.safetensors")
+        path = DIRECTORY / f"efficientnet_{PACKAGED}.safetensors"
+        digest = (hashlib.sha256(path.read_bytes()).hexdigest()
+                  if path.is_file() else "none")
+        if digest != SHA256:
+            raise ConfigError(
+                f"{flag}=imagenet: {path} has SHA-256 {digest} and should have "
+                f"{SHA256}; install the package again")
+        return str(path)
     path = pathlib.Path(weights).expanduser()
     if not path.is_file():
         raise ConfigError(f"{flag}={path}: there is no such file")
@@ -92,10 +102,10 @@ def load_classifier(path: str, *, flag: str,
       ConfigError: the file cannot be read, or is of no variant.
     """
     tensors = tensor_file.read(path, flag=flag)
-    last = tensors.get("_conv_head.weight", np.zeros([0, 0]))
+    last = tensors.get("_conv_head.weight", np.zeros([0]))
     by_width = {variant.widths[-1]: name for name, variant
                 in efficientnet_lite.VARIANTS.items()}
-    if last.shape[1] not in by_width:
+    if last.ndim != 4 or last.shape[1] not in by_width:
         raise ConfigError(
             f"{flag}={path} is not a classifier of "
             f"{' or '.join(efficientnet_lite.VARIANTS)}: _conv_head.weight is "

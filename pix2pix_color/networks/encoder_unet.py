@@ -44,7 +44,7 @@ import tensorflow as tf
 from pix2pix_color.networks import efficientnet_lite, layers, resnet18
 from pix2pix_color.networks.upsampling import UPSAMPLINGS
 
-DROPOUT_LEVELS = (4, 3)
+DROPOUT_LEVELS = 2  # from the innermost on
 # The way to double without weights, which a convolution follows here anyway.
 NEAREST = "nearest"
 # More than any encoder has.
@@ -150,7 +150,7 @@ def build_efficientnet_unet(
     x = decoder.convolved(x, 4 * base_filters, name="decoder4")
     for level, skip in reversed(list(enumerate(skips, start=1))):
         x = decoder.level(x, skip, level * base_filters, level=level)
-    x = decoder.convolved(x, max(4, base_filters // 2), name="decoder0")
+    x = decoder.convolved(x, 4 * max(1, base_filters // 8), name="decoder0")
     x = layers.PixelShuffle(dtype=dtype, name="decoder0_shuffle")(x)
     small = keras.layers.AveragePooling2D(2, dtype=dtype, name="half")(given)
     x = keras.layers.Concatenate(dtype=dtype, name="decoder0_join")([x, small])
@@ -178,6 +178,7 @@ class _Decoder:
                  sampling: bool, synchronized_norm: bool, dtype: str) -> None:
         self._norm, self._dtype, self._dropout = norm, dtype, dropout
         self._upsampling, self._synchronized = upsampling, synchronized_norm
+        self._levels_done = 0
         self._first_seed = dropout_seed * layers.SEEDS_A_NETWORK
         self._noise: dict[str, Any] = dict(step=step, sampling=sampling,
                                            dtype=dtype)
@@ -202,10 +203,11 @@ class _Decoder:
                 x, filters, use_bias=self._norm == "none", dtype=self._dtype,
                 name=name)
             x = self._normed_relu(x, name)
-        if self._dropout and level in DROPOUT_LEVELS:
+        if self._dropout and self._levels_done < DROPOUT_LEVELS:
             x = layers.Dropout(
                 self._dropout, seed=self._first_seed + level,
                 name=f"{name}_dropout", **self._noise)(x)
+        self._levels_done += 1
         x = keras.layers.Concatenate(
             dtype=self._dtype, name=f"{name}_join")([x, skip])
         return self.convolved(x, filters, name=f"{name}_refine")
@@ -227,6 +229,12 @@ class _Decoder:
             x, norm=self._norm, synchronized=self._synchronized,
             dtype=self._dtype, name=f"{name}_norm")
         return keras.layers.ReLU(dtype=self._dtype, name=f"{name}_relu")(x)
+
+
+def color_scale(generator: keras.Model) -> int:
+    """Returns how many times larger a generator's pictures are than the colors
+    that it predicts."""
+    return 2 if generator.name == "efficientnet_unet" else 1
 
 
 def encoder_variables(generator: keras.Model, *,

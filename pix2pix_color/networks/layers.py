@@ -224,7 +224,9 @@ class BilinearDoubling(keras.layers.Layer):
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return self._double(self._double(inputs, axis=1), axis=2)
+        doubled = self._double(self._double(inputs, axis=1), axis=2)
+        return tf.ensure_shape(doubled,
+                               self.compute_output_shape(inputs.shape))
 
     def compute_output_shape(
             self, input_shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -57,13 +57,18 @@ def assign(generator: keras.Model, tensors: Mapping[str, np.ndarray], *,
     Raises:
       ConfigError: they do not fit; the message says what.
     """
-    variables = named_variables(generator)
+    require_fit(generator, tensors, origin=origin)
+    for name, variable in named_variables(generator).items():
+        variable.assign(tensors[name].astype(np.float32))
+
+
+def require_fit(generator: keras.Model, tensors: Mapping[str, np.ndarray], *,
+                origin: str) -> None:
+    """Raises ConfigError unless these are just a generator's weights."""
     tensor_file.require_fit(
         tensors, {name: tuple(variable.shape)
-                  for name, variable in variables.items()},
+                  for name, variable in named_variables(generator).items()},
         what=f"{origin} does not fit this {generator.name}")
-    for name, variable in variables.items():
-        variable.assign(tensors[name].astype(np.float32))
 
 
 def read_flags(path: str, *, flag: str) -> str:

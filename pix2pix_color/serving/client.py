@@ -1,7 +1,8 @@
 """Asks a SavedModel for colors: arrays in, arrays out."""
 
 import dataclasses
-from typing import Any, Optional
+import pathlib
+from typing import Any, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -49,24 +50,30 @@ class Model:
 
     Args:
       path: a SavedModel, a directory of its versions, a run's folder, or
-        `colorizer`.
+        `colorizer`; a pathlib.Path is a folder that trained.write wrote.
 
     Raises:
       ConfigError: there is none, it cannot be loaded, or is of an older kind.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: Union[str, pathlib.Path]) -> None:
         hardware.claim_devices()
         if path == trained.NAME:
-            generator, config, self.card = trained.load()
+            self._build_trained(trained.DIRECTORY)
             self.directory = path
-            self.module: Any = trained.TrainedModule(
-                generator, color_space=color.COLOR_SPACES[
-                    config.networks.color_space])
+        elif isinstance(path, pathlib.Path):
+            self._build_trained(path)
+            self.directory = str(path)
         else:
             self._load_saved_model(path)
         self.image_size = int(self.card["image_size"])
         self.has_noise = bool(self.card["has_noise"])
+
+    def _build_trained(self, directory: pathlib.Path) -> None:
+        generator, config, self.card = trained.load(directory, flag="--model")
+        self.module: Any = trained.TrainedModule(
+            generator, color_space=color.COLOR_SPACES[
+                config.networks.color_space])
 
     def _load_saved_model(self, path: str) -> None:
         self.directory = saved_model.find(path)

@@ -127,7 +127,7 @@ def find(path: str) -> str:
             return os.path.join(directory, max(versions, key=int))
     raise ConfigError(
         f"--model={path} holds no SavedModel; name one, a directory of its "
-        f"versions, or a run's folder that was exported")
+        f"versions, a run's folder that was exported, or colorizer")
 
 
 def _versions(directory: str) -> list[str]:

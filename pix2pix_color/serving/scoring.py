@@ -46,7 +46,9 @@ class Score:
                  inception_weights: str = "") -> None:
         self._model, self._source = model, source
         self._degraded = degraded
-        self._judge = judge.Judge(judge_weights) if judge_weights else None
+        self._judge = (judge.Judge(judge_weights,
+                                   model.card.get("loss_classifier"))
+                       if judge_weights else None)
         self._image_size = image_size or model.image_size
         self._answer = (_whole_answer(model) if image_size else
                         _generator_answer(model))

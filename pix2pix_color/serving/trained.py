@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import pathlib
-from typing import Any
+from typing import Any, Mapping
 
 import keras
 import tensorflow as tf
@@ -17,6 +17,7 @@ import tensorflow as tf
 from data_pipelines import color, recolor
 from pix2pix_color import cli
 from pix2pix_color.config import Config, ConfigError
+from pix2pix_color.files import write_atomically
 from pix2pix_color.networks import weights_file
 from pix2pix_color.serving.prediction import FIELD_INPUTS, Prediction, Seed
 from pix2pix_color.training import train_state
@@ -24,33 +25,67 @@ from pix2pix_color.training import train_state
 # What --model, --run and --initial_weights call it.
 NAME = "colorizer"
 DIRECTORY = pathlib.Path(__file__).parents[1] / "colorizer"
-WEIGHTS = DIRECTORY / "colorizer.safetensors"
-CARD = DIRECTORY / "model_card.json"
+_WEIGHTS, _CARD = "colorizer.safetensors", "model_card.json"
+# What must be known of a colorizer before it is built.
+_NEEDED = ("sha256", "image_size", "has_noise", "color_space",
+           "activation_bytes")
 
 
-def load(flag: str = "--model") -> tuple[keras.Model, Config, dict[str, Any]]:
-    """Builds the trained colorizer's generator.
+def write(directory: pathlib.Path, weights: bytes,
+          card: Mapping[str, Any]) -> None:
+    """Writes a colorizer's two files; its card gets their hash and size."""
+    directory.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**card, "bytes": len(weights),
+                       "sha256": hashlib.sha256(weights).hexdigest()},
+                      indent=2, ensure_ascii=False) + "\n"
+    write_atomically(str(directory / _WEIGHTS), weights)
+    write_atomically(str(directory / _CARD), text.encode())
+
+
+def read(directory: pathlib.Path = DIRECTORY, *,
+         flag: str) -> tuple[str, dict[str, Any]]:
+    """Finds a colorizer's weights and reads its card.
 
     Args:
+      directory: where its two files are.
       flag: who asks for it, for messages.
+
+    Returns:
+      The path of its weights, and its card.
+
+    Raises:
+      ConfigError: the files are missing, damaged, or do not belong together.
+    """
+    weights = directory / _WEIGHTS
+    try:
+        card = json.loads((directory / _CARD).read_text(encoding="utf-8"))
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{flag}={NAME}: the trained colorizer in "
+                          f"{directory} cannot be read: {error}") from error
+    missing = [name for name in _NEEDED
+               if not isinstance(card, dict) or name not in card]
+    if missing:
+        raise ConfigError(f"{flag}={NAME}: {directory / _CARD} is no model "
+                          f"card: it lacks {', '.join(missing)}")
+    if digest != card["sha256"]:
+        raise ConfigError(
+            f"{flag}={NAME}: {weights} has SHA-256 {digest}, and its card says "
+            f"{card['sha256']}; install the package again")
+    return str(weights), card
+
+
+def load(directory: pathlib.Path = DIRECTORY, *,
+         flag: str) -> tuple[keras.Model, Config, dict[str, Any]]:
+    """Builds a colorizer's generator, as read finds it.
 
     Returns:
       The generator in float32, the flags that it was trained with, its card.
 
     Raises:
-      ConfigError: its files are missing, damaged, or do not belong together.
+      ConfigError: as read.
     """
-    try:
-        card = json.loads(CARD.read_text(encoding="utf-8"))
-        digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{flag}={NAME}: the trained colorizer in "
-                          f"{DIRECTORY} cannot be read: {error}") from error
-    if digest != card.get("sha256"):
-        raise ConfigError(
-            f"{flag}={NAME}: {WEIGHTS} has SHA-256 {digest}, and its card says "
-            f"{card.get('sha256')}; install the package again")
-    path = str(WEIGHTS)
+    path, card = read(directory, flag=flag)
     config = cli.config_from_text(
         weights_file.read_flags(path, flag=flag), origin=path)
     generator = train_state.build_generator(config, precision="float32")

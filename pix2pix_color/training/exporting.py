@@ -17,7 +17,7 @@ from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
 # Where the trained colorizer's exports go unless another folder is named.
-COLORIZER_DIR = os.path.join("runs", trained.NAME)
+COLORIZER_DIR = os.path.join("runs", "trained_colorizer")
 
 
 def export(run: str, *, checkpoint: str = "latest", output_dir: str = "",
@@ -37,8 +37,7 @@ def export(run: str, *, checkpoint: str = "latest", output_dir: str = "",
       ConfigError: the folder holds no run, or no such checkpoint.
     """
     if run == trained.NAME:
-        hardware.claim_devices()
-        generator, config, card = trained.load("--run")
+        generator, config, card = _load_trained(checkpoint)
         path = saved_model.write(
             generator, output_dir or os.path.join(COLORIZER_DIR, "export"),
             color_space=color.COLOR_SPACES[config.networks.color_space],
@@ -68,8 +67,7 @@ def export_bare(run: str, *, checkpoint: str, kind: str,
       ConfigError: as export, or the converter is not installed.
     """
     if run == trained.NAME:
-        hardware.claim_devices()
-        generator, config, _ = trained.load("--run")
+        generator, config, _ = _load_trained(checkpoint)
         name, directory = "the trained colorizer", COLORIZER_DIR
     else:
         folder, config, state, _ = restore(run, checkpoint=checkpoint)
@@ -83,6 +81,14 @@ def export_bare(run: str, *, checkpoint: str, kind: str,
     write_atomically(path, weights_file.to_bytes(
         generator, flags=cli.config_to_text(config)))
     return name, path
+
+
+def _load_trained(checkpoint: str):
+    if checkpoint != "latest":
+        raise ConfigError(f"--checkpoint={checkpoint} is of runs alone, and "
+                          f"--run={trained.NAME} is the trained colorizer")
+    hardware.claim_devices()
+    return trained.load(flag="--run")
 
 
 def restore(workdir: str, *, checkpoint: str, flag: str = "--run") -> tuple[
@@ -155,6 +161,7 @@ def export_state(state: TrainState, config: Config, export_dir: str, *,
         max_pixels=max_pixels, card={
             "step": state.step_number,
             "metrics": metrics,
+            "loss_classifier": state.loss_classifier,
             "data": {"train": config.data.data,
                      "evaluation": config.data.eval_data or config.data.data},
             "flags": cli.config_to_text(config).splitlines()[1:-1],

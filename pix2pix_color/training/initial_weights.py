@@ -2,60 +2,62 @@
 
 import os
 
-from pix2pix_color.config import ConfigError
-from pix2pix_color.networks import weights_file
+import numpy as np
+
+from pix2pix_color.config import Config, ConfigError
+from pix2pix_color.networks import tensor_file, weights_file
 from pix2pix_color.serving import trained
-from pix2pix_color.training import exporting
+from pix2pix_color.training import exporting, train_state
 from pix2pix_color.training.run_folder import RunFolder
-from pix2pix_color.training.train_state import TrainState
 
 _FLAG = "--initial_weights"
 
 
-def find(weights: str) -> str:
-    """Finds what the flag names, before anything is built.
+def read(config: Config) -> dict[str, np.ndarray]:
+    """Reads what the flag names, and checks that it fits.
+
+    Outside of any strategy: what a run's folder holds is restored first, by
+    one process alone.
 
     Args:
-      weights: `colorizer`, a run's folder, or a .safetensors file.
+      config: the new run's flags.
 
     Returns:
-      A file, or a run's folder.
+      The weights, as weights_file names them; none where the flag is empty.
 
     Raises:
-      ConfigError: there is none.
+      ConfigError: there is nothing of that name, it cannot be read, or it is of
+        another network; the message says what does not fit.
     """
-    if weights == trained.NAME:
-        return str(trained.WEIGHTS)
+    weights = config.networks.initial_weights
+    if not weights:
+        return {}
     path = os.path.expanduser(weights)
-    if os.path.isfile(path) and path.endswith(".safetensors"):
-        return path
-    if os.path.exists(RunFolder(path).flags_path):
-        return path
-    raise ConfigError(
-        f"{_FLAG}={weights} must be {trained.NAME}, the folder of a run, or a "
-        f".safetensors file that exists")
-
-
-def load(state: TrainState, path: str) -> None:
-    """Gives a state's generator, and its average, the weights of another.
-
-    Args:
-      state: a new one.
-      path: as find gave it.
-
-    Raises:
-      ConfigError: they cannot be read, or are of another network; the message
-        says what does not fit.
-    """
-    if os.path.isdir(path):
+    if weights == trained.NAME:
+        path, _ = trained.read(flag=_FLAG)
+        tensors = tensor_file.read(path, flag=_FLAG)
+    elif os.path.isfile(path) and path.endswith(".safetensors"):
+        tensors = tensor_file.read(path, flag=_FLAG)
+    elif os.path.exists(RunFolder(path).flags_path):
         _, _, other, _ = exporting.restore(path, checkpoint="latest",
                                            flag=_FLAG)
-        variables = weights_file.named_variables(other.inference_generator)
-        weights_file.assign(
-            state.generator, {name: variable.numpy()
-                              for name, variable in variables.items()},
-            origin=f"{_FLAG}={path}")
+        tensors = {name: variable.numpy() for name, variable
+                   in weights_file.named_variables(
+                       other.inference_generator).items()}
     else:
-        weights_file.load(state.generator, path, flag=_FLAG)
-    if state.average is not None:
-        state.average.set_weights(state.generator.get_weights())
+        raise ConfigError(
+            f"{_FLAG}={weights} must be {trained.NAME}, the folder of a run, "
+            f"or a .safetensors file that exists")
+    weights_file.require_fit(
+        train_state.build_generator(config, precision="float32"), tensors,
+        origin=f"{_FLAG}={weights}")
+    return tensors
+
+
+def assign(state: train_state.TrainState,
+           tensors: dict[str, np.ndarray]) -> None:
+    """Gives a state's generator, and its average, the weights that were read.
+    """
+    for generator in (state.generator, state.average):
+        if generator is not None and tensors:
+            weights_file.assign(generator, tensors, origin=_FLAG)

@@ -49,7 +49,8 @@ class Reporter:
             autograph=False, reduce_retracing=True)
         self._answer = evaluation.answer_of(
             self._predict, color_space=self._color_space)
-        self._judge = (judge.Judge(config.reporting.judge_weights)
+        self._judge = (judge.Judge(config.reporting.judge_weights,
+                                   state.loss_classifier)
                        if config.reporting.judge_weights else None)
         self._drawn = self._some_photographs(eval_source)
 

@@ -18,7 +18,8 @@ from data_pipelines import cache, pipeline, split
 from data_pipelines.sources import Source
 from pix2pix_color import evaluation, hardware
 from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.networks import encoder_weights, patchgan
+from pix2pix_color.networks import (efficientnet_weights, encoder_weights,
+                                    patchgan)
 from pix2pix_color.summaries import Summaries
 from pix2pix_color.training import exporting, initial_weights, loop, memory
 from pix2pix_color.training.checkpoints import Checkpoints, steps_in
@@ -148,8 +149,10 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
     if begins and config.networks.encoder_weights:
         encoder_weights.require(config.networks)
-    initial = (initial_weights.find(config.networks.initial_weights)
-               if begins and config.networks.initial_weights else "")
+    initial = initial_weights.read(config) if begins else {}
+    if config.training.semantic_weight:
+        efficientnet_weights.find(config.training.classifier_weights,
+                                  flag="--classifier_weights")
     folder.claim(config)
     jit_compile = hardware.resolve_jit_compile(
         config.training.jit_compile,
@@ -160,10 +163,10 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     with workers.strategy.scope(), memory.explained(config):
         state = TrainState.create(config, precision=precision,
                                   num_workers=workers.count,
-                                  pretrained=begins and not initial)
-        if initial:
-            initial_weights.load(state, initial)
-    _say("judges", _judged(config, state))
+                                  pretrained=begins)
+        initial_weights.assign(state, initial)
+    if config.training.gan_weight:
+        _say("judges", _judged(config, state))
     share = config.data.batch_size // workers.strategy.num_replicas_in_sync
     if memory.estimate(state, batch_size=share) > hardware.memory_bytes():
         # The kernel ends a process that takes too much without a word.

@@ -72,6 +72,11 @@ class TrainState(tf.Module):
         discriminator_optimizer.build(discriminator.trainable_variables)
 
     @property
+    def loss_classifier(self) -> Optional[str]:
+        """The name of the semantic loss's network, if there is one."""
+        return None if self.classifier is None else self.classifier.name
+
+    @property
     def step_number(self) -> int:
         """The step as a number, on one device or many."""
         return int(self.step.numpy())

@@ -12,9 +12,9 @@ from pix2pix_color.networks import encoder_unet
 from pix2pix_color.training import moving_average
 from pix2pix_color.training.train_state import TrainState
 
-# Losses of R, G and B are taken at this size where pictures are larger: colors
-# have no details there that would be worth the time.
-PICTURE_SIZE = 128
+# Losses of R, G and B are taken at the size that colors are predicted in, but
+# no smaller than this.
+MIN_PICTURE_SIZE = 128
 
 
 class Objective(NamedTuple):
@@ -309,20 +309,15 @@ def _losses_of_pictures(state, decode, condition, real_target, fake_target, *,
     wanted = {name: each for name, each in weighted.items() if each[0]}
     if not wanted:  # and nothing to decode
         return {}
-    condition, real_target, fake_target = map(
-        _reduced, (condition, real_target, fake_target))
+    scale = encoder_unet.color_scale(state.generator)
+    if scale > 1 and condition.shape[1] >= scale * MIN_PICTURE_SIZE:
+        condition, real_target, fake_target = (
+            tf.nn.avg_pool2d(pictures, scale, scale, "VALID")
+            for pictures in (condition, real_target, fake_target))
     colors = [decode(condition, target)
               for target in (real_target, fake_target)]
     return {name: weight * loss(*colors)
             for name, (weight, loss) in wanted.items()}
-
-
-def _reduced(pictures: tf.Tensor) -> tf.Tensor:
-    """Averages a batch down to PICTURE_SIZE, where it is a multiple of that."""
-    factor, rest = divmod(pictures.shape[1], PICTURE_SIZE)
-    if rest or factor < 2:
-        return pictures
-    return tf.nn.avg_pool2d(pictures, factor, factor, "VALID")
 
 
 def generator_variables(state: TrainState, objective: Objective) -> list[Any]:

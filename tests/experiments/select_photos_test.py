@@ -1,6 +1,7 @@
 """Which photographs are chosen to train on."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ def chosen(tmp_path_factory):
         Image.fromarray(small).resize((96, 96)).save(photos / name)
     pale = Image.fromarray(rng.integers(0, 256, (6, 6), np.uint8))
     pale.resize((96, 96)).save(photos / "sun_pale.png")
+    (photos / "sun_broken.jpg").write_bytes(b"nothing")
     run = subprocess.run(
         [sys.executable, "-m", "experiments.select_photos",
          f"--photos={photos}", f"--output_dir={folder / 'chosen'}",
@@ -46,7 +48,9 @@ def test_copies_of_embedded_photographs_and_pale_ones_are_passed_over(chosen):
     assert "like an embedded photograph: coco_copy.png" in run.stdout
     assert "like an embedded photograph: x_coco_mirrored.jpg" in run.stdout
     assert run.stdout.splitlines()[-1] == (
-        "2 kept, 1 left out, 3 like an embedded photograph, 1 hardly any color")
+        "2 kept, 1 left out, 3 like an embedded photograph, 1 hardly any "
+        "color, 1 unreadable")
+    assert "unreadable: sun_broken.jpg" in run.stdout
     assert run.stderr == ""
 
 
@@ -62,3 +66,19 @@ def test_a_source_is_left_out_whole_and_links_lead_to_the_photographs(chosen):
     ("below/x_voc_1.webp", "voc")])
 def test_a_source_is_the_first_part_of_a_name(name, source):
     assert select_photos.source_of(name) == source
+
+
+@pytest.mark.parametrize("flag, message", [
+    ("--leave_out=flikr", "--leave_out=flikr: no photograph in .* is from"),
+    ("--output_dir={folder}/chosen", "chosen exists already"),
+    ("--photos=", "--photos must name a folder")])
+def test_wrong_flags_are_one_line(chosen, flag, message):
+    folder, _ = chosen
+    run = subprocess.run(
+        [sys.executable, "-m", "experiments.select_photos",
+         f"--photos={folder / 'photos'}", f"--output_dir={folder / 'other'}",
+         flag.format(folder=folder)],
+        capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and not (folder / "other").exists()
+    assert re.search(f"^error: .*{message}", run.stderr)
+    assert run.stderr.count("\n") == 1

@@ -48,7 +48,9 @@ _NEEDED = {
     "freeze_encoder": ["--generator=resnet18_unet", "--pretrain_epochs=1"],
     "pretrain_learning_rate": ["--pretrain_epochs=1"],
     "lr_decay_start": ["--lr_schedule=linear"],
-    "plateau_metric": _PLATEAU, "plateau_factor": _PLATEAU,
+    "best_metric": ["--judge_weights=imagenet"],
+    "plateau_metric": [*_PLATEAU, "--judge_weights=imagenet"],
+    "plateau_factor": _PLATEAU,
     "plateau_patience": _PLATEAU, "plateau_floor": _PLATEAU,
 }
 

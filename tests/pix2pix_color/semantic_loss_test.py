@@ -7,6 +7,7 @@ import tensorflow as tf
 from data_pipelines import augment
 from data_pipelines.sources import sample_photos
 from pix2pix_color import judge, semantic_loss
+from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import efficientnet_lite, efficientnet_weights
 
 
@@ -77,3 +78,11 @@ def test_the_judge_agrees_with_itself_and_sees_missing_color(pictures):
     assert (judge.kl(real, gray).numpy() > 0.01).all()
     np.testing.assert_array_equal(
         judge.agreement(real, tf.roll(real, 1, axis=-1)), [0, 0])
+
+
+def test_nobody_judges_what_was_trained_to_please_him():
+    with pytest.raises(ConfigError, match=(
+            "--judge_weights=imagenet is efficientnet_lite2, which the model "
+            "was trained to please by --semantic_weight; judge by another")):
+        judge.Judge("imagenet", "efficientnet_lite2")
+    assert judge.Judge("imagenet", "efficientnet_lite0").name

@@ -1,6 +1,8 @@
 """The trained colorizer that comes with the package, and its card."""
 
 import json
+import os
+import pathlib
 import shutil
 
 import numpy as np
@@ -27,7 +29,8 @@ def photos():
 
 
 def test_the_files_are_small_enough(model):
-    size = trained.WEIGHTS.stat().st_size
+    path, _ = trained.read(flag="")
+    size = os.path.getsize(path)
     assert size == model.card["bytes"] <= 16 * MEGABYTE
     assert size + sum(path.stat().st_size for path in
                       efficientnet_weights.DIRECTORY.iterdir()
@@ -85,34 +88,44 @@ def test_larger_squares_than_its_own_can_be_asked_for(model, photos):
 
 
 @pytest.fixture
-def copy(tmp_path, monkeypatch):
-    """A copy of the two files, in place of the package's."""
-    for name in ("WEIGHTS", "CARD"):
-        path = tmp_path / getattr(trained, name).name
-        shutil.copy(getattr(trained, name), path)
-        monkeypatch.setattr(trained, name, path)
-    return tmp_path
+def copy(tmp_path):
+    """A folder with copies of the two files."""
+    return pathlib.Path(shutil.copytree(trained.DIRECTORY, tmp_path / "copy"))
+
+
+def test_a_copy_answers_the_same(copy, model, photos):
+    rgb = photos.load(tf.constant(7, tf.int64)).numpy()
+    np.testing.assert_array_equal(client.Model(copy).colorize(rgb),
+                                  model.colorize(rgb))
 
 
 def test_a_card_of_another_file_is_refused(copy):
-    content = trained.WEIGHTS.read_bytes()
-    trained.WEIGHTS.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    path = copy / "colorizer.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ConfigError, match="has SHA-256 .*, and its card says "
                                           ".*; install the package again"):
-        client.Model("colorizer")
+        client.Model(copy)
 
 
-@pytest.mark.parametrize("name, content", [
-    ("CARD", None), ("CARD", b"{"), ("WEIGHTS", None)])
-def test_missing_and_broken_files_are_one_line(copy, name, content):
-    path = getattr(trained, name)
-    path.unlink()
+@pytest.mark.parametrize("name, content, message", [
+    ("model_card.json", None, "cannot be read: .*No such file"),
+    ("model_card.json", b"{", "cannot be read: "),
+    ("model_card.json", b"[]", "is no model card: it lacks sha256, image_size"),
+    ("colorizer.safetensors", None, "cannot be read: .*No such file")])
+def test_missing_and_broken_files_are_one_line(copy, name, content, message):
+    (copy / name).unlink()
     if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ConfigError, match="the trained colorizer in .* cannot "
-                                          "be read") as refusal:
-        client.Model("colorizer")
+        (copy / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as refusal:
+        client.Model(copy)
+    assert str(refusal.value).startswith("--model=colorizer: ")
     assert "\n" not in str(refusal.value)
+
+
+def test_a_checkpoint_is_asked_of_runs_alone():
+    with pytest.raises(ConfigError, match="--checkpoint=best is of runs alone"):
+        exporting.export("colorizer", checkpoint="best")
 
 
 @pytest.mark.slow

@@ -32,13 +32,22 @@ def assert_same(weights, expected, **tolerance):
         np.testing.assert_allclose(one, other, **tolerance)
 
 
+def begin(weights, config=SMALL):
+    """A new state that begins with what the flag names."""
+    config = dataclasses.replace(config, networks=dataclasses.replace(
+        config.networks, initial_weights=str(weights)))
+    tensors = initial_weights.read(config)
+    state = TrainState.create(config, precision="float32")
+    initial_weights.assign(state, tensors)
+    return state
+
+
 def test_a_file_brings_generator_and_average_to_its_weights(tmp_path):
-    other, state = new_state(seed=7), new_state()
+    other = new_state(seed=7)
     path = tmp_path / "generator.safetensors"
     path.write_bytes(weights_file.to_bytes(
         other.generator, flags=cli.config_to_text(SMALL)))
-    assert initial_weights.find(str(path)) == str(path)
-    initial_weights.load(state, str(path))
+    state = begin(path)
     expected = other.generator.get_weights()
     assert_same(state.generator.get_weights(), expected, rtol=1e-3, atol=1e-6)
     assert_same(state.average.get_weights(), expected, rtol=1e-3, atol=1e-6)
@@ -54,23 +63,25 @@ def test_a_run_brings_its_average(tmp_path):
     folder.claim(SMALL)
     Checkpoints(other, config=SMALL, directory=folder.checkpoints_dir,
                 keep=1).save(Journal())
-    state = new_state()
-    initial_weights.load(state, initial_weights.find(folder.path))
-    assert_same(state.generator.get_weights(), other.average.get_weights())
+    assert_same(begin(folder.path).generator.get_weights(),
+                other.average.get_weights())
 
 
-def test_the_trained_colorizer_is_found_by_its_name():
-    assert initial_weights.find("colorizer") == str(trained.WEIGHTS)
+def test_the_trained_colorizer_is_known_by_its_name():
+    path, _ = trained.read(flag="")
+    state = begin("colorizer", Config(
+        data=Data(image_size=64),
+        networks=Networks(generator="efficientnet_unet")))
+    assert_same([state.generator.get_layer("output").kernel],
+                [safetensors.numpy.load_file(path)["output/kernel"]],
+                rtol=1e-6)
 
 
-def test_what_does_not_fit_is_named_and_nothing_is_changed():
-    state = new_state()
-    before = state.generator.get_weights()
+def test_what_does_not_fit_is_named():
     with pytest.raises(ConfigError, match=(
-            r"^--initial_weights=.*colorizer.safetensors does not fit this "
-            r"unet; \d+ missing in the file: .*; \d+ unknown to the network")):
-        initial_weights.load(state, initial_weights.find("colorizer"))
-    assert_same(state.generator.get_weights(), before)
+            r"^--initial_weights=colorizer does not fit this unet; \d+ missing "
+            r"in the file: .*; \d+ unknown to the network: ")):
+        begin("colorizer")
 
 
 @pytest.mark.parametrize("weights", ["nowhere", "nowhere.safetensors"])
@@ -78,7 +89,14 @@ def test_what_is_not_there_is_said(weights):
     with pytest.raises(ConfigError, match=(
             f"--initial_weights={weights} must be colorizer, the folder of a "
             f"run, or a .safetensors file that exists")):
-        initial_weights.find(weights)
+        begin(weights)
+
+
+def test_an_encoder_of_its_own_would_be_ignored():
+    with pytest.raises(ConfigError, match="exclude each other"):
+        Config(data=Data(image_size=64), networks=Networks(
+            generator="efficientnet_unet", encoder_weights="imagenet",
+            initial_weights="colorizer"))
 
 
 def test_half_precision_is_for_kernels_alone():

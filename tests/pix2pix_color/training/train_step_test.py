@@ -306,9 +306,10 @@ def test_the_semantic_loss_is_taken_of_the_decoded_colors():
     assert float(result.generator) == float(result.generator_semantic)
 
 
-def test_pictures_above_128_px_are_compared_at_128():
+def test_pictures_are_compared_at_the_size_of_their_colors():
     state = make_state(config=Config(
-        data=Data(image_size=256), networks=Networks(base_filters=2)))
+        data=Data(image_size=256), networks=Networks(
+            base_filters=8, generator="efficientnet_unet")))
     noise = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 3))
     condition, target = tf.split(tf.constant(noise, tf.float32), [1, 2], -1)
     fake = state.generator(condition, training=True)
