@@ -144,8 +144,9 @@ class Training:
         def update() -> bool:
             with journal.timed("waiting for data"):
                 batch = next(batches)
+            shown = (batch.shown,) if config.data.degrade else ()
             inputs = tuple(map(self.workers.split, (
-                batch.condition, batch.target, batch.shown)))
+                batch.condition, batch.target, *shown)))
             step = state.step_number
             objective = schedule.objective(step)
             with journal.timed("step"):

@@ -238,17 +238,25 @@ def compiled():
 
 
 @pytest.fixture
-def state(shared_state, monkeypatch, updates, compiled):
+def num_shown():
+    """Of each update, how many conditions beside the clean one it was given."""
+    return []
+
+
+@pytest.fixture
+def state(shared_state, monkeypatch, updates, compiled, num_shown):
     """A state whose updates take no time; losses are the step's number."""
     def make_train_step(state, objective, *, jit_compile, **_):
         compiled.append(jit_compile)
 
-        def train_step(condition, target):
+        def train_step(condition, target, *shown):
             updates.append((objective, *(
                 float(optimizer.learning_rate) for optimizer in
                 (state.generator_optimizer, state.discriminator_optimizer))))
             assert condition.shape == (3, 32, 32, 1)
             assert target.shape == (3, 32, 32, 2)
+            assert all(each.shape == condition.shape for each in shown)
+            num_shown.append(len(shown))
             state.step.assign_add(1)
             return StepLosses(*[tf.constant(float(state.step_number))] * 6)
 
@@ -318,6 +326,16 @@ def test_each_update_has_its_objective_and_its_rates(
         [update[1:] for update in updates],
         [(1.0, 0.0), (0.8, 0.4), (0.8, 0.4), (0.8, 0.4), (0.4, 0.2)],
         rtol=1e-6)
+
+
+@pytest.mark.parametrize("degrade", [True, False])
+def test_an_update_is_given_what_is_shown_where_it_is_degraded(
+        state, tmp_path, num_shown, degrade):
+    run = config(2, tmp_path)
+    run = dataclasses.replace(run, data=dataclasses.replace(
+        run.data, degrade=degrade))
+    open_training(run, state=state).run(flat_source())
+    assert num_shown == [int(degrade)] * 2
 
 
 @pytest.mark.parametrize("jit_compile", ["on", "off"])
