@@ -98,7 +98,8 @@ def test_what_was_trained_becomes_a_run_that_can_be_exported(
         np.testing.assert_allclose(
             one.numpy(), other.numpy(), rtol=0,
             atol=0.02 * np.abs(other.numpy()).max())
-    assert exporting.export(str(run), checkpoint="latest")[0] == NUM_STEPS
+    assert exporting.export(
+        str(run), checkpoint="latest")[0] == f"step {NUM_STEPS}"
 
 
 def test_batches_are_those_that_a_run_trains_on(trained):

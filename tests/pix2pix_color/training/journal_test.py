@@ -64,7 +64,8 @@ def test_a_mean_is_over_the_updates_that_had_the_loss():
     journal = Journal()
     without = losses(5.0)._replace(
         discriminator_real=None, discriminator_fake=None, discriminator=None,
-        generator_psnr=None, generator_colorfulness=None)
+        generator_psnr=None, generator_colorfulness=None,
+        generator_semantic=None)
     journal.add_losses(without)
     assert journal.take_mean_losses().keys() == {
         "generator_adversarial", "generator_l1", "generator"}

@@ -12,8 +12,9 @@ import safetensors.numpy
 from experiments.benchmarks import steps as benchmark
 from pix2pix_color.config import (Config, ConfigError, Data, Networks,
                                   Reporting, Training)
-from pix2pix_color.networks import (encoder_unet, instance_norm, layers,
-                                    patchgan, resnet18, upsampling)
+from pix2pix_color.networks import (efficientnet_lite, encoder_unet,
+                                    instance_norm, layers, patchgan, resnet18,
+                                    upsampling)
 from pix2pix_color.training import memory, session, train_state
 
 
@@ -33,7 +34,9 @@ def test_every_choice_has_its_builder():
     assert choices("generator") == tuple(train_state.GENERATORS)
     assert choices("discriminator") == tuple(train_state.DISCRIMINATORS)
     assert choices("norm") == tuple(layers.NORMS)
-    assert choices("upsampling") == ("auto", *upsampling.UPSAMPLINGS)
+    assert choices("upsampling") == ("auto", *upsampling.UPSAMPLINGS,
+                                     encoder_unet.NEAREST)
+    assert choices("efficientnet") == tuple(efficientnet_lite.VARIANTS)
 
 
 @pytest.fixture(scope="module")
