@@ -8,6 +8,7 @@ function takes the dtype policy that its layer computes in, `float32` or
 from typing import Any, Callable, Optional
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pix2pix_color.networks.fused_batch_norm import FusedBatchNormalization
@@ -220,29 +221,22 @@ class PixelShuffle(keras.layers.Layer):
 class BilinearDoubling(keras.layers.Layer):
     """[N, H, W, C] to [N, 2H, 2W, C], as tf.image.resize does it.
 
-    Of sums and joins alone, which XLA compiles on a CPU too.
+    A convolution with a fixed kernel to the four pixels that each becomes,
+    which XLA compiles on a CPU too, and whose gradient is fast.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        doubled = self._double(self._double(inputs, axis=1), axis=2)
-        return tf.ensure_shape(doubled,
-                               self.compute_output_shape(inputs.shape))
+        channels = inputs.shape[-1]
+        # A pixel's two halves are three quarters its own and one quarter that
+        # of the neighbor on their side.
+        halves = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
+        kernel = np.einsum("py,qx,cd->yxcpqd", halves, halves,
+                           np.eye(channels)).reshape(3, 3, channels, -1)
+        padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+        return tf.nn.depth_to_space(tf.nn.conv2d(
+            padded, tf.constant(kernel, inputs.dtype), 1, "VALID"), 2)
 
     def compute_output_shape(
             self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         batch, height, width, channels = input_shape
         return (batch, height and 2 * height, width and 2 * width, channels)
-
-    @staticmethod
-    def _double(x, *, axis):
-        shape = tf.shape(x)
-        first, last = ((x[:, :1], x[:, -1:]) if axis == 1 else
-                       (x[:, :, :1], x[:, :, -1:]))
-        rest = (x[:, 1:], x[:, :-1]) if axis == 1 else (
-            x[:, :, 1:], x[:, :, :-1])
-        before = tf.concat([first, rest[1]], axis=axis)
-        after = tf.concat([rest[0], last], axis=axis)
-        doubled = tf.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after],
-                           axis=axis + 1)
-        return tf.reshape(doubled, tf.tensor_scatter_nd_update(
-            shape, [[axis]], [2 * shape[axis]]))

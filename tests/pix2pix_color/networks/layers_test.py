@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -178,3 +179,27 @@ print(json.dumps([row.numpy().tolist() for row in rows]))
         both[..., :4], noise(make_dropout(), (6, 8, 8, 4), training=True))
     np.testing.assert_array_equal(
         both[..., 4:], drawn(make_noise_channels(), (6, 8, 8, 1)))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7, 2), (1, 1, 3, 3), (1, 2, 1, 1)])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_bilinear_doubling_is_tensorflow_s_resizing(shape, jit_compile):
+    x = tf.constant(np.random.default_rng(0).normal(size=shape), tf.float32)
+    double = tf.function(layers.BilinearDoubling(dtype="float32"),
+                         jit_compile=jit_compile)
+    _, height, width, _ = shape
+    expected = tf.image.resize(x, [2 * height, 2 * width])
+    np.testing.assert_allclose(double(x), expected, atol=1e-6)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours = tf.reduce_sum(tf.square(double(x)))
+        theirs = tf.reduce_sum(tf.square(tf.image.resize(
+            x, [2 * height, 2 * width])))
+    np.testing.assert_allclose(tape.gradient(ours, x),
+                               tape.gradient(theirs, x), rtol=1e-4, atol=1e-5)
+
+
+def test_bilinear_doubling_knows_its_shape():
+    symbolic = layers.BilinearDoubling(dtype="float32")(
+        keras.Input((None, 8, 2)))
+    assert symbolic.shape == (None, None, 16, 2)
