@@ -16,7 +16,7 @@ lengths are for s = 128 and grow with it:
     border     in 20 % white on all four sides, 2 to 8 % of the side wide
     JPEG       quality 30 to 95
 
-All drawn numbers are uniform and follow from a seed alone.
+All but the grain are drawn uniformly. Everything follows from a seed alone.
 """
 
 import hashlib
@@ -69,7 +69,6 @@ def degrade(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
                              keepdims=True)
 
     low, high = black * _MAX_FADING, 255.0 - white * _MAX_FADING
-    # A lookup would round; 0 ** gamma has no gradient, and needs none.
     gray = (gray / 255.0)**_between(gamma, _GAMMA) * (high - low) + low
     gray = _blur(gray, blur * _MAX_BLUR * scale, largest=_MAX_BLUR * scale)
 

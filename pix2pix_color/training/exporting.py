@@ -44,8 +44,10 @@ def export(run: str, *, checkpoint: str = "latest", output_dir: str = "",
             max_pixels=max_pixels, card=card)
         return "the trained colorizer", path
     folder, config, state, metrics = restore(run, checkpoint=checkpoint)
-    path = export_state(state, config, output_dir or folder.export_dir,
-                        metrics=metrics, max_pixels=max_pixels)
+    path = export_state(
+        state, config, output_dir or folder.export_dir, metrics=metrics,
+        loss_classifier=folder.read_run_json().get("loss_classifier"),
+        max_pixels=max_pixels)
     return f"step {state.step_number}", path
 
 
@@ -141,6 +143,7 @@ def _step(checkpoint: str) -> Optional[int]:
 
 def export_state(state: TrainState, config: Config, export_dir: str, *,
                  metrics: Optional[dict[str, Any]],
+                 loss_classifier: Optional[str],
                  max_pixels: int = decode.MAX_PIXELS) -> str:
     """Exports a state as the next version below a folder.
 
@@ -149,6 +152,8 @@ def export_state(state: TrainState, config: Config, export_dir: str, *,
       config: the run's.
       export_dir: the folder, such as the run's export/.
       metrics: what is known of how good it is, for the model's card.
+      loss_classifier: name of the semantic loss's network, for the card; None
+        where there was none.
       max_pixels: height times width of the largest image that is decoded.
 
     Returns:
@@ -161,7 +166,7 @@ def export_state(state: TrainState, config: Config, export_dir: str, *,
         max_pixels=max_pixels, card={
             "step": state.step_number,
             "metrics": metrics,
-            "loss_classifier": state.loss_classifier,
+            "loss_classifier": loss_classifier,
             "data": {"train": config.data.data,
                      "evaluation": config.data.eval_data or config.data.data},
             "flags": cli.config_to_text(config).splitlines()[1:-1],

@@ -165,6 +165,7 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
                                   num_workers=workers.count,
                                   pretrained=begins)
         initial_weights.assign(state, initial)
+    facts["loss_classifier"] = state.loss_classifier
     if config.training.gan_weight:
         _say("judges", _judged(config, state))
     share = config.data.batch_size // workers.strategy.num_replicas_in_sync
@@ -236,7 +237,8 @@ def _export(config: Config, state: TrainState, folder: RunFolder,
     path = before.get("export", "")
     if before.get("step") != facts["step"] or not os.path.isdir(path):
         path = exporting.export_state(state, config, folder.export_dir,
-                                      metrics=facts["evaluation"])
+                                      metrics=facts["evaluation"],
+                                      loss_classifier=facts["loss_classifier"])
     folder.write_run_json({**facts, "export": path})
     return path
 

@@ -176,6 +176,23 @@ def test_evaluate_takes_the_trained_colorizer_and_the_embedded_photographs(
     assert output.with_suffix(".html").read_text().count("<figure>") == 48
 
 
+@pytest.mark.slow
+def test_an_export_remembers_whom_its_run_was_trained_to_please(tmp_path):
+    process = run(
+        "fit", "--data=sample_photos", f"--workdir={tmp_path}/run",
+        "--image_size=64", "--base_filters=2", "--batch_size=2", "--steps=1",
+        "--semantic_weight=1")
+    assert process.returncode == 0, process.stderr
+    assert run("export", f"--run={tmp_path}/run").returncode == 0
+    for version in (1, 2):
+        judged = run("evaluate", f"--model={tmp_path}/run/export/{version}",
+                     "--judge_weights=imagenet")
+        assert judged.returncode == 1
+        assert error_of(judged)[-1].startswith(
+            "error: --judge_weights=imagenet is efficientnet_lite2, which the "
+            "model was trained to please")
+
+
 def test_a_photograph_is_colored_without_any_training(tmp_path):
     photo = tmp_path / "old.jpg"
     Image.open(PHOTOS / "gcompris_red_panda.jpg").convert("L").save(photo)
