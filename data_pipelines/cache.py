@@ -13,7 +13,7 @@ from typing import BinaryIO, Optional
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import Source
 
 KINDS = ("none", "memory", "disk")
@@ -28,7 +28,7 @@ def cached(source: Source, kind: str) -> Source:
         temporary files (TMPDIR), which vanishes with the process. The first
         photograph that finds that disk full cannot be loaded from then on:
         inside tf.data it is missing, as an unreadable one would be, and who
-        loads it eagerly, to ask what is wrong with it, gets an InputError.
+        loads it eagerly, to ask what is wrong with it, gets an UserError.
 
     Raises:
       KeyError: kind is none of these.
@@ -86,7 +86,7 @@ class _Disk:
 
     def get(self, index: np.int64) -> Optional[np.ndarray]:
         if self._failure and self._failure[0] == index:
-            raise InputError(self._failure[1])
+            raise UserError(self._failure[1])
         if int(index) not in self._places:
             return None
         offset, shape = self._places[int(index)]
@@ -111,5 +111,5 @@ class _Disk:
                 f"--cache=disk: cannot write to {folder}: {error.strerror} "
                 f"after {len(self._places)} photograph(s), {offset:,} bytes; "
                 f"use --cache=none, or set TMPDIR to a folder with more room")
-            raise InputError(self._failure[1]) from error
+            raise UserError(self._failure[1]) from error
         self._places[int(index)] = offset, photo.shape

@@ -2,25 +2,27 @@
 
 import contextlib
 import gc
-import importlib
 import io
 import os
 import sys
 import tempfile
-from types import ModuleType
 from typing import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from data_pipelines.errors import InputError, Interrupted
+from data_pipelines.errors import Interrupted, UserError
 
 # The exit code of work that was told to stop, saved what was done and goes on
 # when the same command is run again (EX_TEMPFAIL of sysexits.h).
 INTERRUPTED_EXIT_CODE = 75
 
+# The words that say where photographs come from; data_pipelines.sources reads
+# them.
+DATA_SPECS = ("sample_photos, folder:DIR, paired:GRAY_DIR,COLOR_DIR, "
+              "tfds:NAME[/CONFIG][@SPLIT], kaggle_npy:DIR or shards:DIR")
 
-def run(main: Callable[[Sequence[str]], None],
-        user_errors: tuple[type[Exception], ...] = (InputError,)) -> None:
+
+def run(main: Callable[[Sequence[str]], None]) -> None:
     """Runs a command.
 
     Exits 0 when its work was done. What the user can mend (a wrong flag, a
@@ -29,8 +31,7 @@ def run(main: Callable[[Sequence[str]], None],
     and is saved exits with INTERRUPTED_EXIT_CODE.
 
     Args:
-      main: is given the arguments that are no flags, the command first.
-      user_errors: exceptions whose message says what the user can mend.
+      main: takes the arguments that are not flags, the command first.
     """
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
@@ -40,7 +41,7 @@ def run(main: Callable[[Sequence[str]], None],
             sys.stdout.reconfigure(errors="surrogateescape")
         try:
             main(arguments)
-        except user_errors as error:
+        except UserError as error:
             sys.exit(f"error: {error}")
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
@@ -60,31 +61,28 @@ def refuse_arguments(arguments: Sequence[str]) -> None:
     """Refuses what is no flag, for commands that take flags alone.
 
     Raises:
-      InputError: something is left over; most often a flag without its `--`.
+      UserError: something is left over; most often a flag without its `--`.
     """
     if len(arguments) > 1:
-        raise InputError(f"{arguments[1]!r} is no flag; flags are written "
-                         f"--name=value, see --help")
+        raise UserError(f"{arguments[1]!r} is no flag; flags are written "
+                        f"--name=value, see --help")
 
 
-def load(module: str) -> ModuleType:
-    """Imports a module that needs TensorFlow, once the flags are right.
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Keeps the import of TensorFlow quiet and quick: import inside the block.
 
-    TensorFlow greets whoever imports it with half a dozen lines on standard
-    error that no setting turns off. They are kept back, and shown only when
-    the import fails.
+    TensorFlow prints half a dozen lines on standard error when it is imported,
+    which no setting turns off. They are shown only if the import fails.
 
-    Modules stay until the process ends. So Python looks for garbage neither
-    while they are imported nor among them later, of which there are half a
-    million objects: a run of a few updates takes a fifth less time.
-
-    Args:
-      module: its full name.
+    Imported modules stay until the process ends, so the garbage collector is
+    off while they are imported and skips their half a million objects later:
+    a run of a few updates takes a fifth less time.
     """
     gc.disable()
     try:
         with stderr_held_back():
-            return importlib.import_module(module)
+            yield
     finally:
         gc.freeze()
         gc.enable()
@@ -101,7 +99,7 @@ def stderr_held_back() -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            if not isinstance(error, (InputError, KeyboardInterrupt)):
+            if not isinstance(error, (UserError, KeyboardInterrupt)):
                 held.seek(0)
                 os.write(stderr, held.read())
             raise

@@ -1,16 +1,16 @@
-"""The one exception for input that cannot be used."""
+"""The exceptions that end a command without a stack trace."""
 
 
-class InputError(ValueError):
-    """Photographs, a folder or a data spec that the user gave cannot be used.
+class UserError(ValueError):
+    """Something that the user can mend: a flag, a file, a folder, a full disk.
 
-    The message is complete in itself: what was wrong, the value, what is
-    allowed, and the flag. Commands print it as one line and exit with 1.
+    The message is complete: what is wrong, the value, what is allowed, and the
+    flag. Commands print it as one line and exit with 1.
     """
 
 
 class Interrupted(BaseException):
-    """The work was told to stop; what was done is saved.
+    """The work was told to stop, and what was done is saved.
 
-    Its message says where the work stands.
+    The message says where the work stands.
     """

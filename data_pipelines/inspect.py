@@ -17,8 +17,9 @@ from typing import BinaryIO, Iterator, Sequence
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
-from data_pipelines.specs import SPECS
+from data_pipelines.command import DATA_SPECS
+from data_pipelines.errors import UserError
+from data_pipelines.rejected import RejectedExamples
 
 
 @contextlib.contextmanager
@@ -26,19 +27,19 @@ def new_file(path: str) -> Iterator[BinaryIO]:
     """Opens --output under a temporary name; it appears whole or not at all.
 
     Raises:
-      InputError: it exists, is no .png, or cannot be written.
+      UserError: it exists, is no .png, or cannot be written.
     """
     if not path.endswith(".png"):
-        raise InputError(f"--output={path} must name a .png file")
+        raise UserError(f"--output={path} must name a .png file")
     if os.path.lexists(path):
-        raise InputError(f"--output={path} exists and is not overwritten; "
-                         f"remove it or choose another name")
+        raise UserError(f"--output={path} exists and is not overwritten; "
+                        f"remove it or choose another name")
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
         file = open(temporary, "xb")
     except OSError as error:
-        raise InputError(f"--output={path} cannot be written: "
-                         f"{error.strerror}") from error
+        raise UserError(f"--output={path} cannot be written: "
+                        f"{error.strerror}") from error
     try:
         with file:
             yield file
@@ -50,7 +51,7 @@ def new_file(path: str) -> Iterator[BinaryIO]:
 
 def define_flags() -> None:
     """Defines the flags; not on import, other commands have the same names."""
-    flags.DEFINE_string("data", "sample_photos", f"Photographs: {SPECS}.")
+    flags.DEFINE_string("data", "sample_photos", f"Photographs: {DATA_SPECS}.")
     flags.DEFINE_string(
         "tfds_data_dir", "",
         "Where TensorFlow Datasets keeps its data sets; empty is its default.")
@@ -92,15 +93,16 @@ def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     options = flags.FLAGS
     if 0 < options.resize_size < options.image_size:
-        raise InputError(f"--resize_size={options.resize_size} must be at "
-                         f"least --image_size={options.image_size}, or 0")
+        raise UserError(f"--resize_size={options.resize_size} must be at "
+                        f"least --image_size={options.image_size}, or 0")
     if options.max_resize_size and not (
             0 < options.resize_size <= options.max_resize_size):
-        raise InputError(f"--max_resize_size={options.max_resize_size} must be "
-                         f"at least --resize_size={options.resize_size}, which "
-                         f"must be given, or 0")
+        raise UserError(f"--max_resize_size={options.max_resize_size} must be "
+                        f"at least --resize_size={options.resize_size}, which "
+                        f"must be given, or 0")
     with new_file(options.output) as file:
-        command.load("data_pipelines.inspection.drawing")
+        with command.quiet_tensorflow():
+            from data_pipelines.inspection import drawing  # noqa: F401
         page, table = _inspect(options)
         file.write(page)
     for row, *cells in table:
@@ -114,7 +116,7 @@ def _inspect(
     # They need TensorFlow, which main has loaded.
     import tensorflow as tf
 
-    from data_pipelines import augment, pipeline, split
+    from data_pipelines import augment, split
     from data_pipelines.inspection import drawing, measuring
 
     image_size = options.image_size
@@ -125,7 +127,7 @@ def _inspect(
     if options.photo:
         source, index = measuring.find_photo(options.photo, train, evaluation)
     # However many are bad: that is what one wants to see.
-    rejected = pipeline.RejectedExamples(max_bad_fraction=math.inf)
+    rejected = RejectedExamples(max_bad_fraction=math.inf)
     sheet = measuring.contact_sheet(
         train, image_size=image_size, resize_size=(
             options.resize_size or augment.default_resize_size(image_size)),
@@ -141,8 +143,8 @@ def _inspect(
     try:
         photo = source.load(tf.constant(index, tf.int64))
     except tf.errors.OpError as error:
-        raise InputError(f"--photo={options.photo} cannot be read; choose "
-                         f"another photograph") from error
+        raise UserError(f"--photo={options.photo} cannot be read; choose "
+                        f"another photograph") from error
     page = drawing.draw_page(
         title=f"--data={options.data}", sheet=sheet,
         photo=augment.centre_square(photo, image_size=image_size).numpy(),

@@ -18,14 +18,11 @@ finds the gap, names the file, and says why.
 """
 
 import dataclasses
-import re
-from typing import Callable, Iterator, NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
-from absl import logging
 
 from data_pipelines import augment, color, degrade
-from data_pipelines.errors import InputError
 from data_pipelines.sources import Source
 
 # The training stream is made anew after so many ordinals, so that a
@@ -88,7 +85,7 @@ def example_index(ordinal: tf.Tensor, *, num_examples: int,
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class WorkerShard:
     """A worker's part of the stream: the workers take turns, a batch at a time.
 
     Attributes:
@@ -108,7 +105,7 @@ class Part:
         return turn * self.batch_size + offset
 
 
-def training_batches(source: Source, *, part: Part,
+def training_batches(source: Source, *, part: WorkerShard,
                      color_space: color.ColorSpace, image_size: int,
                      resize_size: int, seed: int, max_resize_size: int = 0,
                      min_detail: int = 0, first_ordinal: int = 0,
@@ -197,125 +194,3 @@ def evaluation_batches(source: Source, *, image_size: int,
             .map(centre, num_parallel_calls=tf.data.AUTOTUNE)
             .batch(batch_size)
             .prefetch(_BATCHES_AHEAD))
-
-
-class RejectedExamples:
-    """The photographs that could not be read: each named once, and counted.
-
-    Args:
-      max_bad_fraction: share of a source's photographs that may be unreadable,
-        0..1; one of them always may.
-      known: the reasons of an earlier part of the run.
-
-    Attributes:
-      reasons: `FLAG=SPEC: identity` -> why it was rejected, in the order of
-        discovery.
-    """
-
-    def __init__(self, max_bad_fraction: float = 1.0,
-                 known: Optional[dict[str, str]] = None) -> None:
-        self._max_bad_fraction = max_bad_fraction
-        self.reasons: dict[str, str] = dict(known or {})
-        self._found: set[str] = set()
-        # Training and evaluation may share a data spec; each has its limit.
-        self._of_source: dict[int, list[str]] = {}
-
-    def __len__(self) -> int:
-        return len(self.reasons)
-
-    def add(self, source: Source, index: int) -> None:
-        """Notes that an example of a source could not be read.
-
-        Raises:
-          InputError: these are now too many; the message names them.
-        """
-        identity = source.identities[index]
-        name = f"{source.origin}: {identity}"
-        if name in self._found:
-            return
-        self._found.add(name)
-        reason = (_why_unreadable(source, index)
-                  or "could not be read a moment ago")
-        self.reasons[name] = reason
-        logging.warning("skipped %s: %s", name, reason)
-        bad = self._of_source.setdefault(id(source), [])
-        bad.append(f"{identity} ({reason})")
-        if len(bad) > max(1, self._max_bad_fraction * len(source)):
-            raise InputError(
-                f"{source.origin}: {len(bad)} of {len(source)} photographs "
-                f"cannot be read, more than --max_bad_fraction="
-                f"{self._max_bad_fraction} allows: {', '.join(bad)}")
-
-    def watch_training(
-            self, make_batches: Callable[[int], tf.data.Dataset],
-            source: Source, *, seed: int, first_ordinal: int,
-            part: Part = Part(1)) -> Iterator[TrainingBatch]:
-        """Passes batches on without end, and notes every missing example.
-
-        Args:
-          make_batches: first ordinal -> what training_batches returns for it,
-            this source and this seed.
-          source: the training photographs.
-          seed: the seed that the batches are made with.
-          first_ordinal: the ordinal to begin with.
-          part: whose ordinals these are.
-
-        Raises:
-          InputError: not one photograph of the source can be read, at the
-            beginning or any more.
-        """
-        expected = first_ordinal
-        while True:
-            self._require_one_readable(source)
-            for batch in make_batches(expected):
-                for ordinal in batch.ordinal.numpy().tolist():
-                    for missing in range(expected, ordinal):
-                        index = example_index(
-                            part.place(tf.constant(missing, tf.int64)),
-                            num_examples=len(source), seed=seed)
-                        self.add(source, int(index))
-                    expected = ordinal + 1
-                yield batch
-
-    def watch_evaluation(
-            self, batches: tf.data.Dataset,
-            source: Source) -> Iterator[EvaluationBatch]:
-        """Passes batches on and notes every example that is missing.
-
-        Raises:
-          InputError: not one photograph of the source can be read.
-        """
-        expected = 0
-        for batch in batches:
-            for index in batch.index.numpy().tolist():
-                for missing in range(expected, index):
-                    self.add(source, missing)
-                expected = index + 1
-            yield batch
-        for missing in range(expected, len(source)):
-            self.add(source, missing)
-        if expected == 0:
-            self._require_one_readable(source)
-
-    def _require_one_readable(self, source: Source) -> None:
-        for index in range(len(source)):
-            if not _why_unreadable(source, index):
-                return
-            self.add(source, index)
-        raise InputError(
-            f"{source.origin}: none of its {len(source)} photograph(s) can be "
-            f"read; the first, {source.identities[0]}: "
-            f"{_why_unreadable(source, 0)}")
-
-
-def _why_unreadable(source: Source, index: int) -> str:
-    """Why an example cannot be read; empty when it can."""
-    try:
-        source.load(tf.constant(index, tf.int64))
-    except tf.errors.OpError as error:
-        # TensorFlow's message without the node names around it.
-        message = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
-        message = message.strip().partition("\n")[0]
-        checked = re.fullmatch(r"assertion failed: \[(.*)\]", message)
-        return (checked.group(1) if checked else message) or repr(error)
-    return ""

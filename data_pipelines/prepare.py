@@ -19,7 +19,7 @@ from typing import Sequence
 from absl import flags, logging
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.preparation.settings import ENCODINGS, Settings
 
 _DATA = flags.DEFINE_string(
@@ -63,9 +63,9 @@ _BEAM_OPTIONS = flags.DEFINE_list(
 def main(arguments: Sequence[str]) -> None:
     """Prepares --data in --output_dir."""
     command.refuse_arguments(arguments)
-    for flag in (_DATA, _OUTPUT_DIR):
-        if not flag.value:
-            raise InputError(f"--{flag.name} must be given")
+    data, output_dir = _DATA.value, _OUTPUT_DIR.value
+    if not data or not output_dir:
+        raise UserError("--data and --output_dir must be given")
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.ERROR)  # Beam warns of what is not used
     try:
@@ -73,16 +73,18 @@ def main(arguments: Sequence[str]) -> None:
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "apache_beam":
             raise
-        raise InputError("preparing shards needs Apache Beam: pip install "
-                         "pix2pix_color[prepare]") from error
+        raise UserError("preparing shards needs Apache Beam: pip install "
+                        "pix2pix_color[prepare]") from error
     options = beam_options.parse(_BEAM_OPTIONS.value)
     settings = Settings(
         shorter_side=_SHORTER_SIDE.value, min_size=_MIN_SIZE.value,
         min_chroma=_MIN_CHROMA.value,
         near_duplicate_distance=_NEAR_DUPLICATE_DISTANCE.value,
         encoding=_ENCODING.value, jpeg_quality=_JPEG_QUALITY.value)
-    command.load("data_pipelines.preparation.preparing").prepare(
-        data=_DATA.value, output_dir=_OUTPUT_DIR.value, settings=settings,
+    with command.quiet_tensorflow():
+        from data_pipelines.preparation import write_shards
+    write_shards.prepare(
+        data=data, output_dir=output_dir, settings=settings,
         tfds_data_dir=_TFDS_DATA_DIR.value, options=options)
 
 

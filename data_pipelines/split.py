@@ -2,7 +2,7 @@
 
 import hashlib
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import Source, open_source
 
 
@@ -30,7 +30,7 @@ def open_train_and_eval(
       their source, neither empty.
 
     Raises:
-      InputError: a source cannot be opened, or a side is empty.
+      UserError: a source cannot be opened, or a side is empty.
     """
     train = open_source(data, flag="--data", tfds_data_dir=tfds_data_dir)
     if eval_data:
@@ -49,7 +49,7 @@ def open_train_and_eval(
             sorted(set(range(len(train))).difference(held_out)))
         for side, examples in (("training", train), ("evaluation", evaluation)):
             if not len(examples):
-                raise InputError(
+                raise UserError(
                     f"--data={data}: its {len(train) + len(evaluation)} "
                     f"photograph(s) leave none for {side} at --eval_fraction="
                     f"{eval_fraction}; name --eval_data, or "

@@ -15,10 +15,9 @@ import numpy as np
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
-from data_pipelines.specs import SPECS
-from pix2pix_color import cli
-from pix2pix_color.files import write_atomically
+from data_pipelines.command import DATA_SPECS
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
 
 GAINS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0)
 _SHOWN = {"ab_l1": "ab_l1", "psnr_db": "PSNR dB"}
@@ -26,7 +25,7 @@ _SHOWN = {"ab_l1": "ab_l1", "psnr_db": "PSNR dB"}
 
 def define_flags() -> None:
     """Defines the flags; not on import, other commands have the same names."""
-    flags.DEFINE_string("data", "", f"Photographs to measure on: {SPECS}; "
+    flags.DEFINE_string("data", "", f"Photographs to measure on: {DATA_SPECS}; "
                         f"those that the first run evaluates on if empty.")
     flags.DEFINE_string("tfds_data_dir", "", "Where TensorFlow Datasets keeps "
                         "its data sets; empty for its default.")
@@ -37,10 +36,11 @@ def define_flags() -> None:
 def main(arguments: Sequence[str]) -> None:
     options, paths = flags.FLAGS, arguments[1:]
     if not paths:
-        raise InputError("no run was named: front RUN... --output=front.png")
+        raise UserError("no run was named: front RUN... --output=front.png")
     if not options.output.endswith(".png"):
-        raise InputError(f"--output={options.output} must name a .png file")
-    measuring = command.load("experiments.reporting.fronts")
+        raise UserError(f"--output={options.output} must name a .png file")
+    with command.quiet_tensorflow():
+        from experiments.reporting import fronts as measuring
     fronts = measuring.measure(paths, data=options.data, gains=GAINS,
                                tfds_data_dir=options.tfds_data_dir)
     text = json.dumps(fronts, indent=1) + "\n"
@@ -80,4 +80,4 @@ def at_gap(points: Sequence[dict[str, float]], fronts: dict[str, Any],
 
 if __name__ == "__main__":
     define_flags()
-    cli.run(main)
+    command.run(main)

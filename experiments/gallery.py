@@ -12,9 +12,8 @@ from typing import Sequence
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
-from pix2pix_color import cli
-from pix2pix_color.files import write_atomically
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
 
 
 def define_flags() -> None:
@@ -36,16 +35,17 @@ def define_flags() -> None:
 def main(arguments: Sequence[str]) -> None:
     options = flags.FLAGS
     if len(arguments) != 2:
-        raise InputError("one run is to be named: gallery RUN --kind=epochs")
+        raise UserError("one run is to be named: gallery RUN --kind=epochs")
     if not options.output.endswith((".jpg", ".png")):
-        raise InputError(
+        raise UserError(
             f"--output={options.output} must name a .jpg or .png file")
     idle = (("data", "count", "tfds_data_dir") if options.kind == "epochs"
             else ("epochs",))
     for name in idle:
         if options[name].present:
-            raise InputError(f"--{name} has no say in --kind={options.kind}")
-    drawing = command.load("experiments.reporting.galleries")
+            raise UserError(f"--{name} has no say in --kind={options.kind}")
+    with command.quiet_tensorflow():
+        from experiments.reporting import galleries as drawing
     if options.kind == "epochs":
         gallery = drawing.of_epochs(arguments[1], _numbers(options.epochs))
     else:
@@ -64,11 +64,11 @@ def _numbers(words: Sequence[str]) -> list[float]:
     except ValueError:
         numbers = []
     if not numbers or not all(map(math.isfinite, numbers)):
-        raise InputError(f"--epochs={','.join(words)} must be numbers, such as "
-                         f"1,5,10")
+        raise UserError(f"--epochs={','.join(words)} must be numbers, such as "
+                        f"1,5,10")
     return numbers
 
 
 if __name__ == "__main__":
     define_flags()
-    cli.run(main)
+    command.run(main)

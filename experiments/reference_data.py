@@ -21,15 +21,15 @@ from typing import Sequence
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
-from data_pipelines.specs import SPECS
+from data_pipelines.command import DATA_SPECS
+from data_pipelines.errors import UserError
 
 
 def define_flags() -> None:
     """Defines the flags; not on import, other commands have the same names."""
     flags.DEFINE_enum("kind", "paired", ["paired", "kaggle_npy"],
                       "The layout.")
-    flags.DEFINE_string("data", "sample_photos", f"Photographs: {SPECS}.")
+    flags.DEFINE_string("data", "sample_photos", f"Photographs: {DATA_SPECS}.")
     flags.DEFINE_string("output", "", "The folder to write; must not exist.")
     flags.DEFINE_integer(
         "examples", 0, "How many photographs at most, spread evenly over "
@@ -43,9 +43,11 @@ def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     options = flags.FLAGS
     if not options.output or os.path.lexists(options.output):
-        raise InputError(f"--output={options.output} must name a folder that "
-                         f"does not exist yet")
-    count = command.load("experiments.reference_layouts").write(
+        raise UserError(f"--output={options.output} must name a folder that "
+                        f"does not exist yet")
+    with command.quiet_tensorflow():
+        from experiments import reference_layouts
+    count = reference_layouts.write(
         kind=options.kind, data=options.data, output=options.output,
         examples=options.examples, tfds_data_dir=options.tfds_data_dir)
     print(f"{count} photographs in {options.output}")

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from data_pipelines import augment, color, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines import augment, color
+from data_pipelines.errors import UserError
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source, kaggle_npy, open_source
 
 _KAGGLE_SIZE = 224
@@ -33,7 +34,7 @@ def write(*, kind: str, data: str, output: str, examples: int = 0,
       tfds_data_dir: where TensorFlow Datasets keeps its data sets.
 
     Raises:
-      InputError: the photographs cannot be used.
+      UserError: the photographs cannot be used.
     """
     source = open_source(data, flag="--data", tfds_data_dir=tfds_data_dir)
     if 0 < examples < len(source):
@@ -51,7 +52,7 @@ def write(*, kind: str, data: str, output: str, examples: int = 0,
 
 def _readable(source: Source, kind: str) -> Iterator[tf.Tensor]:
     """Yields each photograph that can be read, uint8 [H, W, 3 or 4]."""
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     for index in tqdm.trange(len(source), desc=kind, unit="photo",
                              disable=None):
         try:
@@ -61,7 +62,7 @@ def _readable(source: Source, kind: str) -> Iterator[tf.Tensor]:
         else:
             yield photo
     if len(rejected) == len(source):
-        raise InputError(f"{source.origin}: not one photograph can be read")
+        raise UserError(f"{source.origin}: not one photograph can be read")
 
 
 def _write_paired(photos: Iterator[tf.Tensor], total: int, folder: str) -> int:
@@ -82,8 +83,8 @@ def _write_kaggle_npy(photos: Iterator[tf.Tensor], total: int,
                       folder: str) -> int:
     most = 2 * total // 5
     if not most:
-        raise InputError(f"--data: {total} photographs are too few for three "
-                         f"arrays; 3 at least")
+        raise UserError(f"--data: {total} photographs are too few for three "
+                        f"arrays; 3 at least")
     square = (_KAGGLE_SIZE, _KAGGLE_SIZE)
     sizes = (most, most, total - 2 * most)
     paths = [os.path.join(folder, name) for name in
@@ -103,8 +104,8 @@ def _write_kaggle_npy(photos: Iterator[tf.Tensor], total: int,
         lightness[count - 1] = lab[..., 0]
         parts[part][place] = lab[..., 1:]
     if count <= 2 * most:
-        raise InputError(f"--data: only {count} of {total} photographs can be "
-                         f"read, too few for three arrays")
+        raise UserError(f"--data: only {count} of {total} photographs can be "
+                        f"read, too few for three arrays")
     for values in (lightness, *parts):
         values.flush()
     if count < total:

@@ -12,9 +12,8 @@ from typing import Sequence
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
-from pix2pix_color import cli
-from pix2pix_color.files import write_atomically
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
 
 
 def define_flags() -> None:
@@ -35,17 +34,17 @@ def write_report(paths: Sequence[str], output: str) -> None:
       output: the page to write.
 
     Raises:
-      InputError: no run is named, one twice, one has nothing to show yet, or
+      UserError: no run is named, one twice, one has nothing to show yet, or
         output is no .html file.
-      ConfigError: a folder holds no run.
+      UserError: a folder holds no run.
       OSError: output cannot be written.
     """
     if not paths:
-        raise InputError("no run was named: report RUN... --output=report.html")
+        raise UserError("no run was named: report RUN... --output=report.html")
     if not output.endswith(".html"):
-        raise InputError(f"--output={output} must name an .html file")
-    runs = command.load("experiments.reporting.runs")
-    page = command.load("experiments.reporting.page")
+        raise UserError(f"--output={output} must name an .html file")
+    with command.quiet_tensorflow():
+        from experiments.reporting import page, runs
     content = page.build_page(runs.load_runs(paths)).encode()
     write_atomically(output, content)
     print(f"{os.path.abspath(output)}, {len(content) / 2**20:.1f} MiB")
@@ -53,4 +52,4 @@ def write_report(paths: Sequence[str], output: str) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    cli.run(main)
+    command.run(main)

@@ -20,7 +20,7 @@ from absl import flags
 from PIL import Image
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.preparation import duplicates
 
 _KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE = (
@@ -77,20 +77,21 @@ def main(arguments: Sequence[str]) -> None:
     options = flags.FLAGS
     for flag in ("photos", "output_dir"):
         if not options[flag].value:
-            raise InputError(f"--{flag} must name a folder")
+            raise UserError(f"--{flag} must name a folder")
     folders = {_KEPT: options.output_dir,
                _LEFT_OUT: f"{options.output_dir}-left_out"}
     for path in folders.values():
         if os.path.lexists(path):
-            raise InputError(f"--output_dir={options.output_dir}: {path} "
-                             f"exists already")
-    folder = command.load("data_pipelines.sources.folder")
+            raise UserError(f"--output_dir={options.output_dir}: {path} "
+                            f"exists already")
+    with command.quiet_tensorflow():
+        from data_pipelines.sources import folder
     photos = os.path.abspath(options.photos)
     names = list(folder.list_images(photos, origin=f"--photos={photos}"))
     unknown = set(options.leave_out).difference(map(source_of, names))
     if unknown:
-        raise InputError(f"--leave_out={','.join(sorted(unknown))}: no "
-                         f"photograph in {photos} is from there")
+        raise UserError(f"--leave_out={','.join(sorted(unknown))}: no "
+                        f"photograph in {photos} is from there")
     what = dict(zip(names, _judge_all(photos, names, options)))
     for name, verdict in what.items():
         if verdict in folders:
@@ -107,8 +108,9 @@ def main(arguments: Sequence[str]) -> None:
 def _judge_all(photos: str, names: Sequence[str],
                options: flags.FlagValues) -> Iterator[str]:
     """Yields what becomes of each photograph."""
-    folder = command.load("data_pipelines.sources.folder")
-    directory = command.load("data_pipelines.sources.sample_photos").DIRECTORY
+    with command.quiet_tensorflow():
+        from data_pipelines.sources import folder
+        from data_pipelines.sources.sample_photos import DIRECTORY as directory
     embedded = [look.perceptual[0] for look in map(look_at, (
         os.path.join(directory, name)
         for name in folder.list_images(directory, origin=""))) if look]

@@ -20,13 +20,13 @@ from typing import Any, Sequence
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
-from data_pipelines.specs import SPECS
-from pix2pix_color import cli
+from data_pipelines.command import DATA_SPECS
+from data_pipelines.errors import UserError
+from pix2pix_color import config_flags
 
 _RUN = flags.DEFINE_string("run", "", "Folder of the run that has ended.")
 _DATA = flags.DEFINE_string(
-    "data", "", f"Photographs that the card's numbers are of: {SPECS}.")
+    "data", "", f"Photographs that the card's numbers are of: {DATA_SPECS}.")
 _JUDGE_WEIGHTS = flags.DEFINE_string(
     "judge_weights", "", "The judge of agreement and kl, a file that no loss "
     "of the run knows.")
@@ -42,13 +42,14 @@ def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     for name in ("run", "data", "judge_weights"):
         if not getattr(flags.FLAGS, name):
-            raise InputError(f"--{name} must be given")
-    exporting = command.load("pix2pix_color.training.exporting")
-    trained = command.load("pix2pix_color.serving.trained")
-    weights_file = command.load("pix2pix_color.networks.weights_file")
-    scoring = command.load("pix2pix_color.serving.scoring")
-    client = command.load("pix2pix_color.serving.client")
-    sources = {name: scoring.open_data(spec, tfds_data_dir="")
+            raise UserError(f"--{name} must be given")
+    with command.quiet_tensorflow():
+        from pix2pix_color.evaluation import of_saved_model
+        from pix2pix_color.networks import weights_file
+        from pix2pix_color.saved_model import trained
+        from pix2pix_color.saved_model.load import LoadedModel
+        from pix2pix_color.training import exporting
+    sources = {name: of_saved_model.open_data(spec, tfds_data_dir="")
                for name, spec in (("held_out", _DATA.value),
                                   ("embedded", "sample_photos"))}
     folder, config, state, _ = exporting.restore(_RUN.value,
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
     output = generator.get_layer("output")
     output.set_weights([_CHROMA_GAIN.value * weight
                         for weight in output.get_weights()])
-    text = cli.config_to_text(config)
+    text = config_flags.config_to_text(config)
     card = _describe(folder, config, state, generator, text)
     card["metrics"] = {}
     content = {half: weights_file.to_bytes(generator, flags=text, half=half)
@@ -66,16 +67,17 @@ def main(arguments: Sequence[str]) -> None:
         for half, ending in ((True, ""), (False, "_float32")):
             path = pathlib.Path(directory, f"colorizer{ending}")
             trained.write(path, content[half], card)
-            model = client.Model(path)
+            model = LoadedModel(path)
             for name, size, degraded in _measurements(half):
-                score = scoring.Score(model, sources[name], image_size=size,
-                                      degraded=degraded,
-                                      judge_weights=_JUDGE_WEIGHTS.value)
+                score = of_saved_model.Score(
+                    model, sources[name], image_size=size, degraded=degraded,
+                    judge_weights=_JUDGE_WEIGHTS.value)
                 title = (f"{name}_{size}px" + "_degraded" * degraded + ending)
                 card["metrics"][title] = {
                     "judge": score.to_json()["judge"],
                     **_rounded(score.result.to_json())}
-                print(title, scoring.table(score.result), sep="\n", flush=True)
+                print(title, of_saved_model.table(score.result), sep="\n",
+                      flush=True)
     with open(_NOTES, encoding="utf-8") as file:
         card |= json.load(file)
     trained.write(trained.DIRECTORY, content[True], card)
@@ -94,8 +96,8 @@ def _measurements(half: bool):
 def _describe(folder: Any, config: Any, state: Any, generator: Any,
               text: str) -> dict[str, Any]:
     """What a card says beside numbers, hash and notes."""
-    saved_model = command.load("pix2pix_color.serving.saved_model")
-    judge = command.load("pix2pix_color.networks.efficientnet_weights")
+    from pix2pix_color.networks import efficientnet_weights as judge
+    from pix2pix_color.saved_model.write import activation_bytes
     facts = folder.read_run_json()
     pleased = config.training.classifier_weights
     return {
@@ -103,7 +105,7 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
         "has_noise": False,
         "color_space": config.networks.color_space,
         "parameters": generator.count_params(),
-        "activation_bytes": saved_model.activation_bytes(generator),
+        "activation_bytes": activation_bytes(generator),
         "architecture": f"{config.networks.generator} on EfficientNet-"
                         f"{config.networks.efficientnet.capitalize()}, see "
                         f"pix2pix_color/networks/encoder_unet.py",
@@ -135,4 +137,4 @@ def _rounded(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -9,8 +9,7 @@ checkpoints count in neither.
 from typing import Any, Iterator, Mapping, Sequence
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
-from pix2pix_color import cli
+from data_pipelines.errors import UserError
 
 _METRICS = {"ab_l1": "ab_l1", "psnr_db": "PSNR dB", "ssim": "SSIM",
             "delta_e": "CIEDE2000", "colorfulness": "colorfulness",
@@ -19,8 +18,9 @@ _METRICS = {"ab_l1": "ab_l1", "psnr_db": "PSNR dB", "ssim": "SSIM",
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments[1:]:
-        raise InputError("no run was named: table RUN...")
-    runs = command.load("experiments.reporting.runs")
+        raise UserError("no run was named: table RUN...")
+    with command.quiet_tensorflow():
+        from experiments.reporting import runs
     print("\n".join(rows(runs.load_runs(arguments[1:]))))
 
 
@@ -31,7 +31,7 @@ def rows(compared: Sequence[Any]) -> Iterator[str]:
       compared: the runs, each a reporting.runs.Run that has ended.
 
     Raises:
-      InputError: one has not.
+      UserError: one has not.
     """
     yield _row("run", "epochs", "photographs seen", "minutes", "images/s",
                *_METRICS.values())
@@ -39,8 +39,8 @@ def rows(compared: Sequence[Any]) -> Iterator[str]:
     gray: dict[str, list[str]] = {}
     for run in compared:
         if not run.is_finished:
-            raise InputError(f"{run.path} has not ended: it is at step "
-                             f"{run.step} of {run.total_steps}")
+            raise UserError(f"{run.path} has not ended: it is at step "
+                            f"{run.step} of {run.total_steps}")
         measured = run.facts["evaluation"]
         seen = run.step * run.config.data.batch_size
         yield _row(
@@ -68,4 +68,4 @@ def _row(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

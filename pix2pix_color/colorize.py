@@ -17,9 +17,8 @@ import tqdm
 from absl import flags
 
 from data_pipelines import command
-from pix2pix_color import cli
-from pix2pix_color.config import ConfigError
-from pix2pix_color.serving import plan
+from data_pipelines.errors import UserError
+from pix2pix_color.colorizing.jobs import STANDARD, Job, find_jobs
 
 _MODEL = flags.DEFINE_string(
     "model", "colorizer",
@@ -60,13 +59,13 @@ _AT_ONCE = 2
 
 def main(arguments: Sequence[str]) -> None:
     if not _MODEL.value:
-        raise ConfigError("--model must name a SavedModel, a run's folder, or "
-                          "colorizer")
+        raise UserError("--model must name a SavedModel, a run's folder, or "
+                        "colorizer")
     if _OVERWRITE.value and _SKIP_EXISTING.value:
-        raise ConfigError("--overwrite and --skip_existing exclude each other")
+        raise UserError("--overwrite and --skip_existing exclude each other")
     ending = {"png": ".png", "jpeg": ".jpg", "webp": ".webp",
               "tiff": ".tif"}[_FORMAT.value]
-    jobs = plan.plan(arguments[1:], output_dir=_OUTPUT_DIR.value, ending=ending,
+    jobs = find_jobs(arguments[1:], output_dir=_OUTPUT_DIR.value, ending=ending,
                      samples=_SAMPLES.value, overwrite=_OVERWRITE.value,
                      skip_existing=_SKIP_EXISTING.value)
     if not jobs:
@@ -74,34 +73,35 @@ def main(arguments: Sequence[str]) -> None:
         return
     if (_SAMPLES.value or _SIDE_BY_SIDE.value) and any(
             job.is_video for job in jobs):
-        raise ConfigError("videos take neither --samples nor --side_by_side; "
-                          "color photographs and videos in two calls")
-    client = command.load("pix2pix_color.serving.client")
-    coloring = command.load("pix2pix_color.serving.coloring")
-    model = client.Model(_MODEL.value)
+        raise UserError("videos take neither --samples nor --side_by_side; "
+                        "color photographs and videos in two calls")
+    with command.quiet_tensorflow():
+        from pix2pix_color.colorizing import one_file
+        from pix2pix_color.saved_model.load import LoadedModel
+    model = LoadedModel(_MODEL.value)
     if _SAMPLES.value and not model.has_noise:
-        raise ConfigError(
+        raise UserError(
             f"--samples={_SAMPLES.value}: the model in {model.directory} has "
             f"no noise to draw from; leave --samples out")
     chroma_size = model.fitting_chroma_size(_CHROMA_SIZE.value)
     if chroma_size < _CHROMA_SIZE.value:
         print(f"--chroma_size={_CHROMA_SIZE.value} needs more memory than "
               f"there is; coloring at {chroma_size}", file=sys.stderr)
-    options = coloring.Options(
+    options = one_file.Options(
         file_format=_FORMAT.value, saturation=_SATURATION.value,
         seeds=tuple(range(_SEED.value, _SEED.value + _SAMPLES.value)),
         side_by_side=_SIDE_BY_SIDE.value, chroma_size=chroma_size,
         max_pixels=_MAX_PIXELS.value)
 
-    def color(job: plan.Job) -> str:
+    def color(job: Job) -> str:
         """Colors one file; returns what is wrong with it, or nothing."""
         try:
-            coloring.colorize(model, job, options)
+            one_file.colorize(model, job, options)
         except OSError as error:
             return f"{error.filename or job.path}: {error.strerror or error}"
-        except coloring.NoPhotographError as error:
+        except one_file.NoPhotographError as error:
             return f"{job.path}: {error}"
-        except ConfigError as error:  # it is a video and PyAV is missing
+        except UserError as error:  # it is a video and PyAV is missing
             return str(error)
         return ""
 
@@ -110,10 +110,10 @@ def main(arguments: Sequence[str]) -> None:
         try:
             for job, problem in zip(jobs, tqdm.tqdm(
                     pool.map(color, jobs), total=len(jobs), unit="photo",
-                    disable=True if jobs[0].path == plan.STANDARD else None)):
+                    disable=True if jobs[0].path == STANDARD else None)):
                 if problem:
                     failed.append(problem)
-                elif job.path != plan.STANDARD:
+                elif job.path != STANDARD:
                     for output in job.outputs:
                         tqdm.tqdm.write(output)  # above the progress bar
         except BaseException:
@@ -124,4 +124,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -11,6 +11,8 @@ import math
 import re
 from typing import Any, Iterator, Optional, Sequence
 
+from data_pipelines.errors import UserError
+
 # The evaluation's numbers that training can go by.
 METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap",
            "agreement", "kl")
@@ -18,10 +20,6 @@ METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap",
 JUDGED = ("agreement", "kl")
 # The generators with an encoder that may begin with a classifier's weights.
 ENCODERS = ("resnet18_unet", "efficientnet_unet")
-
-
-class ConfigError(ValueError):
-    """A flag has a value that cannot be used; the message is complete."""
 
 
 def option(default: Any, help: str, *, minimum: Optional[float] = None,
@@ -321,30 +319,30 @@ class Config:
         self._check_networks()
         self._check_training()
         if 0 < self.data.resize_size < size:
-            raise ConfigError(
+            raise UserError(
                 f"--resize_size={self.data.resize_size} must be at least "
                 f"--image_size={size}, or 0")
         if 0 < self.data.max_resize_size < max(self.data.resize_size, size):
-            raise ConfigError(
+            raise UserError(
                 f"--max_resize_size={self.data.max_resize_size} must be at "
                 f"least --resize_size={self.data.resize_size} and "
                 f"--image_size={size}, or 0")
         if self.data.max_resize_size and not self.data.resize_size:
-            raise ConfigError(
+            raise UserError(
                 f"--max_resize_size={self.data.max_resize_size} needs a "
                 f"--resize_size, the smallest")
         profiled = self.reporting.profile_steps
         if profiled:
             steps = re.fullmatch(r"([1-9]\d*),([1-9]\d*)", profiled)
             if not steps or int(steps[1]) > int(steps[2]):
-                raise ConfigError(
+                raise UserError(
                     f"--profile_steps={profiled} must be two steps, the first "
                     f"and the last to record, such as 10,20")
         if self.training.distribute != "none":
             for name, value in (("precision", "mixed_float16"),
                                 ("jit_compile", "on")):
                 if getattr(self.training, name) == value:
-                    raise ConfigError(
+                    raise UserError(
                         f"--{name}={value} is for one device, and "
                         f"--distribute={self.training.distribute} must be none "
                         f"with it")
@@ -352,44 +350,44 @@ class Config:
         for name, value in (("best_metric", self.reporting.best_metric),
                             ("plateau_metric", self.training.plateau_metric)):
             if value in JUDGED and not judged_by:
-                raise ConfigError(f"--{name}={value} needs --judge_weights")
+                raise UserError(f"--{name}={value} needs --judge_weights")
         if not self.reporting.workdir:
-            raise ConfigError("--workdir must name a folder")
+            raise UserError("--workdir must name a folder")
 
     def _check_networks(self) -> None:
         size, networks = self.data.image_size, self.networks
         if networks.generator == "unet" and size not in (32, 64, 128, 256, 512):
-            raise ConfigError(
+            raise UserError(
                 f"--image_size={size} must be a power of two from 32 to 512: "
                 f"the U-Net halves it down to one pixel")
         has_encoder = networks.generator in ENCODERS
         if has_encoder and (size % 32 or size < 64):
-            raise ConfigError(
+            raise UserError(
                 f"--image_size={size} must be a multiple of 32 from 64 on: "
                 f"--generator={networks.generator} halves it five times")
         if networks.encoder_weights and networks.initial_weights:
-            raise ConfigError(
+            raise UserError(
                 f"--encoder_weights={networks.encoder_weights} and "
                 f"--initial_weights={networks.initial_weights} exclude each "
                 f"other: the latter has an encoder")
         if networks.encoder_weights and not has_encoder:
-            raise ConfigError(
+            raise UserError(
                 f"--encoder_weights={networks.encoder_weights} needs "
                 f"--generator={' or '.join(ENCODERS)}, not "
                 f"{networks.generator}")
         if (networks.encoder_weights == "imagenet"
                 and networks.generator == "resnet18_unet"
                 and networks.base_filters != 64):
-            raise ConfigError(
+            raise UserError(
                 f"--encoder_weights=imagenet needs --base_filters=64, not "
                 f"{networks.base_filters}")
         if (networks.efficientnet != Networks().efficientnet
                 and networks.generator != "efficientnet_unet"):
-            raise ConfigError(
+            raise UserError(
                 f"--efficientnet={networks.efficientnet} needs "
                 f"--generator=efficientnet_unet, not {networks.generator}")
         if networks.upsampling == "nearest" and not has_encoder:
-            raise ConfigError(
+            raise UserError(
                 f"--upsampling=nearest needs "
                 f"--generator={' or '.join(ENCODERS)}, not "
                 f"{networks.generator}")
@@ -397,12 +395,12 @@ class Config:
         step = 2**num_layers
         if networks.discriminator == "patchgan":
             if size % step or size < 3 * step:
-                raise ConfigError(
+                raise UserError(
                     f"--discriminator_layers={num_layers} needs an "
                     f"--image_size that is a multiple of {step} from "
                     f"{3 * step} on, not {size}")
         elif num_layers != 3:
-            raise ConfigError(
+            raise UserError(
                 f"--discriminator_layers={num_layers} is of "
                 f"--discriminator=patchgan alone, not of "
                 f"{networks.discriminator}")
@@ -410,7 +408,7 @@ class Config:
     def _check_training(self) -> None:
         training, networks = self.training, self.networks
         if training.gan_loss == "hinge" and training.label_smoothing:
-            raise ConfigError(
+            raise UserError(
                 f"--label_smoothing={training.label_smoothing} needs "
                 f"--gan_loss=vanilla or lsgan: hinge has no labels")
         if networks.generator not in ENCODERS:
@@ -418,7 +416,7 @@ class Config:
                 value = getattr(training, name)
                 if value != getattr(Training(), name):
                     given = f"--{name}" + f"={value}" * (value is not True)
-                    raise ConfigError(
+                    raise UserError(
                         f"{given} needs --generator={' or '.join(ENCODERS)}, "
                         f"not {networks.generator}")
         defaults = Training()
@@ -426,7 +424,7 @@ class Config:
             value = getattr(training, name)
             if (value != getattr(defaults, name)
                     and not is_met(getattr(training, other))):
-                raise ConfigError(
+                raise UserError(
                     f"--{name}={value} needs --{other}{needed}, not "
                     f"{getattr(training, other)}")
 
@@ -510,7 +508,7 @@ def _check_bounds(field: dataclasses.Field, value: Any) -> None:
             or (choices and value not in choices)
             or (low is not None and not value >= low)
             or (high is not None and not value <= high)):
-        raise ConfigError(
+        raise UserError(
             f"--{field.name}={value} must be {allowed_values(field)}")
 
 

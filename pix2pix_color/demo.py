@@ -13,8 +13,7 @@ from typing import Sequence
 from absl import flags
 
 from data_pipelines import command
-from pix2pix_color import cli
-from pix2pix_color.config import ConfigError
+from data_pipelines.errors import UserError
 
 _MODEL = flags.DEFINE_string(
     "model", "colorizer",
@@ -37,28 +36,29 @@ _NUM_EXAMPLES = 8
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if not _MODEL.value:
-        raise ConfigError("--model must name a SavedModel, a run's folder, or "
-                          "colorizer")
+        raise UserError("--model must name a SavedModel, a run's folder, or "
+                        "colorizer")
     if importlib.util.find_spec("gradio") is None:
-        raise ConfigError("the page needs Gradio: pip install "
-                          "'pix2pix_color[demo]'")
+        raise UserError("the page needs Gradio: pip install "
+                        "'pix2pix_color[demo]'")
     with tempfile.TemporaryDirectory() as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["HF_HUB_OFFLINE"] = "1"
-        client = command.load("pix2pix_color.serving.client")
-        web = command.load("pix2pix_color.serving.web")
-        sample_photos = command.load("data_pipelines.sources.sample_photos")
+        with command.quiet_tensorflow():
+            from data_pipelines.sources import sample_photos
+            from pix2pix_color.colorizing import web_page
+            from pix2pix_color.saved_model.load import LoadedModel
         names = sorted(name for name in os.listdir(sample_photos.DIRECTORY)
                        if name.endswith(".jpg"))
-        page = web.build(
-            client.Model(_MODEL.value), max_pixels=_MAX_PIXELS.value,
+        page = web_page.build(
+            LoadedModel(_MODEL.value), max_pixels=_MAX_PIXELS.value,
             examples=[os.path.join(sample_photos.DIRECTORY, name) for name in
                       names[::max(1, len(names) // _NUM_EXAMPLES)]])
         page.launch(
             server_name=_HOST.value, server_port=_PORT.value, share=False,
             max_file_size=f"{_MAX_UPLOAD_MB.value}mb",
-            theme=web.theme(), footer_links=[], quiet=True,
+            theme=web_page.theme(), footer_links=[], quiet=True,
             prevent_thread_lock=True)
         print(f"http://{_HOST.value}:{_PORT.value}  (Ctrl-C ends it)",
               flush=True)
@@ -66,4 +66,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

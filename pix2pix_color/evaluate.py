@@ -13,17 +13,17 @@ from typing import Sequence
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.specs import SPECS
-from pix2pix_color import cli
-from pix2pix_color.config import ConfigError
+from data_pipelines.command import DATA_SPECS
+from data_pipelines.errors import UserError
 
 _MODEL = flags.DEFINE_string(
     "model", "colorizer",
     "A SavedModel, a directory of its versions, or the folder of a run; "
     "colorizer is the trained one that comes with the package.")
 _DATA = flags.DEFINE_string(
-    "data", "", f"Photographs to evaluate on: {SPECS}. Empty takes those that "
-    f"the run in --model set aside for evaluation, or the 64 in the package.")
+    "data", "", f"Photographs to evaluate on: {DATA_SPECS}. Empty takes those "
+    f"that the run in --model set aside for evaluation, or the 64 in the "
+    f"package.")
 _TFDS_DATA_DIR = flags.DEFINE_string(
     "tfds_data_dir", "", "Where TensorFlow Datasets keeps its data sets; empty "
     "for its default.")
@@ -52,40 +52,30 @@ _MIN_SIZE = 16
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if not _MODEL.value:
-        raise ConfigError("--model must name a SavedModel, a run's folder, or "
-                          "colorizer")
+        raise UserError("--model must name a SavedModel, a run's folder, or "
+                        "colorizer")
     if 0 < _IMAGE_SIZE.value < _MIN_SIZE:
-        raise ConfigError(f"--image_size={_IMAGE_SIZE.value} must be at least "
-                          f"{_MIN_SIZE}, or 0")
+        raise UserError(f"--image_size={_IMAGE_SIZE.value} must be at least "
+                        f"{_MIN_SIZE}, or 0")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
-        raise ConfigError(f"--output={_OUTPUT.value} must end in .json")
+        raise UserError(f"--output={_OUTPUT.value} must end in .json")
     if _OUTPUT.value:  # or it would be found out after all the work
         os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
-    scoring = command.load("pix2pix_color.serving.scoring")
-    client = command.load("pix2pix_color.serving.client")
-    source = (scoring.open_data(_DATA.value,
-                                tfds_data_dir=_TFDS_DATA_DIR.value)
-              if _DATA.value else _open_own(_MODEL.value))
-    model = client.Model(_MODEL.value)
-    score = scoring.Score(model, source, image_size=_IMAGE_SIZE.value,
-                          degraded=_DEGRADE.value,
-                          judge_weights=_JUDGE_WEIGHTS.value,
-                          inception_weights=_INCEPTION_WEIGHTS.value)
-    print(scoring.table(score.result, score.rejected))
+    with command.quiet_tensorflow():
+        from pix2pix_color.evaluation import of_saved_model
+        from pix2pix_color.saved_model.load import LoadedModel
+    source = of_saved_model.open_data(_DATA.value, model=_MODEL.value,
+                                      tfds_data_dir=_TFDS_DATA_DIR.value)
+    model = LoadedModel(_MODEL.value)
+    score = of_saved_model.Score(model, source, image_size=_IMAGE_SIZE.value,
+                                 degraded=_DEGRADE.value,
+                                 judge_weights=_JUDGE_WEIGHTS.value,
+                                 inception_weights=_INCEPTION_WEIGHTS.value)
+    print(of_saved_model.table(score.result, score.rejected))
     if _OUTPUT.value:
         for path in score.write(_OUTPUT.value):
             print(path)
 
 
-def _open_own(model: str):
-    """The photographs that a run evaluates on; those in the package else."""
-    run_folder = command.load("pix2pix_color.training.run_folder")
-    scoring = command.load("pix2pix_color.serving.scoring")
-    if model != "colorizer" and os.path.exists(
-            run_folder.RunFolder(model).flags_path):
-        return scoring.open_held_out(model, tfds_data_dir=_TFDS_DATA_DIR.value)
-    return scoring.open_data("sample_photos", tfds_data_dir="")
-
-
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -10,8 +10,7 @@ from typing import Sequence
 from absl import flags
 
 from data_pipelines import command
-from pix2pix_color import cli
-from pix2pix_color.config import ConfigError
+from data_pipelines.errors import UserError
 
 _RUN = flags.DEFINE_string(
     "run", "", "Folder of the run, fit's --workdir; colorizer is the trained "
@@ -37,8 +36,9 @@ _MAX_PIXELS = flags.DEFINE_integer(
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if not _RUN.value:
-        raise ConfigError("--run must name the folder of a run")
-    exporting = command.load("pix2pix_color.training.exporting")
+        raise UserError("--run must name the folder of a run")
+    with command.quiet_tensorflow():
+        from pix2pix_color.training import exporting
     if _FORMAT.value == "saved_model":
         step, path = exporting.export(
             _RUN.value, checkpoint=_CHECKPOINT.value,
@@ -51,4 +51,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

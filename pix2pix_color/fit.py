@@ -10,24 +10,25 @@ from typing import Sequence
 from absl import flags
 
 from data_pipelines import command
-from pix2pix_color import cli
+from pix2pix_color import config_flags
 
-cli.define_config_flags()
+config_flags.define_config_flags()
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Build everything, make two updates, say how many "
     "parameters, how much memory and time they take, and change nothing.")
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(config_flags)
 
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    config = cli.config_from_flags()
-    session = command.load("pix2pix_color.training.session")
+    config = config_flags.config_from_flags()
+    with command.quiet_tensorflow():
+        from pix2pix_color.training import run
     if _DRY_RUN.value:
-        session.dry_run(config)
+        run.dry_run(config)
     else:
-        session.fit(config)
+        run.fit(config)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

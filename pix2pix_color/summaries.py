@@ -11,8 +11,8 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import summary as hparams
 
-from pix2pix_color.config import ConfigError
-from pix2pix_color.files import disk_error
+from data_pipelines.errors import UserError
+from data_pipelines.files import disk_error
 
 # One chart for each question that one asks of a GAN's losses.
 _CHARTS = {
@@ -152,13 +152,13 @@ class Summaries:
         """Brings all that was written to disk.
 
         Raises:
-          ConfigError: the disk is full or cannot be written to.
+          UserError: the disk is full or cannot be written to.
         """
         try:
             self._train.flush()
             self._eval.flush()
         except tf.errors.OpError as error:
-            raise ConfigError(
+            raise UserError(
                 f"the event files in {self._workdir} could not be written "
                 f"({disk_error(error)}); make room and run the same command "
                 f"again") from error

@@ -10,7 +10,8 @@ import tensorflow as tf
 import tqdm
 
 from data_pipelines import augment, color, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
 
 BATCH_SIZE = 16
@@ -90,7 +91,7 @@ def _count(values: np.ndarray, num_bins: int) -> np.ndarray:
 
 
 def measure(source: Source, *, image_size: int, examples: int,
-            rejected: pipeline.RejectedExamples, name: str) -> Measurements:
+            rejected: RejectedExamples, name: str) -> Measurements:
     """Reads photographs and counts their pixels.
 
     Args:
@@ -101,7 +102,7 @@ def measure(source: Source, *, image_size: int, examples: int,
       name: of the side, for the progress bar.
 
     Raises:
-      InputError: not one of them can be read.
+      UserError: not one of them can be read.
     """
     measured = Measurements(total=len(source))
     if 0 < examples < len(source):
@@ -133,7 +134,7 @@ def measure(source: Source, *, image_size: int, examples: int,
 
 
 def contact_sheet(source: Source, *, image_size: int, resize_size: int,
-                  seed: int, rejected: pipeline.RejectedExamples,
+                  seed: int, rejected: RejectedExamples,
                   max_resize_size: int = 0) -> np.ndarray:
     """The first examples of fit's stream, decoded from condition and target.
 
@@ -150,7 +151,7 @@ def contact_sheet(source: Source, *, image_size: int, resize_size: int,
     """
     batch = next(rejected.watch_training(
         lambda first_ordinal: pipeline.training_batches(
-            source, part=pipeline.Part(SHEET_ROWS * SHEET_COLUMNS),
+            source, part=pipeline.WorkerShard(SHEET_ROWS * SHEET_COLUMNS),
             color_space=color.LAB, image_size=image_size,
             resize_size=resize_size, max_resize_size=max_resize_size,
             seed=seed, first_ordinal=first_ordinal),
@@ -165,14 +166,14 @@ def find_photo(wanted: str, *sources: Source) -> tuple[Source, int]:
       Its source and its index there.
 
     Raises:
-      InputError: there is none.
+      UserError: there is none.
     """
     for source in sources:
         with contextlib.suppress(ValueError):
             return source, source.identities.index(wanted)
     if wanted.isdecimal() and int(wanted) < len(sources[0]):
         return sources[0], int(wanted)
-    raise InputError(
+    raise UserError(
         f"--photo={wanted} is neither the name of a photograph nor a number "
         f"from 0 to {len(sources[0]) - 1}")
 

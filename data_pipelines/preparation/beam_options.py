@@ -9,7 +9,7 @@ from apache_beam import runners
 from apache_beam.options import pipeline_options
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 
 
 def parse(values: Sequence[str]) -> pipeline_options.PipelineOptions:
@@ -19,7 +19,7 @@ def parse(values: Sequence[str]) -> pipeline_options.PipelineOptions:
       values: options as `name=value` or `name`, with or without dashes.
 
     Raises:
-      InputError: Beam knows no such option, value or runner.
+      UserError: Beam knows no such option, value or runner.
     """
     given = [f"--{value.lstrip('-')}" for value in values if value]
     names = {value[2:].partition("=")[0] for value in given}
@@ -38,11 +38,11 @@ def parse(values: Sequence[str]) -> pipeline_options.PipelineOptions:
                 options.view_as(pipeline_options.StandardOptions).runner)
     except SystemExit:  # argparse's way to refuse a value
         why = complaints.getvalue().strip().rpartition("\n")[2]
-        raise InputError(f"--beam_options: {why}") from None
+        raise UserError(f"--beam_options: {why}") from None
     except (ValueError, ImportError, AttributeError) as error:
-        raise InputError(
+        raise UserError(
             f"--beam_options: {command.one_line(error)}") from None
     unknown = sorted(names.difference(known))
     if unknown:
-        raise InputError(f"--beam_options: Beam has no option {unknown[0]!r}")
+        raise UserError(f"--beam_options: Beam has no option {unknown[0]!r}")
     return options

@@ -13,8 +13,8 @@ from typing import BinaryIO, Callable, Iterator, Protocol
 
 import tensorflow as tf
 
-from data_pipelines.errors import InputError
-from data_pipelines.preparation import photo_file
+from data_pipelines import photo_file
+from data_pipelines.errors import UserError
 from data_pipelines.sources import folder, sample_photos
 from data_pipelines.sources import tfds as tfds_source
 from data_pipelines.sources.records import Records
@@ -52,7 +52,7 @@ def open_collection(spec: str, *, tfds_data_dir: str,
       say: is told of a download before it begins.
 
     Raises:
-      InputError: the kind is unknown or the collection cannot be opened.
+      UserError: the kind is unknown or the collection cannot be opened.
     """
     origin = f"--data={spec}"
     kind, _, argument = spec.partition(":")
@@ -61,12 +61,12 @@ def open_collection(spec: str, *, tfds_data_dir: str,
                        sample_photos.HELD_OUT)
     if kind == "folder":
         if not os.path.isdir(argument):
-            raise InputError(f"{origin}: there is no folder {argument!r}")
+            raise UserError(f"{origin}: there is no folder {argument!r}")
         return _Folder(os.path.abspath(argument), origin)
     if kind == "tfds":
         return _download(argument, tfds_data_dir, origin, say)
-    raise InputError(f"{origin}: what can be prepared is sample_photos, "
-                     f"folder:DIR or tfds:NAME[/CONFIG][@SPLIT]")
+    raise UserError(f"{origin}: what can be prepared is sample_photos, "
+                    f"folder:DIR or tfds:NAME[/CONFIG][@SPLIT]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,13 +106,13 @@ def _download(argument, data_dir, origin, say):
             builder.download_and_prepare(file_format="array_record")
         except Exception as error:  # the network, a disk, what TFDS lacks
             why = str(error).strip().partition("\n")[0]
-            raise InputError(
+            raise UserError(
                 f"{origin}: TensorFlow Datasets could not prepare it: "
                 f"{type(error).__name__}: {why}") from error
     records = tfds_source.open_records(builder, split=split, origin=origin)
     if records.holds_pixels:
-        raise InputError(f"{origin}: {builder.info.full_name} holds undecoded "
-                         f"pixels and can be trained on as it is")
+        raise UserError(f"{origin}: {builder.info.full_name} holds undecoded "
+                        f"pixels and can be trained on as it is")
     return _TfdsSplit(argument, data_dir, origin, records.num_records)
 
 

@@ -3,7 +3,8 @@
 import os
 from typing import NamedTuple, Union
 
-from data_pipelines.preparation import duplicates, photo_file
+from data_pipelines import photo_file
+from data_pipelines.preparation import duplicates
 from data_pipelines.preparation.collection import Collection
 from data_pipelines.preparation.settings import Settings
 

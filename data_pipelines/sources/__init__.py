@@ -3,24 +3,24 @@
 import functools
 from typing import Callable
 
-from data_pipelines.errors import InputError
+from data_pipelines.command import DATA_SPECS
+from data_pipelines.errors import UserError
 from data_pipelines.sources import (folder, kaggle_npy, paired, sample_photos,
                                     shards, tfds)
 from data_pipelines.sources.source import Source
-from data_pipelines.specs import SPECS
 
 
 def open_source(spec: str, *, flag: str, tfds_data_dir: str = "") -> Source:
     """Opens the source that a data spec names.
 
     Args:
-      spec: one of SPECS.
+      spec: one of DATA_SPECS.
       flag: the flag that the spec was given by, for messages: `--data`.
       tfds_data_dir: where TensorFlow Datasets keeps its data sets; empty for
         its own default.
 
     Raises:
-      InputError: the kind is unknown or the source cannot be opened.
+      UserError: the kind is unknown or the source cannot be opened.
     """
     kinds: dict[str, Callable[..., Source]] = {
         "sample_photos": sample_photos.open_sample_photos,
@@ -32,6 +32,6 @@ def open_source(spec: str, *, flag: str, tfds_data_dir: str = "") -> Source:
     }
     kind, _, argument = spec.partition(":")
     if kind not in kinds:
-        raise InputError(f"{flag}={spec}: {kind!r} is no kind of source; use "
-                         f"{SPECS}")
+        raise UserError(f"{flag}={spec}: {kind!r} is no kind of source; use "
+                        f"{DATA_SPECS}")
     return kinds[kind](argument, origin=f"{flag}={spec}")

@@ -3,9 +3,9 @@
 import os
 from typing import Iterator
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import source
-from data_pipelines.sources.listing import Listing
+from data_pipelines.sources.listing import NameList
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
@@ -22,14 +22,14 @@ def open_folder(directory: str, *, origin: str) -> source.Source:
       origin: the flag and data spec, for messages.
 
     Raises:
-      InputError: the folder is missing, unreadable, or holds no image file.
+      UserError: the folder is missing, unreadable, or holds no image file.
     """
     directory = os.path.expanduser(directory)
     if not os.path.isdir(directory):
-        raise InputError(f"{origin}: there is no folder {directory!r}")
-    names = Listing(list_images(directory, origin=origin))
+        raise UserError(f"{origin}: there is no folder {directory!r}")
+    names = NameList(list_images(directory, origin=origin))
     if not names:
-        raise InputError(
+        raise UserError(
             f"{origin}: no image file below {directory!r}; looked for "
             f"{', '.join(EXTENSIONS)} in it and its subfolders")
     return source.from_files(directory, names, origin=origin)
@@ -47,10 +47,10 @@ def list_images(directory: str, *, origin: str,
       extensions: how names may end, in lower case; ("",) takes every file.
 
     Raises:
-      InputError: a folder cannot be listed.
+      UserError: a folder cannot be listed.
     """
     def refuse(error):
-        raise InputError(
+        raise UserError(
             f"{origin}: cannot list {error.filename!r}: {error.strerror}")
 
     seen = set()

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import color
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import source
 from data_pipelines.sources.listing import Numbered
 
@@ -35,19 +35,19 @@ def open_kaggle_npy(directory: str, *, origin: str) -> source.Source:
       origin: the flag and data spec, for messages.
 
     Raises:
-      InputError: a file is missing or is no such array, or they disagree on
+      UserError: a file is missing or is no such array, or they disagree on
         the number or the size of the photographs.
     """
     lightness = _open(directory, LIGHTNESS_FILE, (), origin)
     parts = [_open(directory, name, (2,), origin) for name in AB_FILES]
     for name, part in zip(AB_FILES, parts):
         if part.shape[1:3] != lightness.shape[1:]:
-            raise InputError(
+            raise UserError(
                 f"{origin}: {name} holds photographs of {part.shape[1:3]} and "
                 f"{LIGHTNESS_FILE} of {lightness.shape[1:]}")
     ends = np.cumsum([len(part) for part in parts])
     if ends[-1] != len(lightness):
-        raise InputError(
+        raise UserError(
             f"{origin}: {LIGHTNESS_FILE} holds {len(lightness)} photographs "
             f"and {', '.join(AB_FILES)} hold {ends[-1]} together")
 
@@ -73,15 +73,15 @@ def _open(directory, name, channels, origin):
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
-        raise InputError(f"{origin}: cannot open {path!r}: "
-                         f"{error.strerror or error}") from error
+        raise UserError(f"{origin}: cannot open {path!r}: "
+                        f"{error.strerror or error}") from error
     except (ValueError, EOFError) as error:
-        raise InputError(f"{origin}: {path!r} is no array file: "
-                         f"{error}") from error
+        raise UserError(f"{origin}: {path!r} is no array file: "
+                        f"{error}") from error
     if (values.dtype != np.uint8 or values.ndim != 3 + len(channels)
             or values.shape[3:] != channels or not values.size):
         expected = ", ".join(map(str, ("N", "H", "W", *channels)))
-        raise InputError(
+        raise UserError(
             f"{origin}: {path!r} holds {values.dtype} {values.shape}, expected "
             f"uint8 ({expected})")
     return values

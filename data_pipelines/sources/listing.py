@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 
-class Listing(Sequence[str]):
+class NameList(Sequence[str]):
     """An immutable list of file names that takes little more than its letters.
 
     A list of Python strings takes several times as much, and a TensorFlow

@@ -7,9 +7,9 @@ from absl import logging
 from PIL import Image
 
 from data_pipelines import color, decode
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import folder, source
-from data_pipelines.sources.listing import Listing
+from data_pipelines.sources.listing import NameList
 
 # How many pairs are looked at before training for a difference in size, and
 # how many names a warning spells out.
@@ -31,23 +31,23 @@ def open_paired(directories: str, *, origin: str) -> source.Source:
       origin: the flag and data spec, for messages.
 
     Raises:
-      InputError: a folder is missing, two files of one folder differ only in
+      UserError: a folder is missing, two files of one folder differ only in
         their extension, or there is no pair.
     """
     gray_dir, comma, color_dir = directories.partition(",")
     if not comma:
-        raise InputError(f"{origin}: paired takes two folders, "
-                         f"paired:GRAY_DIR,COLOR_DIR")
+        raise UserError(f"{origin}: paired takes two folders, "
+                        f"paired:GRAY_DIR,COLOR_DIR")
     gray_files = _by_stem(gray_dir, origin)
     color_files = _by_stem(color_dir, origin)
     stems = [stem for stem in color_files if stem in gray_files]
     if not stems:
-        raise InputError(
+        raise UserError(
             f"{origin}: no file of {gray_dir!r} and {color_dir!r} has the same "
             f"path, extension aside")
     _report_unpaired(gray_files, color_files, origin)
-    gray_names = Listing(gray_files[stem] for stem in stems)
-    color_names = Listing(color_files[stem] for stem in stems)
+    gray_names = NameList(gray_files[stem] for stem in stems)
+    color_names = NameList(color_files[stem] for stem in stems)
     _report_sizes(gray_dir, gray_names, color_dir, color_names, origin)
 
     def load(index):
@@ -67,12 +67,12 @@ def open_paired(directories: str, *, origin: str) -> source.Source:
 
 def _by_stem(directory, origin):
     if not os.path.isdir(directory):
-        raise InputError(f"{origin}: there is no folder {directory!r}")
+        raise UserError(f"{origin}: there is no folder {directory!r}")
     files: dict[str, str] = {}
     for name in folder.list_images(directory, origin=origin):
         stem = os.path.splitext(name)[0]
         if stem in files:
-            raise InputError(
+            raise UserError(
                 f"{origin}: {files[stem]!r} and {name!r} in {directory!r} "
                 f"differ only in their extension, so neither can be paired")
         files[stem] = name

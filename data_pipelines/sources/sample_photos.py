@@ -7,7 +7,7 @@ them names each one's title, author, licence and source.
 import dataclasses
 import os
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import folder, source
 
 DIRECTORY = os.path.join(
@@ -33,10 +33,10 @@ def open_sample_photos(argument: str, *, origin: str) -> source.Source:
       origin: the flag and data spec, for messages.
 
     Raises:
-      InputError: there is an argument.
+      UserError: there is an argument.
     """
     if argument:
-        raise InputError(f"{origin}: sample_photos takes no argument, "
-                         f"got {argument!r}")
+        raise UserError(f"{origin}: sample_photos takes no argument, "
+                        f"got {argument!r}")
     return dataclasses.replace(
         folder.open_folder(DIRECTORY, origin=origin), held_out=HELD_OUT)

@@ -12,10 +12,10 @@ from typing import Iterator, Sequence
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import source
 from data_pipelines.sources import tfds as tfds_source
-from data_pipelines.sources.listing import Listing, Numbered
+from data_pipelines.sources.listing import NameList, Numbered
 from data_pipelines.sources.records import Records, from_records
 
 SPLIT = "train"
@@ -38,14 +38,14 @@ def open_shards(directory: str, *, origin: str) -> source.Source:
       origin: the flag and data spec, for messages.
 
     Raises:
-      InputError: there is no prepared dataset, or it is damaged.
+      UserError: there is no prepared dataset, or it is damaged.
     """
     if not os.path.isdir(directory):
-        raise InputError(f"{origin}: there is no folder {directory!r}")
+        raise UserError(f"{origin}: there is no folder {directory!r}")
     try:
         builder = tfds.builder_from_directory(directory)
     except Exception as error:  # damaged files raise nearly anything
-        raise InputError(
+        raise UserError(
             f"{origin}: {directory!r} holds no dataset that TensorFlow "
             f"Datasets can read; python -m data_pipelines.prepare "
             f"--output_dir writes one") from error
@@ -68,7 +68,7 @@ def write_identities(directory: str, *,
       How many records there are.
 
     Raises:
-      InputError: a record is missing.
+      UserError: a record is missing.
     """
     records = tfds_source.open_records(
         tfds.builder_from_directory(directory), split=SPLIT, origin=directory)
@@ -95,9 +95,9 @@ def _identities(directory: str, records: Records,
     if not os.path.exists(path):
         return Numbered(f"{SPLIT}/", records.num_records), frozenset()
     held_out: list[str] = []
-    names = Listing(_read_identities(path, held_out))
+    names = NameList(_read_identities(path, held_out))
     if len(names) != records.num_records:
-        raise InputError(
+        raise UserError(
             f"{origin}: {path!r} names {len(names)} example(s), the records "
             f"are {records.num_records}; prepare the directory again")
     return names, frozenset(held_out)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import decode
-from data_pipelines.sources.listing import Listing, Selection
+from data_pipelines.sources.listing import NameList, Selection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Source:
             load=lambda index: self.load(tf.gather(kept, index)))
 
 
-def from_files(directory: str, names: Listing, *, origin: str) -> Source:
+def from_files(directory: str, names: NameList, *, origin: str) -> Source:
     """A source of image files, decoded as they are read.
 
     Args:

@@ -12,7 +12,7 @@ import re
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import source, tfrecord
 from data_pipelines.sources.listing import Numbered
 from data_pipelines.sources.records import Records, from_records
@@ -35,7 +35,7 @@ def open_tfds(argument: str, *, origin: str,
       data_dir: where the prepared datasets are; empty for TFDS's default.
 
     Raises:
-      InputError: the dataset is unknown, has no image, or is not prepared.
+      UserError: the dataset is unknown, has no image, or is not prepared.
     """
     name, split = split_argument(argument)
     builder = find_builder(name, origin=origin, data_dir=data_dir)
@@ -60,17 +60,17 @@ def find_builder(name: str, *, origin: str,
       data_dir: where the prepared datasets are; empty for TFDS's default.
 
     Raises:
-      InputError: TFDS has no such dataset, config or version.
+      UserError: TFDS has no such dataset, config or version.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{origin}: write tfds:NAME[/CONFIG][@SPLIT], "
-                         f"got {name!r}")
+        raise UserError(f"{origin}: write tfds:NAME[/CONFIG][@SPLIT], "
+                        f"got {name!r}")
     try:
         return tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError,
             ImportError) as error:
         why = str(error).strip().partition("\n")[0]
-        raise InputError(
+        raise UserError(
             f"{origin}: TensorFlow Datasets cannot open {name!r}: "
             f"{why}") from error
 
@@ -85,7 +85,7 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
       origin: the flag and data spec, for messages.
 
     Raises:
-      InputError: it has no image feature or no such split, is not prepared, or
+      UserError: it has no image feature or no such split, is not prepared, or
         is stored in a way that cannot be read by index.
     """
     image_key, holds_pixels = _image_feature(builder, origin)
@@ -98,7 +98,7 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
         if not is_prepared(builder):
             name = "/".join(filter(None, (
                 builder.name, builder.builder_config_name)))
-            raise InputError(
+            raise UserError(
                 f"{origin}: {builder.info.full_name} is not prepared in "
                 f"{builder.data_dir}; prepare it first: python -m "
                 f"data_pipelines.prepare --data=tfds:{name}"
@@ -107,7 +107,7 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
         if not isinstance(error, NotImplementedError):
             raise _no_split(builder, split, origin) from None
         # No format with an index.
-        places = tfrecord.RecordPlaces(
+        places = tfrecord.RecordIndex(
             _file_instructions(builder, split, origin), origin=origin)
         return Records(places.read, len(places), image_key, holds_pixels)
     return Records(
@@ -133,7 +133,7 @@ def _image_feature(builder, origin):
             # The order of features that are read from disk is not that of
             # their code.
             return "image" if "image" in found else min(found), holds_pixels
-    raise InputError(
+    raise UserError(
         f"{origin}: {builder.info.full_name} has no image among its "
         f"features: {', '.join(features)}")
 
@@ -148,7 +148,7 @@ def _is_pixels(feature):
 def _file_instructions(builder, split, origin):
     file_format = builder.info.file_format
     if file_format != tfds.core.FileFormat.TFRECORD:
-        raise InputError(
+        raise UserError(
             f"{origin}: {builder.info.full_name} is stored as "
             f"{file_format.value}; array_record and tfrecord can be read")
     try:
@@ -161,7 +161,7 @@ def _file_instructions(builder, split, origin):
 
 
 def _no_split(builder, split, origin):
-    return InputError(
+    return UserError(
         f"{origin}: {builder.info.full_name} has no example in {split!r}; "
         f"its splits: "
         f"{', '.join(builder.info.splits) or 'none'}")

@@ -11,10 +11,10 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 
 
-class RecordPlaces:
+class RecordIndex:
     """Where each record of some TFRecord files is.
 
     Args:
@@ -22,7 +22,7 @@ class RecordPlaces:
       origin: the flag and data spec, for messages.
 
     Raises:
-      InputError: a file is damaged.
+      UserError: a file is damaged.
     """
 
     _HEADER = struct.Struct("<QI")
@@ -65,7 +65,7 @@ class RecordPlaces:
                           if len(header) == self._HEADER.size else size)
                 position = start + length + self._FOOTER_BYTES
                 if position > size:
-                    raise InputError(
+                    raise UserError(
                         f"{origin}: {path!r} is damaged: it ends before its "
                         f"record {number} of {count} does")
                 spans[number] = start, length

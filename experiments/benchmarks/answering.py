@@ -71,23 +71,24 @@ def export(model: str, directory: str) -> str:
       directory: where to write it, if it is none yet.
     """
     from pix2pix_color.networks import unet
-    from pix2pix_color.serving import saved_model
+    from pix2pix_color.saved_model import load, write
     from pix2pix_color.training import exporting
 
     if model == "colorizer":
         return exporting.export(model, output_dir=directory)[1]
     if model == "unet64":
-        return saved_model.write(unet.build_unet(
+        return write.write(unet.build_unet(
             image_size=256, condition_channels=1, target_channels=2),
             directory)
-    return saved_model.find(model)
+    return load.find_saved_model(model)
 
 
 def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
     """Colors one photograph as the command does, from the moment on when
     TensorFlow is imported: the model is built or loaded, too."""
     started = time.monotonic()
-    from pix2pix_color.serving import client, coloring, plan
+    from pix2pix_color.colorizing import jobs, one_file
+    from pix2pix_color.saved_model import load
 
     imported = time.monotonic() - started
     photo, = _photos(size, 1)
@@ -96,10 +97,10 @@ def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
         with open(path, "wb") as file:
             file.write(photo)
         before, started = _peak_mib(), time.monotonic()
-        coloring.colorize(
-            client.Model(model),
-            plan.Job(path, (os.path.join(folder, "photo.png"),)),
-            coloring.Options())
+        one_file.colorize(
+            load.LoadedModel(model),
+            jobs.Job(path, (os.path.join(folder, "photo.png"),)),
+            one_file.Options())
         return {"seconds": imported + time.monotonic() - started,
                 "peak_mib": _peak_mib(), "peak_mib_before": before}
 

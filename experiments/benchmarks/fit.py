@@ -20,11 +20,11 @@ import numpy as np
 from absl import flags
 
 from data_pipelines import command
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from experiments.benchmarks import steps, turns
-from pix2pix_color import cli, hardware
+from pix2pix_color import hardware
 from pix2pix_color.config import Reporting
-from pix2pix_color.training import session
+from pix2pix_color.training import run
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
              "fit": (prepare_fit, (*shape, _DATA.value, folder))},
             rounds=_ROUNDS.value)
     if not results["fit"]:
-        raise InputError(f"--data={_DATA.value} cannot be trained on")
+        raise UserError(f"--data={_DATA.value} cannot be trained on")
     rates = {name: np.array([one["images_per_second"] for one in measured])
              for name, measured in results.items()}
     share = turns.spread(rates["fit"] / rates["step"])
@@ -85,8 +85,8 @@ def prepare_fit(image_size: int, filters: int, batch_size: int, data: str,
     config = dataclasses.replace(
         steps.config_of(image_size, filters, batch_size, data=data),
         reporting=Reporting(workdir=folder))
-    training, source, _ = session.prepare(config, Workers(config),
-                                          Interruption())
+    training, source, _ = run.prepare(config, Workers(config),
+                                      Interruption())
     update = training.make_update(source)
     update()
     started = time.monotonic()
@@ -139,10 +139,10 @@ def first_update_seconds(image_size: int, filters: int, batch_size: int, *,
                         seconds = time.monotonic() - started
                         process.kill()
                         return seconds
-        raise InputError(f"--data={data} cannot be trained on")
+        raise UserError(f"--data={data} cannot be trained on")
 
     return float(np.median([once() for _ in range(3)]))
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

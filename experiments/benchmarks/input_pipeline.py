@@ -24,7 +24,7 @@ from PIL import Image
 from skimage import color as skimage_color
 
 from data_pipelines import augment, cache, color, command, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source, sample_photos
 from experiments.benchmarks import turns
 
@@ -59,8 +59,8 @@ with tempfile.TemporaryDirectory() as root:
         for number in range(count))
     photos = source.from_files(root, names, origin="--data=listing")
     batches = pipeline.training_batches(
-        photos, part=pipeline.Part(16), color_space=color.LAB, image_size=256,
-        resize_size=286, seed=0)
+        photos, part=pipeline.WorkerShard(16), color_space=color.LAB,
+        image_size=256, resize_size=286, seed=0)
     for batch in batches.take(60):
         pass
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -70,8 +70,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if _DATA.value.partition(":")[0] not in ("folder", "sample_photos"):
-        raise InputError(f"--data={_DATA.value}: the tutorial's way reads "
-                         f"image files alone; use folder:DIR or sample_photos")
+        raise UserError(f"--data={_DATA.value}: the tutorial's way reads "
+                        f"image files alone; use folder:DIR or sample_photos")
     open_source(_DATA.value, flag="--data")
     with tempfile.TemporaryDirectory() as directory:
         jpeg, raw = (_prepare_shards(_DATA.value, directory, encoding)
@@ -101,7 +101,7 @@ def _ours(data: str, kind: str) -> Iterator[Any]:
     """Batches of this project's pipeline."""
     source = cache.cached(open_source(data, flag="--data"), kind)
     batches = pipeline.training_batches(
-        source, part=pipeline.Part(BATCH_SIZE), color_space=color.LAB,
+        source, part=pipeline.WorkerShard(BATCH_SIZE), color_space=color.LAB,
         image_size=IMAGE_SIZE, resize_size=RESIZE_SIZE, seed=0)
     if kind != "none":  # the first epoch fills the cache
         for _ in batches.take(-(-len(source) // BATCH_SIZE)):

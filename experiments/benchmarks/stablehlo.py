@@ -27,14 +27,15 @@ import tensorflow as tf
 from absl import flags
 
 from data_pipelines import augment, color, command, pipeline
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
 from data_pipelines.sources import Source
-from pix2pix_color import cli
-from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.files import write_atomically
-from pix2pix_color.networks import matmul_convolution
+from pix2pix_color import config_flags
+from pix2pix_color.config import Config
+from pix2pix_color.fast_keras import convolution
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
-from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_pure_step
@@ -68,7 +69,7 @@ def write(path: str, config: Config, *, precision: str,
     pure_step = make_pure_step(state, adversarial_objective(config.training))
     step = tf.function(lambda condition, target: pure_step(condition, target),
                        autograph=False, jit_compile=True)
-    with matmul_convolution.left_to_keras():
+    with convolution.left_to_keras():
         compiler = step.experimental_get_compiler_ir(*inputs)
     names = {id(variable.handle): name
              for name, variable in _named_variables(state).items()}
@@ -86,7 +87,8 @@ def write(path: str, config: Config, *, precision: str,
         array for array, updated in zip(arrays, is_updated) if updated],
         num_losses=len(loss_names))
     facts = {
-        **facts, "precision": precision, "flags": cli.config_to_text(config),
+        **facts, "precision": precision,
+        "flags": config_flags.config_to_text(config),
         "inputs": [list(tensor.shape) for tensor in inputs],
         "losses": loss_names,
         "variables": [
@@ -116,7 +118,7 @@ def write_batches(path: str, config: Config, source: Source,
     """
     size, space = config.data.image_size, _color_space(config)
     batches = pipeline.training_batches(
-        source, part=pipeline.Part(batch_size=config.data.batch_size),
+        source, part=pipeline.WorkerShard(batch_size=config.data.batch_size),
         color_space=space, image_size=size,
         resize_size=(config.data.resize_size
                      or augment.default_resize_size(size)),
@@ -142,7 +144,7 @@ def read(path: str, workdir: str) -> tuple[int, str]:
       The step, and the checkpoint's folder.
 
     Raises:
-      ConfigError: either cannot be used.
+      UserError: either cannot be used.
     """
     try:
         with np.load(path) as program:
@@ -150,12 +152,12 @@ def read(path: str, workdir: str) -> tuple[int, str]:
             arrays = {variable["name"]: program[f"variable/{place}"]
                       for place, variable in enumerate(facts["variables"])}
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"--program={path} cannot be read: "
-                          f"{command.one_line(error)}") from error
+        raise UserError(f"--program={path} cannot be read: "
+                        f"{command.one_line(error)}") from error
     with tempfile.NamedTemporaryFile("w", suffix=".flags") as file:
         file.write(facts["flags"])
         file.flush()
-        config = cli.config_from_file(file.name)
+        config = config_flags.config_from_file(file.name)
     config = dataclasses.replace(config, reporting=dataclasses.replace(
         config.reporting, workdir=workdir))
     folder = RunFolder(workdir)
@@ -163,7 +165,7 @@ def read(path: str, workdir: str) -> tuple[int, str]:
     state = TrainState.create(config, precision="float32")
     named = _named_variables(state)
     if set(named) != set(arrays):
-        raise ConfigError(
+        raise UserError(
             f"--program={path} is of another version: it holds "
             f"{len(arrays)} variables where a training has {len(named)}")
     for name, variable in named.items():
@@ -206,4 +208,4 @@ def _color_space(config: Config) -> color.ColorSpace:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.networks import layers
 from pix2pix_color.training.schedules import Schedule
@@ -18,13 +18,13 @@ def parse_shape(shape: str) -> tuple[int, int, int]:
     """Reads IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.
 
     Raises:
-      InputError: it is written otherwise.
+      UserError: it is written otherwise.
     """
     try:
         image_size, filters, batch_size = map(int, shape.split("x"))
     except ValueError:
-        raise InputError(f"--shapes={shape}: write IMAGE_SIZExBASE_FILTERSx"
-                         f"BATCH_SIZE, such as 256x64x16") from None
+        raise UserError(f"--shapes={shape}: write IMAGE_SIZExBASE_FILTERSx"
+                        f"BATCH_SIZE, such as 256x64x16") from None
     return image_size, filters, batch_size
 
 

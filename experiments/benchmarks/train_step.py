@@ -21,7 +21,7 @@ from absl import flags
 from matplotlib import figure
 
 from data_pipelines import command, split
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from experiments.benchmarks import stablehlo, steps, turns
 from pix2pix_color import hardware
 
@@ -93,8 +93,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _write_stablehlo() -> None:
     if len(_SHAPES.value) != 1 or not _STABLEHLO.value.endswith(".npz"):
-        raise InputError(f"--stablehlo={_STABLEHLO.value} must be an .npz "
-                         f"file, with one shape in --shapes")
+        raise UserError(f"--stablehlo={_STABLEHLO.value} must be an .npz "
+                        f"file, with one shape in --shapes")
     size, filters, batch_size = steps.parse_shape(_SHAPES.value[0])
     config = steps.config_of(size, filters, batch_size, _PRECISION.value,
                              data=_DATA.value)

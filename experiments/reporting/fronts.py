@@ -7,12 +7,13 @@ import tensorflow as tf
 from matplotlib import figure
 
 from data_pipelines import color, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
 from experiments.reporting import charts, runs
 from pix2pix_color import metrics
-from pix2pix_color.serving import scoring
-from pix2pix_color.serving.client import Model
+from pix2pix_color.evaluation import of_saved_model
+from pix2pix_color.saved_model.load import LoadedModel
 
 _BATCH = 20
 
@@ -37,16 +38,16 @@ def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
       -> for each gain the means, as evaluation.py has them, with the gain.
 
     Raises:
-      InputError: a run predicts something else than a* and b*, is of another
-        size than the first, or is named twice, or no photograph can be read.
-      ConfigError: a run has no export.
+      UserError: a run predicts something else than a* and b*, is of another
+        size than the first, or is named twice, or no photograph can be read,
+        or a run has no export.
     """
-    source = (scoring.open_data(data, tfds_data_dir=tfds_data_dir) if data else
-              scoring.open_held_out(paths[0], tfds_data_dir=tfds_data_dir))
+    source = of_saved_model.open_data(data, model=paths[0],
+                                      tfds_data_dir=tfds_data_dir)
     fronts: dict[str, Any] = {"data": source.origin, "runs": {}}
     image_size = 0
     for path, name in zip(paths, runs.distinct_names(paths)):
-        model = Model(path)
+        model = LoadedModel(path)
         image_size = image_size or model.image_size
         _require_comparable(model, image_size)
         real, (gray, *points) = _measure(model, source, gains)
@@ -56,25 +57,25 @@ def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
     return fronts
 
 
-def _require_comparable(model: Model, image_size: int) -> None:
+def _require_comparable(model: LoadedModel, image_size: int) -> None:
     if model.card["color_space"] != "lab":
-        raise InputError(f"{model.directory} has --color_space="
-                         f"{model.card['color_space']}; its chroma cannot be "
-                         f"multiplied")
+        raise UserError(f"{model.directory} has --color_space="
+                        f"{model.card['color_space']}; its chroma cannot be "
+                        f"multiplied")
     if model.image_size != image_size:
-        raise InputError(f"{model.directory} has --image_size="
-                         f"{model.image_size}, the runs before it "
-                         f"{image_size}; fronts are of one size")
+        raise UserError(f"{model.directory} has --image_size="
+                        f"{model.image_size}, the runs before it "
+                        f"{image_size}; fronts are of one size")
 
 
-def _measure(model: Model, source: Source, gains: Sequence[float]
+def _measure(model: LoadedModel, source: Source, gains: Sequence[float]
              ) -> tuple[float, list[Mapping[str, float]]]:
     """The photographs' colorfulness; the means of gray, and of each gain."""
     predict = model.module.signatures["predict_target"]
     of_real, of_shown = [], []
     batches = pipeline.evaluation_batches(
         source, image_size=model.image_size, batch_size=_BATCH)
-    for batch in pipeline.RejectedExamples().watch_evaluation(batches, source):
+    for batch in RejectedExamples().watch_evaluation(batches, source):
         condition, _ = color.LAB.encode(batch.photo)
         target = predict(condition=condition)["target"]
         real = batch.photo[..., :3]

@@ -10,10 +10,11 @@ from matplotlib.backends import backend_agg
 from PIL import Image
 
 from data_pipelines import color, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
+from data_pipelines.rejected import RejectedExamples
 from experiments.reporting import runs
-from pix2pix_color.serving import scoring
-from pix2pix_color.serving.client import Model
+from pix2pix_color.evaluation import of_saved_model
+from pix2pix_color.saved_model.load import LoadedModel
 
 _GAP, _HEADING, _DPI = 4, 22, 100
 _JPEG_QUALITY = 88
@@ -42,7 +43,7 @@ def of_epochs(path: str, epochs: Sequence[float]) -> Gallery:
       epochs: when; the nearest sample grid is taken.
 
     Raises:
-      InputError: the run has no grid within half an epoch of one of them.
+      UserError: the run has no grid within half an epoch of one of them.
     """
     run, = runs.load_runs([path])
     steps = run.grid_steps("step")
@@ -51,17 +52,17 @@ def of_epochs(path: str, epochs: Sequence[float]) -> Gallery:
         step = min(steps, default=None, key=lambda step: abs(
             step / run.steps_per_epoch - epoch))
         if step is None or abs(step / run.steps_per_epoch - epoch) > 0.5:
-            raise InputError(
+            raise UserError(
                 f"--epochs={epoch:g}: {path} has no sample grid of that time, "
                 f"only of the epochs " + ", ".join(
                     f"{step / run.steps_per_epoch:.1f}" for step in steps))
         grid = run.pictures("step", step)
         if grid is None:
-            raise InputError(f"{path}: the sample grid of step {step} cannot "
-                             f"be read")
+            raise UserError(f"{path}: the sample grid of step {step} cannot "
+                            f"be read")
         if grids and not np.array_equal(grid[2], grids[0][2]):
-            raise InputError(f"{path}: the sample grids show different "
-                             f"photographs; some could not be read")
+            raise UserError(f"{path}: the sample grids show different "
+                            f"photographs; some could not be read")
         grids.append(grid)
     return Gallery(
         ["gray", *(f"epoch {epoch:g}" for epoch in epochs), "real"],
@@ -82,14 +83,13 @@ def of_photographs(path: str, *, data: str, count: int, are_worst: bool,
       tfds_data_dir: where TensorFlow Datasets keeps its data sets.
 
     Raises:
-      InputError: the photographs cannot be used.
-      ConfigError: the run has no export.
+      UserError: the photographs cannot be used, or the run has no export.
     """
-    model = Model(path)
-    source = (scoring.open_data(data, tfds_data_dir=tfds_data_dir) if data else
-              scoring.open_held_out(path, tfds_data_dir=tfds_data_dir))
+    model = LoadedModel(path)
+    source = of_saved_model.open_data(data, model=path,
+                                      tfds_data_dir=tfds_data_dir)
     if are_worst:
-        result = scoring.Score(model, source).result
+        result = of_saved_model.Score(model, source).result
         worst = np.argsort(-result.generated["delta_e"], kind="stable")[:count]
         chosen = result.indices[worst].tolist()
     else:
@@ -101,7 +101,7 @@ def of_photographs(path: str, *, data: str, count: int, are_worst: bool,
     shown = source.select(chosen)
     batches = pipeline.evaluation_batches(
         shown, image_size=model.image_size, batch_size=1)
-    for batch in pipeline.RejectedExamples().watch_evaluation(batches, shown):
+    for batch in RejectedExamples().watch_evaluation(batches, shown):
         condition, _ = space.encode(batch.photo)
         generated = space.decode(condition,
                                  predict(condition=condition)["target"])

@@ -8,10 +8,11 @@ from typing import Any, Mapping, Optional, Sequence
 import numpy as np
 from PIL import Image
 
-from data_pipelines.errors import InputError
-from pix2pix_color import sample_grid, summaries
-from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.training.run_folder import RunFolder
+from data_pipelines.errors import UserError
+from pix2pix_color import summaries
+from pix2pix_color.config import Config
+from pix2pix_color.evaluation import sample_grid
+from pix2pix_color.run_folder import RunFolder
 
 Curves = Mapping[str, Mapping[int, summaries.Point]]
 
@@ -148,8 +149,8 @@ def load_runs(paths: Sequence[str]) -> list[Run]:
     """Reads runs, each under a name of its own.
 
     Raises:
-      InputError: a folder is named twice, or a run has nothing to show yet.
-      ConfigError: a folder holds no run, or one of another version.
+      UserError: a folder is named twice, or a run has nothing to show yet.
+      UserError: a folder holds no run, or one of another version.
     """
     return [_load(path, name)
             for path, name in zip(paths, distinct_names(paths))]
@@ -161,12 +162,12 @@ def _load(path: str, name: str) -> Run:
     try:
         facts = folder.read_run_json()
     except ValueError as error:
-        raise ConfigError(f"{folder.run_path} is no JSON: {error}") from error
+        raise UserError(f"{folder.run_path} is no JSON: {error}") from error
     train, evaluation = (
         summaries.read_curves(os.path.join(folder.path, part))
         for part in ("train", "eval"))
     if "data" not in facts or not (train or evaluation):
-        raise InputError(
+        raise UserError(
             f"{path!r} has nothing to show yet: no point of any curve was "
             f"written; the first comes after --log_every="
             f"{config.reporting.log_every} updates")
@@ -180,7 +181,7 @@ def distinct_names(paths: Sequence[str]) -> list[str]:
              for path in paths]
     for place, path in enumerate(paths):
         if parts[place] in parts[:place]:
-            raise InputError(f"{path!r} is named twice")
+            raise UserError(f"{path!r} is named twice")
 
     def name(own):
         others = [other for other in parts if other is not own]

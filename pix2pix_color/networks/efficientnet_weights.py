@@ -12,7 +12,7 @@ from typing import Iterator, Mapping, Optional
 import keras
 import numpy as np
 
-from pix2pix_color.config import ConfigError
+from data_pipelines.errors import UserError
 from pix2pix_color.networks import efficientnet_lite, layers, tensor_file
 
 DIRECTORY = pathlib.Path(__file__).parent / "imagenet"
@@ -40,11 +40,11 @@ def find(weights: str, *, flag: str, variant: Optional[str] = None) -> str:
         None for any.
 
     Raises:
-      ConfigError: there is no such file, or the package's is damaged.
+      UserError: there is no such file, or the package's is damaged.
     """
     if weights == "imagenet":
         if variant not in (None, PACKAGED):
-            raise ConfigError(
+            raise UserError(
                 f"{flag}=imagenet: the package has ImageNet weights of "
                 f"{PACKAGED}, not of --efficientnet={variant}; name a "
                 f".safetensors file of these")
@@ -52,16 +52,16 @@ def find(weights: str, *, flag: str, variant: Optional[str] = None) -> str:
         digest = (hashlib.sha256(path.read_bytes()).hexdigest()
                   if path.is_file() else "none")
         if digest != SHA256:
-            raise ConfigError(
+            raise UserError(
                 f"{flag}=imagenet: {path} has SHA-256 {digest} and should have "
                 f"{SHA256}; install the package again")
         return str(path)
     path = pathlib.Path(weights).expanduser()
     if not path.is_file():
-        raise ConfigError(f"{flag}={path}: there is no such file")
+        raise UserError(f"{flag}={path}: there is no such file")
     if path.suffix != ".safetensors":
-        raise ConfigError(f"{flag}={path} must end in .safetensors, or be "
-                          f"imagenet")
+        raise UserError(f"{flag}={path} must end in .safetensors, or be "
+                        f"imagenet")
     return str(path)
 
 
@@ -77,7 +77,7 @@ def load_encoder(generator: keras.Model, path: str, *, flag: str) -> None:
       flag: who names it, for messages.
 
     Raises:
-      ConfigError: the file cannot be read or does not fit.
+      UserError: the file cannot be read or does not fit.
     """
     tensors = {name: tensor for name, tensor
                in tensor_file.read(path, flag=flag).items()
@@ -99,14 +99,14 @@ def load_classifier(path: str, *, flag: str,
       As efficientnet_lite.build_classifier; its name says which variant.
 
     Raises:
-      ConfigError: the file cannot be read, or is of no variant.
+      UserError: the file cannot be read, or is of no variant.
     """
     tensors = tensor_file.read(path, flag=flag)
     last = tensors.get("_conv_head.weight", np.zeros([0]))
     by_width = {variant.widths[-1]: name for name, variant
                 in efficientnet_lite.VARIANTS.items()}
     if last.ndim != 4 or last.shape[1] not in by_width:
-        raise ConfigError(
+        raise UserError(
             f"{flag}={path} is not a classifier of "
             f"{' or '.join(efficientnet_lite.VARIANTS)}: _conv_head.weight is "
             f"{'missing' if not last.size else f'of shape {last.shape}'}")

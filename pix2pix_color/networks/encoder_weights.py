@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from pix2pix_color import files
-from pix2pix_color.config import ConfigError, Networks
+from data_pipelines import files
+from data_pipelines.errors import UserError
+from pix2pix_color.config import Networks
 from pix2pix_color.networks import efficientnet_weights, resnet18, tensor_file
 
 _FLAG = "--encoder_weights"
@@ -58,7 +59,7 @@ def load(generator: keras.Model, weights: str) -> None:
       weights: a path, or `imagenet`.
 
     Raises:
-      ConfigError: the file is not there, cannot be read, or does not fit.
+      UserError: the file is not there, cannot be read, or does not fit.
     """
     if generator.name == "efficientnet_unet":
         efficientnet_weights.load_encoder(
@@ -86,7 +87,7 @@ def require(networks: Networks) -> None:
     """Finds the file that a run's flags name, before anything is built.
 
     Raises:
-      ConfigError: it is not there, or cannot be downloaded.
+      UserError: it is not there, or cannot be downloaded.
     """
     if networks.generator == "efficientnet_unet":
         efficientnet_weights.find(networks.encoder_weights, flag=_FLAG,
@@ -102,13 +103,13 @@ def find(weights: str) -> str:
       weights: a path, or `imagenet` for the public file, downloaded once.
 
     Raises:
-      ConfigError: it is not there, or cannot be downloaded.
+      UserError: it is not there, or cannot be downloaded.
     """
     if weights == "imagenet":
         return download(IMAGENET)
     path = os.path.expanduser(weights)
     if not os.path.isfile(path):
-        raise ConfigError(f"{_FLAG}={path}: there is no such file")
+        raise UserError(f"{_FLAG}={path}: there is no such file")
     return path
 
 
@@ -116,22 +117,22 @@ def read(path: str) -> dict[str, np.ndarray]:
     """Reads a file of named tensors: safetensors, or PyTorch's if that is here.
 
     Raises:
-      ConfigError: it cannot be read.
+      UserError: it cannot be read.
     """
     ending = os.path.splitext(path)[1]
     if ending == ".safetensors":
         return tensor_file.read(path, flag=_FLAG)
     if ending in (".pth", ".pt"):
         return _read_with_torch(path)
-    raise ConfigError(f"{_FLAG}={path} must end in .safetensors, .pth or .pt, "
-                      f"or be imagenet")
+    raise UserError(f"{_FLAG}={path} must end in .safetensors, .pth or .pt, "
+                    f"or be imagenet")
 
 
 def _read_with_torch(path: str) -> dict[str, np.ndarray]:
     try:
         import torch
     except ImportError:
-        raise ConfigError(
+        raise UserError(
             f"{_FLAG}={path} takes PyTorch to be read, which is not installed: "
             f"pip install torch, or name a .safetensors file") from None
     try:
@@ -192,7 +193,7 @@ def download(file: PublicFile) -> str:
       The path; what is there has the file's SHA-256.
 
     Raises:
-      ConfigError: it cannot be downloaded, or is not what it should be.
+      UserError: it cannot be downloaded, or is not what it should be.
     """
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     path = os.path.join(cache, "pix2pix_color", file.name)
@@ -206,12 +207,12 @@ def download(file: PublicFile) -> str:
             content = response.read()
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise ConfigError(
+        raise UserError(
             f"{_FLAG}=imagenet cannot be downloaded ({reason}): bring "
             f"{file.url} here, and pass {_FLAG}=PATH") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != file.sha256:
-        raise ConfigError(
+        raise UserError(
             f"{_FLAG}=imagenet: {file.url} has SHA-256 {digest} and should "
             f"have {file.sha256}; nothing was kept")
     os.makedirs(os.path.dirname(path), exist_ok=True)

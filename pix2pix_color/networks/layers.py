@@ -11,10 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pix2pix_color.networks.fused_batch_norm import FusedBatchNormalization
-from pix2pix_color.networks.instance_norm import InstanceNormalization
-from pix2pix_color.networks.matmul_convolution import (Convolution,
-                                                       LogitsConvolution)
+from pix2pix_color.fast_keras.batch_norm import FusedBatchNormalization
+from pix2pix_color.fast_keras.convolution import Convolution, LogitsConvolution
+from pix2pix_color.fast_keras.instance_norm import InstanceNormalization
 
 KERNEL_SIZE = 4
 LEAKY_SLOPE = 0.2

@@ -6,7 +6,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from pix2pix_color.config import ConfigError
+from data_pipelines.errors import UserError
 
 _MAX_LISTED = 4
 
@@ -22,7 +22,7 @@ def read(path: str, *, flag: str) -> dict[str, np.ndarray]:
       Name -> array, as stored.
 
     Raises:
-      ConfigError: it cannot be read, or holds a value that is not finite.
+      UserError: it cannot be read, or holds a value that is not finite.
     """
     try:
         tensors = safetensors.numpy.load_file(path)
@@ -32,8 +32,8 @@ def read(path: str, *, flag: str) -> dict[str, np.ndarray]:
     for name, tensor in tensors.items():
         if (np.issubdtype(tensor.dtype, np.floating)
                 and not np.isfinite(tensor).all()):
-            raise ConfigError(f"{flag}={path} is damaged: {name} has a value "
-                              f"that is not finite")
+            raise UserError(f"{flag}={path} is damaged: {name} has a value "
+                            f"that is not finite")
     return tensors
 
 
@@ -41,7 +41,7 @@ def read_metadata(path: str, *, flag: str) -> dict[str, str]:
     """Reads what a .safetensors file says of itself.
 
     Raises:
-      ConfigError: it cannot be read.
+      UserError: it cannot be read.
     """
     try:
         with safetensors.safe_open(path, "numpy") as file:
@@ -59,16 +59,16 @@ def to_bytes(tensors: Mapping[str, np.ndarray], *,
          for name, tensor in tensors.items()}, metadata=dict(metadata))
 
 
-def unreadable(path: str, error: Exception, *, flag: str) -> ConfigError:
+def unreadable(path: str, error: Exception, *, flag: str) -> UserError:
     """Returns the message that a file cannot be read, and why."""
     reason = str(error).strip().partition("\n")[0]
-    return ConfigError(
+    return UserError(
         f"{flag}={path} cannot be read as a file of named tensors: {reason}")
 
 
 def require_fit(tensors: Mapping[str, np.ndarray],
                 shapes: Mapping[str, tuple[int, ...]], *, what: str) -> None:
-    """Raises ConfigError unless a file has just these tensors and shapes.
+    """Raises UserError unless a file has just these tensors and shapes.
 
     Args:
       tensors: the file's, by name.
@@ -88,7 +88,7 @@ def require_fit(tensors: Mapping[str, np.ndarray],
     found = [f"{len(names)} {side}: {_listed(names)}"
              for side, names in sides.items() if names]
     if found:
-        raise ConfigError(f"{what}; {'; '.join(found)}")
+        raise UserError(f"{what}; {'; '.join(found)}")
 
 
 def _listed(names: list[str]) -> str:

@@ -21,8 +21,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pix2pix_color.fast_keras.convolution import TransposedConvolution
 from pix2pix_color.networks import layers
-from pix2pix_color.networks.matmul_convolution import TransposedConvolution
 
 
 def transposed(x: Any, filters: int, *, use_bias: bool, dtype: str,

@@ -39,7 +39,7 @@ def load(generator: keras.Model, path: str, *, flag: str) -> None:
       flag: who names it, for messages.
 
     Raises:
-      ConfigError: it cannot be read, or does not fit; it says what.
+      UserError: it cannot be read, or does not fit; it says what.
     """
     assign(generator, tensor_file.read(path, flag=flag),
            origin=f"{flag}={path}")
@@ -55,7 +55,7 @@ def assign(generator: keras.Model, tensors: Mapping[str, np.ndarray], *,
       origin: where they are from, for messages.
 
     Raises:
-      ConfigError: they do not fit; the message says what.
+      UserError: they do not fit; the message says what.
     """
     require_fit(generator, tensors, origin=origin)
     for name, variable in named_variables(generator).items():
@@ -64,7 +64,7 @@ def assign(generator: keras.Model, tensors: Mapping[str, np.ndarray], *,
 
 def require_fit(generator: keras.Model, tensors: Mapping[str, np.ndarray], *,
                 origin: str) -> None:
-    """Raises ConfigError unless these are just a generator's weights."""
+    """Raises UserError unless these are just a generator's weights."""
     tensor_file.require_fit(
         tensors, {name: tuple(variable.shape)
                   for name, variable in named_variables(generator).items()},
@@ -75,7 +75,7 @@ def read_flags(path: str, *, flag: str) -> str:
     """Returns the flags of the run that a file is from; empty if unknown.
 
     Raises:
-      ConfigError: the file cannot be read.
+      UserError: the file cannot be read.
     """
     return tensor_file.read_metadata(path, flag=flag).get(_FLAGS, "")
 

@@ -15,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from pix2pix_color import cli
-from pix2pix_color.config import Config, ConfigError, differing_options
-from pix2pix_color.files import disk_error, sync, write_atomically
+from data_pipelines.errors import UserError
+from data_pipelines.files import disk_error, sync, write_atomically
+from pix2pix_color import config_flags
+from pix2pix_color.config import Config, differing_options
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.train_state import TrainState
 
@@ -69,7 +70,7 @@ class Checkpoints:
           The checkpoint's folder.
 
         Raises:
-          ConfigError: a variable is not finite, or the disk is full or cannot
+          UserError: a variable is not finite, or the disk is full or cannot
             be written to; the other checkpoints are as they were.
         """
         self._require_finite()
@@ -93,7 +94,7 @@ class Checkpoints:
                if variable.dtype.is_floating and
                not np.isfinite(tf.reduce_sum(variable).numpy())]
         if bad:
-            raise ConfigError(
+            raise UserError(
                 f"step {self._state.step_number}: not finite: "
                 f"{', '.join(bad[:3])} and {len(bad[3:])} more. The training "
                 f"has diverged and this step is not saved; a lower "
@@ -104,7 +105,7 @@ class Checkpoints:
         """Writes a folder that is there whole or not at all.
 
         Raises:
-          ConfigError: as save.
+          UserError: as save.
         """
         unfinished = os.path.join(os.path.dirname(path),
                                   f".{os.path.basename(path)}{_UNFINISHED}")
@@ -116,7 +117,7 @@ class Checkpoints:
                              _to_bytes(journal))
             write_atomically(
                 os.path.join(unfinished, _FLAGS),
-                cli.config_to_text(self._config).encode(
+                config_flags.config_to_text(self._config).encode(
                     errors="surrogateescape"))
             for name in os.listdir(unfinished):
                 sync(os.path.join(unfinished, name))
@@ -128,12 +129,12 @@ class Checkpoints:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise self._cannot_save(error) from error
 
-    def _cannot_save(self, error: Exception) -> ConfigError:
+    def _cannot_save(self, error: Exception) -> UserError:
         room = ""
         if os.path.isdir(self._directory):
             free = shutil.disk_usage(self._directory).free
             room = f"; {free / 2**20:.0f} MiB are free there"
-        return ConfigError(
+        return UserError(
             f"step {self._state.step_number} could not be saved in "
             f"{self._directory} ({disk_error(error)}{room}). The newest good "
             f"checkpoint is {self.latest or 'none'}; make room, or lower "
@@ -155,7 +156,7 @@ class Checkpoints:
           Its journal; None where there is no checkpoint.
 
         Raises:
-          ConfigError: it does not fit the state, or all are damaged.
+          UserError: it does not fit the state, or all are damaged.
         """
         damaged = []
         for step in reversed(self.steps()):
@@ -167,7 +168,7 @@ class Checkpoints:
                 logging.warning("checkpoint %s is damaged (%s); taking the one "
                                 "before it", self.path(step), error)
         if damaged:
-            raise ConfigError(
+            raise UserError(
                 f"no checkpoint in {self._directory} can be read: "
                 f"{'; '.join(damaged)}. Move the folder away to begin anew")
         return None
@@ -176,19 +177,20 @@ class Checkpoints:
         """Restores the checkpoint of a step; returns its journal.
 
         Raises:
-          ConfigError: it does not fit the state, or is damaged.
+          UserError: it does not fit the state, or is damaged.
         """
         path = self.path(step)
         try:
-            saved = cli.config_from_file(os.path.join(path, _FLAGS), whole=True)
+            saved = config_flags.config_from_file(
+                os.path.join(path, _FLAGS), whole=True)
             with open(os.path.join(path, _JOURNAL), encoding="utf-8") as file:
                 journal = Journal.from_json(json.load(file))
         except (OSError, ValueError, TypeError) as error:
             raise _Damaged(f"step {step}: {error}") from error
         differing = differing_options(saved, self._config)
         if differing:
-            raise ConfigError(f"checkpoint {path} was saved with other flags: "
-                              f"{'; '.join(differing)}")
+            raise UserError(f"checkpoint {path} was saved with other flags: "
+                            f"{'; '.join(differing)}")
         try:
             # Everything in the state must be in the checkpoint.
             status = self._checkpoint.read(os.path.join(path, _STATE))
@@ -198,8 +200,8 @@ class Checkpoints:
             raise _Damaged(f"step {step}: {reason}") from error
         except (AssertionError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise ConfigError(f"checkpoint {path} cannot be restored: "
-                              f"{reason}") from error
+            raise UserError(f"checkpoint {path} cannot be restored: "
+                            f"{reason}") from error
         self._on_disk = step
         return journal
 
@@ -218,5 +220,5 @@ def _to_bytes(journal: Journal) -> bytes:
     return json.dumps(journal.to_json()).encode()
 
 
-class _Damaged(ConfigError):
+class _Damaged(UserError):
     """A checkpoint whose files are not what was written."""

@@ -14,7 +14,8 @@ from typing import Any, Iterator, Sequence
 
 import tensorflow as tf
 
-from pix2pix_color.config import Config, ConfigError
+from data_pipelines.errors import UserError
+from pix2pix_color.config import Config
 
 SUM = tf.distribute.ReduceOp.SUM
 # How often a process was begun anew without one update in between.
@@ -38,7 +39,7 @@ class Workers:
       count: how many processes there are.
 
     Raises:
-      ConfigError: TF_CONFIG is missing or wrong, or --batch_size cannot be
+      UserError: TF_CONFIG is missing or wrong, or --batch_size cannot be
         shared out equally.
     """
 
@@ -66,7 +67,7 @@ class Workers:
             self.strategy = tf.distribute.get_strategy()
         num_replicas = self.strategy.num_replicas_in_sync
         if config.data.batch_size % num_replicas:
-            raise ConfigError(
+            raise UserError(
                 f"--batch_size={config.data.batch_size} must be a multiple of "
                 f"the {num_replicas} devices of --distribute={distribute}")
 
@@ -152,14 +153,14 @@ class Workers:
         """Makes sure that all workers see the same photographs.
 
         Raises:
-          ConfigError: they do not.
+          UserError: they do not.
         """
         fingerprint = len(identities)
         for identity in identities if self.count > 1 else ():
             fingerprint = zlib.crc32(
                 identity.encode(errors="surrogateescape"), fingerprint)
         if self.text_of_chief(str(fingerprint)) != str(fingerprint):
-            raise ConfigError(
+            raise UserError(
                 f"{flag}: the workers do not see the same photographs; each of "
                 f"them must be given the whole collection")
 
@@ -198,6 +199,6 @@ def _require_cluster() -> None:
     except (ValueError, KeyError, TypeError):
         fits = False
     if not fits:
-        raise ConfigError(
+        raise UserError(
             f"--distribute=multiworker needs TF_CONFIG={text!r} to name the "
             f"machines and this process's place among them: {example}")

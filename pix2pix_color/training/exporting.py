@@ -6,14 +6,15 @@ import subprocess
 from typing import Any, Optional
 
 from data_pipelines import color, decode
-from pix2pix_color import cli, hardware
-from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.files import write_atomically
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
+from pix2pix_color import config_flags, hardware
+from pix2pix_color.config import Config
 from pix2pix_color.networks import weights_file
-from pix2pix_color.serving import bare_generator, saved_model, trained
-from pix2pix_color.serving.prediction import Seed
+from pix2pix_color.run_folder import RunFolder
+from pix2pix_color.saved_model import bare_generator, trained, write
+from pix2pix_color.saved_model.prediction import Seed
 from pix2pix_color.training.checkpoints import Checkpoints
-from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
 # Where the trained colorizer's exports go unless another folder is named.
@@ -34,11 +35,11 @@ def export(run: str, *, checkpoint: str = "latest", output_dir: str = "",
       What was exported, in words, and the SavedModel's path.
 
     Raises:
-      ConfigError: the folder holds no run, or no such checkpoint.
+      UserError: the folder holds no run, or no such checkpoint.
     """
     if run == trained.NAME:
         generator, config, card = _load_trained(checkpoint)
-        path = saved_model.write(
+        path = write.write(
             generator, output_dir or os.path.join(COLORIZER_DIR, "export"),
             color_space=color.COLOR_SPACES[config.networks.color_space],
             max_pixels=max_pixels, card=card)
@@ -66,7 +67,7 @@ def export_bare(run: str, *, checkpoint: str, kind: str,
       What was exported, in words, and the file's path.
 
     Raises:
-      ConfigError: as export, or the converter is not installed.
+      UserError: as export, or the converter is not installed.
     """
     if run == trained.NAME:
         generator, config, _ = _load_trained(checkpoint)
@@ -81,14 +82,14 @@ def export_bare(run: str, *, checkpoint: str, kind: str,
     os.makedirs(output_dir, exist_ok=True)
     path = os.path.join(output_dir, "generator.safetensors")
     write_atomically(path, weights_file.to_bytes(
-        generator, flags=cli.config_to_text(config)))
+        generator, flags=config_flags.config_to_text(config)))
     return name, path
 
 
 def _load_trained(checkpoint: str):
     if checkpoint != "latest":
-        raise ConfigError(f"--checkpoint={checkpoint} is of runs alone, and "
-                          f"--run={trained.NAME} is the trained colorizer")
+        raise UserError(f"--checkpoint={checkpoint} is of runs alone, and "
+                        f"--run={trained.NAME} is the trained colorizer")
     hardware.claim_devices()
     return trained.load(flag="--run")
 
@@ -107,7 +108,7 @@ def restore(workdir: str, *, checkpoint: str, flag: str = "--run") -> tuple[
       how good it is: the evaluation of run.json, or its best metric alone.
 
     Raises:
-      ConfigError: the folder holds no run, or no such checkpoint.
+      UserError: the folder holds no run, or no such checkpoint.
     """
     hardware.claim_devices()
     folder = RunFolder(workdir)
@@ -118,12 +119,12 @@ def restore(workdir: str, *, checkpoint: str, flag: str = "--run") -> tuple[
                               directory=folder.checkpoints_dir)
     journal = checkpoints.restore_latest()
     if journal is None:
-        raise ConfigError(f"{flag}={workdir} holds no checkpoint yet")
+        raise UserError(f"{flag}={workdir} holds no checkpoint yet")
     best = journal.best
     if checkpoint != "latest":
         step = best.get("step") if checkpoint == "best" else _step(checkpoint)
         if step not in checkpoints.steps():
-            raise ConfigError(
+            raise UserError(
                 f"--checkpoint={checkpoint}: {flag}={workdir} holds no such "
                 f"checkpoint; it must be latest, best or one of the steps "
                 f"{', '.join(map(str, checkpoints.steps()))}")
@@ -160,7 +161,7 @@ def export_state(state: TrainState, config: Config, export_dir: str, *,
       The SavedModel's path.
     """
     seed = Seed()
-    return saved_model.write(
+    return write.write(
         state.served_generator(config, seed), export_dir,
         color_space=color.COLOR_SPACES[config.networks.color_space], seed=seed,
         max_pixels=max_pixels, card={
@@ -169,7 +170,7 @@ def export_state(state: TrainState, config: Config, export_dir: str, *,
             "loss_classifier": loss_classifier,
             "data": {"train": config.data.data,
                      "evaluation": config.data.eval_data or config.data.data},
-            "flags": cli.config_to_text(config).splitlines()[1:-1],
+            "flags": config_flags.config_to_text(config).splitlines()[1:-1],
             "git_commit": _git_commit(),
         })
 

@@ -9,12 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import pipeline
-from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.files import write_atomically
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
+from pix2pix_color.config import Config
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training import memory
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
-from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
 _NAMED = 5
@@ -35,7 +36,7 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
       find_non_finite: train_step's, of this update.
 
     Raises:
-      ConfigError: a loss or gradient is not finite, and the batch and the
+      UserError: a loss or gradient is not finite, and the batch and the
         state are in the run's folder; or memory ran out. The state is that
         before the update, but for batch normalization's averages and, where
         the generator's turn was refused, the discriminator's turn before it.
@@ -54,7 +55,7 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
             np.savez(os.path.join(folder, "batch.npz"),
                      condition=batch.condition, target=batch.target,
                      ordinal=batch.ordinal, shown=batch.shown)
-        except (ConfigError, OSError) as also:
+        except (UserError, OSError) as also:
             left = f"The batch could not be kept: {also}"
         names = find_non_finite()
         if not names:  # a bug, and no matter of the batch
@@ -64,7 +65,7 @@ def explained(*, config: Config, state: TrainState, journal: Journal,
             write_atomically(os.path.join(folder, "not_finite.txt"),
                              ("\n".join(names) + "\n").encode())
         more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
-        raise ConfigError(
+        raise UserError(
             f"step {step}: not finite: {', '.join(names[:_NAMED])}{more}. The "
             f"training has diverged; a lower --learning_rate or "
             f"--discriminator_learning_rate may help. {left}; the newest good "

@@ -4,11 +4,12 @@ import os
 
 import numpy as np
 
-from pix2pix_color.config import Config, ConfigError
-from pix2pix_color.networks import tensor_file, weights_file
-from pix2pix_color.serving import trained
+from data_pipelines.errors import UserError
+from pix2pix_color.config import Config
+from pix2pix_color.networks import build_generator, tensor_file, weights_file
+from pix2pix_color.run_folder import RunFolder
+from pix2pix_color.saved_model import trained
 from pix2pix_color.training import exporting, train_state
-from pix2pix_color.training.run_folder import RunFolder
 
 _FLAG = "--initial_weights"
 
@@ -26,7 +27,7 @@ def read(config: Config) -> dict[str, np.ndarray]:
       The weights, as weights_file names them; none where the flag is empty.
 
     Raises:
-      ConfigError: there is nothing of that name, it cannot be read, or it is of
+      UserError: there is nothing of that name, it cannot be read, or it is of
         another network; the message says what does not fit.
     """
     weights = config.networks.initial_weights
@@ -45,11 +46,11 @@ def read(config: Config) -> dict[str, np.ndarray]:
                    in weights_file.named_variables(
                        other.inference_generator).items()}
     else:
-        raise ConfigError(
+        raise UserError(
             f"{_FLAG}={weights} must be {trained.NAME}, the folder of a run, "
             f"or a .safetensors file that exists")
     weights_file.require_fit(
-        train_state.build_generator(config, precision="float32"), tensors,
+        build_generator(config, precision="float32"), tensors,
         origin=f"{_FLAG}={weights}")
     return tensors
 

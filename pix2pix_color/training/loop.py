@@ -10,11 +10,12 @@ from typing import Callable, Iterator, Optional
 import tensorflow as tf
 
 from data_pipelines import augment, color, pipeline
-from data_pipelines.errors import InputError, Interrupted
+from data_pipelines.errors import Interrupted
+from data_pipelines.rejected import RejectedExamples, TooManyRejectedError
 from data_pipelines.sources import Source
 from pix2pix_color import hardware
 from pix2pix_color.config import Config
-from pix2pix_color.evaluation import Evaluation
+from pix2pix_color.evaluation.protocol import Evaluation
 from pix2pix_color.training import failure
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.distribution import Workers
@@ -28,7 +29,7 @@ from pix2pix_color.training.train_step import find_non_finite, make_train_step
 
 
 @dataclasses.dataclass
-class Training:
+class TrainingLoop:
     """A run's training, from where its state stands to its last step.
 
     Attributes:
@@ -48,7 +49,7 @@ class Training:
     workers: Workers
     checkpoints: Checkpoints
     reporter: Reporter
-    rejected: pipeline.RejectedExamples
+    rejected: RejectedExamples
     interruption: Interruption
 
     def run(self, source: Source) -> Optional[Evaluation]:
@@ -61,9 +62,9 @@ class Training:
           The last step's evaluation, if it was made now.
 
         Raises:
-          ConfigError: a loss or gradient is not finite, memory ran out, or a
+          UserError: a loss or gradient is not finite, memory ran out, or a
             checkpoint cannot be saved.
-          InputError: the photographs cannot be read any more, or too many of
+          UserError: the photographs cannot be read any more, or too many of
             them.
           Interrupted: a signal came; the state is saved.
         """
@@ -99,10 +100,10 @@ class Training:
                 if (journal.best.get("step") == step
                         or due(config.reporting.checkpoint_every)):
                     self.save()
-        except (Interrupted, InputError) as error:
+        except (Interrupted, TooManyRejectedError) as error:
             # Nothing that was learned is lost: the same command goes on.
             self.save()
-            if isinstance(error, InputError):
+            if isinstance(error, TooManyRejectedError):
                 raise
             raise Interrupted(f"interrupted at step {step}, which is saved; "
                               f"the same command goes on from there") from None
@@ -172,7 +173,7 @@ class Training:
         """This worker's training stream from where the state stands in it."""
         config, seed = self.config, self.config.training.seed
         image_size = config.data.image_size
-        part = pipeline.Part(
+        part = pipeline.WorkerShard(
             worker=self.workers.index, num_workers=self.workers.count,
             batch_size=config.data.batch_size // self.workers.count)
 

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.errors import UserError
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, ConfigError
+from pix2pix_color.config import Config
 from pix2pix_color.training.train_state import TrainState
 
 # Weight, gradient and Adam's two moments, all float32.
@@ -74,14 +75,14 @@ def explained(config: Config,
       state: its networks, where they could be made.
 
     Raises:
-      ConfigError: memory ran out.
+      UserError: memory ran out.
     """
     try:
         yield
     except tf.errors.OpError as error:
         if not any(words in error.message for words in _EXHAUSTED):
             raise
-        raise ConfigError(
+        raise UserError(
             f"memory ran out with {describe(config, state)}") from error
 
 

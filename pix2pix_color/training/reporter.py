@@ -6,13 +6,14 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import color, pipeline
+from data_pipelines.files import write_atomically
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
-from pix2pix_color import evaluation, judge
 from pix2pix_color.config import Config
-from pix2pix_color.files import write_atomically
-from pix2pix_color.sample_grid import draw_grid
+from pix2pix_color.evaluation import judge, protocol
+from pix2pix_color.evaluation.sample_grid import draw_grid
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.summaries import Summaries
-from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
 NUM_SAMPLES = 8
@@ -35,7 +36,7 @@ class Reporter:
 
     def __init__(self, *, config: Config, state: TrainState,
                  eval_source: Source, folder: RunFolder, summaries: Summaries,
-                 rejected: pipeline.RejectedExamples) -> None:
+                 rejected: RejectedExamples) -> None:
         self._state = state
         self._image_size = config.data.image_size
         self._color_space = color.COLOR_SPACES[config.networks.color_space]
@@ -47,7 +48,7 @@ class Reporter:
             lambda condition: state.inference_generator(
                 condition, training=False),
             autograph=False, reduce_retracing=True)
-        self._answer = evaluation.answer_of(
+        self._answer = protocol.answer_of(
             self._predict, color_space=self._color_space)
         self._judge = (judge.Judge(config.reporting.judge_weights,
                                    state.loss_classifier)
@@ -93,18 +94,18 @@ class Reporter:
         self._summaries.flush()
 
     def measure(self,
-                source: Optional[Source] = None) -> evaluation.Evaluation:
+                source: Optional[Source] = None) -> protocol.Evaluation:
         """Evaluates on any photographs, without drawing a curve.
 
         Args:
           source: the photographs; by default those of the evaluation.
         """
-        return evaluation.evaluate(
+        return protocol.evaluate(
             self._answer, source or self._eval_source,
             image_size=self._image_size, batch_size=EVALUATION_BATCH,
             rejected=self._rejected, the_judge=self._judge)
 
-    def evaluate(self) -> evaluation.Evaluation:
+    def evaluate(self) -> protocol.Evaluation:
         """Evaluates on the evaluation photographs: a point of each curve."""
         result = self.measure()
         self._summaries.write_metrics(

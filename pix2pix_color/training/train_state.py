@@ -7,20 +7,10 @@ import tensorflow as tf
 
 from data_pipelines import color
 from pix2pix_color.config import ENCODERS, Config
-from pix2pix_color.networks import (dcgan, efficientnet_weights, encoder_unet,
-                                    encoder_weights, layers, patchgan, unet)
-from pix2pix_color.training.fused_adam import FusedAdam
-
-GENERATORS: dict[str, Callable[..., keras.Model]] = {
-    "unet": unet.build_unet,
-    "resnet18_unet": encoder_unet.build_resnet18_unet,
-    "efficientnet_unet": encoder_unet.build_efficientnet_unet,
-}
-DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
-    "patchgan": patchgan.build_patchgan,
-    "pixel": patchgan.build_pixelgan,
-    "dcgan": dcgan.build_dcgan,
-}
+from pix2pix_color.fast_keras.adam import FusedAdam
+from pix2pix_color.networks import (build_discriminator, build_generator,
+                                    efficientnet_weights, encoder_unet,
+                                    encoder_weights, layers)
 
 
 class TrainState(tf.Module):
@@ -164,7 +154,7 @@ class TrainState(tf.Module):
             semantic loss's classifier.
 
         Raises:
-          ConfigError: --encoder_weights or --classifier_weights cannot be used.
+          UserError: --encoder_weights or --classifier_weights cannot be used.
         """
         keras.utils.set_random_seed(config.training.seed)
         step = tf.Variable(
@@ -174,7 +164,7 @@ class TrainState(tf.Module):
                                     step=step.value)
         if pretrained and config.networks.encoder_weights:
             encoder_weights.load(generator, config.networks.encoder_weights)
-        discriminator = _build_discriminator(config, precision=precision)
+        discriminator = build_discriminator(config, precision=precision)
         average = None
         if config.training.ema_decay:
             average = build_generator(config, precision=precision,
@@ -202,50 +192,6 @@ class TrainState(tf.Module):
                 encoder_unet.encoder_variables(generator),
                 config.training.encoder_rate)
         return state
-
-
-def build_generator(
-        config: Config, *, precision: str,
-        step: Callable[[], tf.Tensor] = layers.no_step,
-        sampling: bool = False) -> keras.Model:
-    """Builds the generator that a run's flags describe, with random weights.
-
-    Args:
-      config: the flags.
-      precision: policy of its layers.
-      step: returns int64 [], what its noise follows from beside the seed.
-      sampling: whether there is noise at inference too.
-    """
-    networks = config.networks
-    options: dict[str, Any] = {}
-    if networks.upsampling != "auto":  # otherwise the generator's own
-        options["upsampling"] = networks.upsampling
-    if networks.generator == "efficientnet_unet":
-        options["variant"] = networks.efficientnet
-    return GENERATORS[networks.generator](
-        dropout=networks.dropout, dropout_seed=config.training.seed,
-        noise_channels=networks.noise_channels, step=step, sampling=sampling,
-        **options, **_shape(config, precision))
-
-
-def _build_discriminator(config: Config, *, precision: str) -> keras.Model:
-    networks = config.networks
-    options: dict[str, Any] = {}
-    if networks.discriminator == "patchgan":
-        options["num_layers"] = networks.discriminator_layers
-    return DISCRIMINATORS[networks.discriminator](
-        **options, **_shape(config, precision))
-
-
-def _shape(config: Config, precision: str) -> dict[str, Any]:
-    space = color.COLOR_SPACES[config.networks.color_space]
-    return dict(image_size=config.data.image_size,
-                condition_channels=space.condition_channels,
-                target_channels=space.target_channels,
-                base_filters=config.networks.base_filters,
-                norm=config.networks.norm,
-                synchronized_norm=config.training.sync_batch_norm,
-                dtype=precision)
 
 
 def _make_optimizer(config: Config,

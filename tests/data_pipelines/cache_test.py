@@ -11,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipelines import cache, color, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import open_source
 
 
@@ -28,7 +29,7 @@ def photos(tmp_path):
 def stream(source, count):
     batches = pipeline.training_batches(
         source, color_space=color.LAB, image_size=32, resize_size=36,
-        part=pipeline.Part(2), seed=5)
+        part=pipeline.WorkerShard(2), seed=5)
     return list(batches.take(count).as_numpy_iterator())
 
 
@@ -86,7 +87,7 @@ def test_a_full_disk_is_not_the_photographs_fault(
         photos, small_disk, monkeypatch):
     source = fill_up(photos, small_disk(36), monkeypatch)
     for _ in range(2):
-        with pytest.raises(InputError, match=FULL):
+        with pytest.raises(UserError, match=FULL):
             source.load(tf.constant(5, tf.int64))
     for index in (0, 6):
         place = tf.constant(index, tf.int64)
@@ -97,17 +98,18 @@ def test_a_full_disk_is_not_the_photographs_fault(
 def test_a_full_disk_stops_the_streams(
         photos, small_disk, monkeypatch, watch):
     source = fill_up(photos, small_disk(36), monkeypatch)
-    rejected = pipeline.RejectedExamples(max_bad_fraction=1.0)
+    rejected = RejectedExamples(max_bad_fraction=1.0)
     batches = {
         "training": lambda: rejected.watch_training(
             lambda first_ordinal: pipeline.training_batches(
                 source, color_space=color.LAB, image_size=32, resize_size=36,
-                part=pipeline.Part(2), seed=5, first_ordinal=first_ordinal),
+                part=pipeline.WorkerShard(2), seed=5,
+                first_ordinal=first_ordinal),
             source, seed=5, first_ordinal=0),
         "evaluation": lambda: rejected.watch_evaluation(
             pipeline.evaluation_batches(source, image_size=32, batch_size=2),
             source)}[watch]()
-    with pytest.raises(InputError, match=FULL):
+    with pytest.raises(UserError, match=FULL):
         for _ in range(20):
             next(batches)
     assert not rejected.reasons

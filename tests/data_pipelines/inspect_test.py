@@ -12,8 +12,9 @@ from PIL import Image
 from skimage import color as skimage_color
 
 from data_pipelines import augment, color, inspect, pipeline, split
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.inspection import drawing, measuring
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import open_source
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -105,7 +106,8 @@ def test_the_sheet_is_what_the_network_is_given(page, photo_folder):
     train, _ = open_sides(photo_folder)
     batch = next(iter(pipeline.training_batches(
         train, color_space=color.LAB, image_size=SIZE,
-        resize_size=round(SIZE * 286 / 256), part=pipeline.Part(24), seed=0)))
+        resize_size=round(SIZE * 286 / 256), part=pipeline.WorkerShard(24),
+        seed=0)))
     drawn = color.LAB.decode(batch.condition, batch.target).numpy()
     for place, picture in enumerate(drawn):
         row, column = divmod(place, 8)
@@ -152,7 +154,7 @@ def test_a_wrong_flag_is_one_line_and_exit_code_1(runs):
 def test_an_output_that_cannot_be_is_refused(tmp_path, name, message):
     (tmp_path / "there.png").write_bytes(b"mine")
     path = name and str(tmp_path / name)
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(UserError) as refusal:
         with inspect.new_file(path):
             pytest.fail("it was opened")
     assert str(refusal.value) == message.format(path=path)
@@ -177,7 +179,7 @@ def test_the_sheet_has_drawn_sizes_where_they_are_asked_for(photo_folder):
     train, _ = open_sides(photo_folder)
     plain, drawn, same = (measuring.contact_sheet(
         train, image_size=SIZE, resize_size=SIZE, max_resize_size=largest,
-        seed=0, rejected=pipeline.RejectedExamples())
+        seed=0, rejected=RejectedExamples())
         for largest in (0, 3 * SIZE, SIZE))
     np.testing.assert_array_equal(plain, same)
     changed = (plain != drawn).any(axis=(1, 2, 3))

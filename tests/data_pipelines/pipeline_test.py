@@ -11,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipelines import augment, color, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source, open_source
 
 # The bytes as they are: quicker than Lab where only the order matters.
@@ -54,7 +55,7 @@ def training_batches(source, *, color_space=BYTES, batch_size=4, worker=0,
     return pipeline.training_batches(
         source, color_space=color_space, image_size=image_size, **options,
         resize_size=image_size + 1, seed=seed, first_ordinal=first_ordinal,
-        part=pipeline.Part(batch_size, worker, num_workers))
+        part=pipeline.WorkerShard(batch_size, worker, num_workers))
 
 
 def example_indices(ordinals, *, num_examples, seed=0):
@@ -104,7 +105,7 @@ def watch(rejected, source, *, count, first_ordinal=0, batch_size=4, worker=0,
             source, first_ordinal=ordinal, batch_size=batch_size,
             worker=worker, num_workers=num_workers, **options),
         source, seed=0, first_ordinal=first_ordinal,
-        part=pipeline.Part(batch_size, worker, num_workers)), count))
+        part=pipeline.WorkerShard(batch_size, worker, num_workers)), count))
 
 
 def names(rejected):
@@ -298,7 +299,7 @@ def places(part, ordinals):
     (1, 1), (5, 1), (1, 3), (4, 2), (3, 4)])
 def test_the_workers_places_partition_the_stream(batch_size, num_workers):
     num_turns = 5
-    of_all = [places(pipeline.Part(batch_size, worker, num_workers),
+    of_all = [places(pipeline.WorkerShard(batch_size, worker, num_workers),
                      range(num_turns * batch_size))
               for worker in range(num_workers)]
     assert sorted(sum(of_all, [])) == list(
@@ -311,7 +312,8 @@ def test_the_workers_places_partition_the_stream(batch_size, num_workers):
 
 
 def test_the_only_worker_s_part_is_the_whole_stream():
-    assert places(pipeline.Part(4), [0, 1, 7, 10**12]) == [0, 1, 7, 10**12]
+    assert places(pipeline.WorkerShard(4), [0, 1, 7, 10**12]) == [
+        0, 1, 7, 10**12]
 
 
 def test_two_workers_batches_are_halves_of_one_worker_s():
@@ -375,7 +377,7 @@ def test_corrupt_photograph_is_left_out_of_the_evaluation_and_named(
         *(WORDS if index == bad else None for index in range(5)))
     batches = pipeline.evaluation_batches(
         source, image_size=8, batch_size=3)
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     seen = list(rejected.watch_evaluation(batches, source))
     assert np.concatenate([batch.index for batch in seen]).tolist() == [
         index for index in range(5) if index != bad]
@@ -390,7 +392,7 @@ def test_corrupt_photograph_is_left_out_of_training_and_named_once(
     [bad] = example_indices([place], num_examples=5)
     source = photo_folder(
         *(WORDS if index == bad else None for index in range(5)))
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     seen = watch(rejected, source, count=4, batch_size=3)
     assert [len(batch.ordinal) for batch in seen] == [3, 3, 3, 3]
     ordinals = np.concatenate([batch.ordinal for batch in seen])
@@ -408,7 +410,7 @@ def test_corrupt_photograph_is_named_by_the_worker_whose_part_it_is_in(
     [bad] = example_indices([6], num_examples=8)
     source = photo_folder(
         *(WORDS if index == bad else None for index in range(8)))
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     seen = watch(rejected, source, count=2, batch_size=2, worker=worker,
                  num_workers=2)
     assert names(rejected) == [f"{bad}.png"] * is_its
@@ -422,7 +424,7 @@ def test_training_resumes_behind_a_corrupt_photograph(photo_folder):
     whole = list(training_batches(source, batch_size=3).take(8))
     for num_seen in (1, 4):
         first_ordinal = int(whole[num_seen - 1].ordinal[-1]) + 1
-        rejected = pipeline.RejectedExamples()
+        rejected = RejectedExamples()
         resumed = watch(rejected, source, count=8 - num_seen, batch_size=3,
                         first_ordinal=first_ordinal)
         assert_same_batches(resumed, whole[num_seen:])
@@ -439,7 +441,7 @@ def test_reason_is_one_readable_line(photo_folder):
     source = photo_folder(
         WORDS, b"", b"\x89PNG\r\n\x1a\n" + bytes(30),
         b"\xff\xd8\xff\xe0" + bytes(30), None)
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=2), source))
     for text, expected in zip(
@@ -454,7 +456,7 @@ def test_reason_is_one_readable_line(photo_folder):
 def test_file_that_vanished_is_named_with_its_reason(photo_folder, tmp_path):
     source = photo_folder(None, None, None)
     (tmp_path / "1.png").unlink()
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     seen = list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=3), source))
     assert seen[0].index.numpy().tolist() == [0, 2]
@@ -463,7 +465,7 @@ def test_file_that_vanished_is_named_with_its_reason(photo_folder, tmp_path):
 
 def test_every_corrupt_photograph_is_named_in_order(photo_folder):
     source = photo_folder(WORDS, b"", None, None, WORDS, b"", None, WORDS)
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=2), source))
     assert names(rejected) == [
@@ -472,7 +474,7 @@ def test_every_corrupt_photograph_is_named_in_order(photo_folder):
 
 def test_training_and_evaluation_share_one_list(photo_folder, caplog):
     source = photo_folder(None, WORDS, None)
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=2), source))
     watch(rejected, source, count=3)
@@ -482,7 +484,7 @@ def test_training_and_evaluation_share_one_list(photo_folder, caplog):
 
 def test_nothing_is_rejected_where_all_can_be_read(photo_folder, caplog):
     source = photo_folder(None, None, None)
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     trained = watch(rejected, source, count=3, first_ordinal=7)
     evaluated = list(rejected.watch_evaluation(pipeline.evaluation_batches(
         source, image_size=8, batch_size=2), source))
@@ -498,8 +500,8 @@ NONE_READABLE = (r"^--data=folder:.*: none of its 3 photograph\(s\) can be "
 
 def test_training_on_nothing_but_corrupt_photographs_is_refused(photo_folder):
     source = photo_folder(WORDS, WORDS, b"")
-    rejected = pipeline.RejectedExamples()
-    with pytest.raises(InputError, match=NONE_READABLE):
+    rejected = RejectedExamples()
+    with pytest.raises(UserError, match=NONE_READABLE):
         watch(rejected, source, count=1)
     assert names(rejected) == ["0.png", "1.png", "2.png"]
 
@@ -508,15 +510,15 @@ def test_evaluation_of_nothing_but_corrupt_photographs_is_refused(
         photo_folder):
     source = photo_folder(WORDS, WORDS, b"")
     batches = pipeline.evaluation_batches(source, image_size=8, batch_size=2)
-    rejected = pipeline.RejectedExamples()
-    with pytest.raises(InputError, match=NONE_READABLE):
+    rejected = RejectedExamples()
+    with pytest.raises(UserError, match=NONE_READABLE):
         list(rejected.watch_evaluation(batches, source))
     assert names(rejected) == ["0.png", "1.png", "2.png"]
 
 
 def test_sample_photos_are_all_read_in_one_epoch():
     source = open_source("sample_photos", flag="--data")
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     seen = watch(rejected, source, count=4, batch_size=16, image_size=32)
     indices = example_indices(
         np.concatenate([batch.ordinal for batch in seen]), num_examples=64)
@@ -531,12 +533,12 @@ def test_too_many_corrupt_photographs_are_refused_with_the_list(
         photo_folder, count, bad, limit, is_refused):
     source = photo_folder(*[WORDS] * bad, *[None] * (count - bad))
     batches = pipeline.evaluation_batches(source, image_size=8, batch_size=4)
-    rejected = pipeline.RejectedExamples(limit)
+    rejected = RejectedExamples(limit)
     if not is_refused:
         list(rejected.watch_evaluation(batches, source))
         assert len(rejected) == bad
         return
-    with pytest.raises(InputError, match=(
+    with pytest.raises(UserError, match=(
             rf"{bad} of 20 photographs cannot be read, more than "
             rf"--max_bad_fraction={limit} allows: 0.png \(.*\), 1.png")):
         list(rejected.watch_evaluation(batches, source))
@@ -544,9 +546,9 @@ def test_too_many_corrupt_photographs_are_refused_with_the_list(
 
 def test_streams_are_joined_without_a_seam(photo_folder, monkeypatch):
     source = photo_folder(None, WORDS, None, None, None)
-    whole = watch(pipeline.RejectedExamples(), source, count=12, batch_size=3)
+    whole = watch(RejectedExamples(), source, count=12, batch_size=3)
     monkeypatch.setattr(pipeline, "_ORDINALS_A_STREAM", 8)
-    joined = watch(pipeline.RejectedExamples(), source, count=12, batch_size=3)
+    joined = watch(RejectedExamples(), source, count=12, batch_size=3)
     for one, other in zip(whole, joined):
         np.testing.assert_array_equal(one.ordinal, other.ordinal)
         np.testing.assert_array_equal(one.target, other.target)
@@ -556,14 +558,14 @@ def test_photographs_that_vanish_end_the_stream(
         photo_folder, tmp_path, monkeypatch):
     source = photo_folder(None, None, None)
     monkeypatch.setattr(pipeline, "_ORDINALS_A_STREAM", 60)
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     batches = rejected.watch_training(
         lambda ordinal: training_batches(source, first_ordinal=ordinal),
         source, seed=0, first_ordinal=0)
     next(batches)
     for path in tmp_path.glob("*.png"):
         path.unlink()
-    with pytest.raises(InputError, match="none of its 3 photograph"):
+    with pytest.raises(UserError, match="none of its 3 photograph"):
         for _ in range(1000):
             next(batches)
     assert sorted(names(rejected)) == ["0.png", "1.png", "2.png"]

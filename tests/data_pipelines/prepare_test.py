@@ -23,10 +23,9 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from data_pipelines import prepare, split
-from data_pipelines.errors import InputError
-from data_pipelines.preparation import (beam_options, collection, photo_file,
-                                        preparing)
+from data_pipelines import photo_file, prepare, split
+from data_pipelines.errors import UserError
+from data_pipelines.preparation import beam_options, collection, write_shards
 from data_pipelines.preparation.settings import ENCODINGS, Settings
 from data_pipelines.sources import open_source, sample_photos
 
@@ -41,7 +40,7 @@ def run(data, output_dir, **changes):
     """Prepares in this process; returns the summary."""
     beam = changes.pop("beam", ONE_WORKER)
     tfds_data_dir = changes.pop("tfds_data_dir", "")
-    return preparing.prepare(
+    return write_shards.prepare(
         data=data, output_dir=str(output_dir), tfds_data_dir=tfds_data_dir,
         settings=Settings(**{**SETTINGS, **changes}),
         options=beam_options.parse(beam))
@@ -283,7 +282,7 @@ def test_result_does_not_depend_on_the_workers(mess, prepared, tmp_path):
 
 def test_shards_are_as_many_as_their_bytes_ask_for(tmp_path, monkeypatch):
     save_scenes(tmp_path / "in", 30)
-    monkeypatch.setattr(preparing, "_SHARD_BYTES", 30_000)
+    monkeypatch.setattr(write_shards, "_SHARD_BYTES", 30_000)
     run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
     assert len(list((tmp_path / "out").glob("*array_record-*"))) > 1
     pictures = read_back(tmp_path / "out")
@@ -386,15 +385,15 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     disk = small_disk(kibibytes)
     entered = []
     for name in ("audit", "_write_shards"):
-        def noted(*args, name=name, of=getattr(preparing, name), **kwargs):
+        def noted(*args, name=name, of=getattr(write_shards, name), **kwargs):
             entered.append(name)
             return of(*args, **kwargs)
-        monkeypatch.setattr(preparing, name, noted)
+        monkeypatch.setattr(write_shards, name, noted)
     if stage is None:
         run(f"folder:{noise}", disk / "out")
         assert os.listdir(disk) == ["out"]
         return
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         run(f"folder:{noise}", disk / "out")
     assert re.fullmatch(
         rf"--output_dir={disk}/out: No space left on device: [\d,]+ bytes were "
@@ -440,8 +439,8 @@ def test_worker_processes_do_the_same_in_silence(mess, prepared, tmp_path):
 
 def test_two_runs_do_not_work_in_one_place(tmp_path):
     save_scenes(tmp_path / "in", 1)
-    with preparing._workplace(str(tmp_path / "out.incomplete")):
-        with pytest.raises(InputError, match="another run is at work in "):
+    with write_shards._workplace(str(tmp_path / "out.incomplete")):
+        with pytest.raises(UserError, match="another run is at work in "):
             run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
     assert os.listdir(tmp_path) == ["in"]
 
@@ -452,7 +451,7 @@ def test_what_is_at_output_dir_is_not_touched(tmp_path, kind):
     output_dir = tmp_path / "out"
     {"folder": output_dir.mkdir, "file": output_dir.touch,
      "dangling link": lambda: output_dir.symlink_to("nowhere")}[kind]()
-    with pytest.raises(InputError, match="^--output_dir=.*/out: it exists"):
+    with pytest.raises(UserError, match="^--output_dir=.*/out: it exists"):
         run(f"folder:{tmp_path / 'in'}", output_dir)
     assert sorted(os.listdir(tmp_path)) == ["in", "out"]
 
@@ -462,7 +461,7 @@ def test_collection_of_which_nothing_is_left_says_why(tmp_path):
     for seed in range(3):
         scene(seed).convert("L").save(tmp_path / "in" / f"{seed}.png")
     (tmp_path / "in" / "a.txt").write_text("")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         run(f"folder:{tmp_path / 'in'}", tmp_path / "out")
     assert str(caught.value).startswith(
         f"--data=folder:{tmp_path / 'in'}: of 4 file(s) none is left: "
@@ -497,7 +496,7 @@ def test_wrong_flags_are_one_line(tmp_path, flags, message):
     flags = [flag.replace("OUT", str(tmp_path / "out"))
              .replace("EMPTY", str(tmp_path / "empty")) for flag in flags]
     with flagsaver.flagsaver():
-        with pytest.raises((InputError, absl_flags.Error)) as caught:
+        with pytest.raises((UserError, absl_flags.Error)) as caught:
             absl_flags.FLAGS(["prepare", *flags])
             prepare.main(["prepare"])
     assert message in str(caught.value)
@@ -523,7 +522,7 @@ def test_without_beam_the_line_says_what_to_install(tmp_path):
         capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr == (
-        "error: preparing shards needs Apache Beam: pip install "
+        "error: write_shards shards needs Apache Beam: pip install "
         "pix2pix_color[prepare]\n")
 
 
@@ -596,8 +595,8 @@ class TinyPixels(tfds.core.GeneratorBasedBuilder):
 
 
 def test_undecoded_pixels_of_tfds_are_no_files_to_prepare(tmp_path):
-    with pytest.raises(InputError, match=r"^--data=tfds:tiny_pixels: "
-                                         r"tiny_pixels/1.0.0 holds undecoded"):
+    with pytest.raises(UserError, match=r"^--data=tfds:tiny_pixels: "
+                       r"tiny_pixels/1.0.0 holds undecoded"):
         run("tfds:tiny_pixels", tmp_path / "out",
             tfds_data_dir=str(tmp_path / "tfds"))
     assert os.listdir(tmp_path) == ["tfds"]
@@ -625,7 +624,7 @@ def test_download_that_fails_is_one_line(tmp_path, monkeypatch):
         raise ConnectionError("no route to host\nand so on")
 
     monkeypatch.setattr(TinyScenes, "download_and_prepare", fail)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         run("tfds:tiny_scenes", tmp_path / "out",
             tfds_data_dir=str(tmp_path / "tfds"))
     assert str(caught.value) == (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import split
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source
 
 NAMES = [f"photo {number:03}.jpg" for number in range(60)]
@@ -156,7 +156,7 @@ def test_adding_a_file_replaces_at_most_one_under_a_limit(tmp_path):
 def test_side_without_photographs_is_refused(tmp_path, eval_fraction, side):
     data = fill(tmp_path / "photos", NAMES)
     with pytest.raises(
-            InputError, match=rf"^--data=folder:.*: its 60 photograph\(s\) "
+            UserError, match=rf"^--data=folder:.*: its 60 photograph\(s\) "
             rf"leave none for {side} at --eval_fraction={eval_fraction}; "
             r"name --eval_data"):
         open_split(data, eval_fraction=eval_fraction)
@@ -164,15 +164,15 @@ def test_side_without_photographs_is_refused(tmp_path, eval_fraction, side):
 
 def test_single_photograph_cannot_be_split(tmp_path):
     data = fill(tmp_path / "photos", ["a.jpg"])
-    with pytest.raises(InputError, match="--eval_fraction"):
+    with pytest.raises(UserError, match="--eval_fraction"):
         open_split(data, eval_fraction=0.5)
 
 
 def test_message_names_the_flag_that_is_wrong(tmp_path):
     data = fill(tmp_path / "photos", NAMES)
-    with pytest.raises(InputError, match="^--eval_data=folder:/no/such: "):
+    with pytest.raises(UserError, match="^--eval_data=folder:/no/such: "):
         open_split(data, eval_data="folder:/no/such")
-    with pytest.raises(InputError, match="^--data=folder:/no/such: "):
+    with pytest.raises(UserError, match="^--data=folder:/no/such: "):
         open_split("folder:/no/such", eval_data=data)
 
 

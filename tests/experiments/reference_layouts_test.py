@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import color as skimage_color
 
 from data_pipelines import augment, color
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source
 from experiments import reference_layouts
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path, kind, data, message):
         (tmp_path / name / "z.png").write_bytes(b"no image")
         for number in range(count):
             Image.new("RGB", (9, 9)).save(tmp_path / name / f"{number}.png")
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         reference_layouts.write(kind=kind, data=data.format(tmp=tmp_path),
                                 output=str(tmp_path / "output"))
     assert sorted(os.listdir(tmp_path)) == ["bad", "few"]

@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from pix2pix_color.config import (Config, ConfigError, Data, Networks,
-                                  Reporting, Training, differing_options)
+from data_pipelines.errors import UserError
+from pix2pix_color.config import (Config, Data, Networks, Reporting, Training,
+                                  differing_options)
 
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256, 512])
@@ -129,7 +130,7 @@ def test_multiples_of_32_are_sizes_of_the_resnet(size):
      r"--workdir must name a folder"),
 ])
 def test_a_wrong_value_is_named_with_what_is_allowed(build, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(UserError, match=message):
         build()
 
 
@@ -144,7 +145,7 @@ def test_steps_to_profile(value, expected):
     "10", ",", "10,", ",20", "20,10", "10,9", "0,5", "5,0", "0,0", "a,b",
     "1,2,3", "1, 2", " 1,2", "1,2\n", "-1,5", "1.5,2", "1-2"])
 def test_wrong_steps_to_profile_are_refused(value):
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(UserError) as refusal:
         Config(reporting=Reporting(profile_steps=value))
     assert str(refusal.value) == (
         f"--profile_steps={value} must be two steps, the first and the last to "

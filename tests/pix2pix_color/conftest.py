@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.pix2pix_color.vivid_model import export_dir  # noqa: F401, fixture
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 _TWO_DEVICES = """

@@ -105,7 +105,7 @@ def browser(tmp_path):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The address of a demo, and the folder of its temporary files."""
-    from tests.pix2pix_color.serving.conftest import write_vivid_model
+    from tests.pix2pix_color.vivid_model import write_vivid_model
     folder = tmp_path_factory.mktemp("demo")
     model = write_vivid_model(str(folder / "model"))
     with socket.socket() as free:
@@ -135,16 +135,16 @@ def uploads(folder):
 
 
 def test_an_upload_is_removed_whatever_it_is_called(tmp_path):
-    from pix2pix_color.serving import web
+    from pix2pix_color.colorizing import web_page
     example = sample_photos.DIRECTORY + "/" + min(
         name for name in os.listdir(sample_photos.DIRECTORY)
         if name.endswith(".jpg"))
     kept = {hashlib.sha256(pathlib.Path(example).read_bytes()).digest()}
     upload = tmp_path / os.path.basename(example)
     photograph(70, 50).save(upload)
-    assert web._read(str(upload), 10**6, kept).rgb.shape == (50, 70, 3)
+    assert web_page._read(str(upload), 10**6, kept).rgb.shape == (50, 70, 3)
     assert not upload.exists()
-    web._read(example, 10**6, kept)
+    web_page._read(example, 10**6, kept)
     assert os.path.exists(example)
 
 

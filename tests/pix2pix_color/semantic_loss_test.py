@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import augment
+from data_pipelines.errors import UserError
 from data_pipelines.sources import sample_photos
-from pix2pix_color import judge, semantic_loss
-from pix2pix_color.config import ConfigError
+from pix2pix_color import semantic_loss
+from pix2pix_color.evaluation import judge
 from pix2pix_color.networks import efficientnet_lite, efficientnet_weights
 
 
@@ -81,7 +82,7 @@ def test_the_judge_agrees_with_itself_and_sees_missing_color(pictures):
 
 
 def test_nobody_judges_what_was_trained_to_please_him():
-    with pytest.raises(ConfigError, match=(
+    with pytest.raises(UserError, match=(
             "--judge_weights=imagenet is efficientnet_lite2, which the model "
             "was trained to please by --semantic_weight; judge by another")):
         judge.Judge("imagenet", "efficientnet_lite2")

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data_pipelines import pipeline
 from data_pipelines.inspection import drawing, measuring
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
 
 
@@ -24,7 +24,7 @@ def test_a_gray_photograph_of_its_own_is_the_condition():
     red = np.array([255, 0, 0, 200], np.uint8)
     source = Source(origin="--data=red", identities=["red"], channels=4,
                     load=lambda index: tf.broadcast_to(red, [9, 9, 4]))
-    rejected = pipeline.RejectedExamples()
+    rejected = RejectedExamples()
     measured = measuring.measure(
         source, image_size=8, examples=0, rejected=rejected, name="")
     assert measured.chroma == [pytest.approx(104.55, abs=0.01)]

@@ -8,9 +8,10 @@ import tensorflow as tf
 from PIL import Image
 from skimage import color as skimage_color
 
-from data_pipelines import augment, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines import augment
+from data_pipelines.errors import UserError
 from data_pipelines.inspection import measuring
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source, open_source
 
 SIZE = 64
@@ -18,7 +19,7 @@ SIZE = 64
 
 def measure(source, *, examples=0):
     """Returns the measurements, and the names that were rejected."""
-    rejected = pipeline.RejectedExamples(math.inf)
+    rejected = RejectedExamples(math.inf)
     measured = measuring.measure(source, image_size=SIZE, examples=examples,
                                  rejected=rejected, name="")
     return measured, [name.partition(": ")[2] for name in rejected.reasons]
@@ -95,6 +96,6 @@ def test_photographs_are_found_by_name_and_by_number():
     assert measuring.find_photo("7", train, evaluation) == (evaluation, 1)
     assert measuring.find_photo("0", train, evaluation) == (train, 0)
     for wrong in ("2", "-1", "d"):
-        with pytest.raises(InputError, match=rf"^--photo={wrong} is neither .* "
-                                             r"number from 0 to 1$"):
+        with pytest.raises(UserError, match=rf"^--photo={wrong} is neither .* "
+                           r"number from 0 to 1$"):
             measuring.find_photo(wrong, train, evaluation)

@@ -1,4 +1,4 @@
-"""Listing the image files below a folder, on real folders."""
+"""NameList the image files below a folder, on real folders."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import folder, source
 
 
@@ -132,19 +132,19 @@ def test_relative_folder_works(tmp_path, monkeypatch):
 
 
 def test_missing_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"^--data=folder:.*nowhere: "
+    with pytest.raises(UserError, match=r"^--data=folder:.*nowhere: "
                        r"there is no folder '.*nowhere'$"):
         identities(tmp_path / "nowhere")
 
 
 def test_file_in_place_of_a_folder_is_refused(tmp_path):
     fill(tmp_path, "a.jpg")
-    with pytest.raises(InputError, match=r"there is no folder '.*a\.jpg'$"):
+    with pytest.raises(UserError, match=r"there is no folder '.*a\.jpg'$"):
         identities(tmp_path / "a.jpg")
 
 
 def test_empty_name_is_refused():
-    with pytest.raises(InputError, match="there is no folder ''"):
+    with pytest.raises(UserError, match="there is no folder ''"):
         folder.open_folder("", origin="--data=folder:")
 
 
@@ -152,7 +152,7 @@ def test_empty_name_is_refused():
                          ids=["empty", "no_image"])
 def test_folder_without_images_is_refused(tmp_path, names):
     fill(tmp_path, *names)
-    with pytest.raises(InputError, match=r"^--data=folder:.*: no image file "
+    with pytest.raises(UserError, match=r"^--data=folder:.*: no image file "
                        r"below '.*'; looked for \.jpg, .*\.webp"):
         identities(tmp_path)
 
@@ -168,7 +168,7 @@ def test_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse_locked)
     with pytest.raises(
-            InputError, match=r"cannot list '.*locked': Permission denied"):
+            UserError, match=r"cannot list '.*locked': Permission denied"):
         identities(tmp_path)
 
 

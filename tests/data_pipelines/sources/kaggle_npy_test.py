@@ -10,7 +10,7 @@ import tensorflow as tf
 from skimage import color as skimage_color
 
 from data_pipelines import split
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source
 
 COUNTS = (4, 4, 2)  # 10000, 10000 and 5000 in the real one
@@ -124,5 +124,5 @@ def damage_size(directory):
 def test_files_that_do_not_fit_are_refused(tmp_path, damage, message):
     write_collection(tmp_path, rgb_photos(10, size=8))
     damage(tmp_path)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         open_source(f"kaggle_npy:{tmp_path}", flag="--data")

@@ -3,7 +3,7 @@
 import pytest
 
 from data_pipelines import sources
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 
 
 def test_sample_photos_is_a_spec():
@@ -29,7 +29,7 @@ def test_folder_takes_all_behind_its_first_colon_for_the_folder(
     ("nosuch:thing", "nosuch"), ("/home/me/photos", "/home/me/photos"),
     ("", ""), (":x", ""), ("Folder:x", "Folder"), (" folder:x", " folder")])
 def test_unknown_kind_is_refused_with_what_is_allowed(spec, kind):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         sources.open_source(spec, flag="--eval_data")
     message = str(caught.value)
     assert message.startswith(
@@ -43,5 +43,5 @@ def test_unknown_kind_is_refused_with_what_is_allowed(spec, kind):
     ("sample_photos:8", "^--eval_data=sample_photos:8: .*takes no argument"),
 ])
 def test_message_begins_with_the_flag_and_the_spec(spec, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         sources.open_source(spec, flag="--eval_data")

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipelines import color, pipeline
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source
 
 
@@ -61,7 +61,7 @@ def test_the_condition_is_the_given_gray_and_the_target_the_color(tmp_path):
     save(tmp_path / "color" / "a.png", (255, 0, 0), size=(32, 32))
     batches = pipeline.training_batches(
         open_paired(tmp_path), color_space=color.LAB, image_size=32,
-        resize_size=32, part=pipeline.Part(1), seed=0)
+        resize_size=32, part=pipeline.WorkerShard(1), seed=0)
     batch = next(iter(batches))
     # L* of gray 119 is 50.03; a* and b* of red are 80.09 and 67.20.
     np.testing.assert_allclose(batch.condition, 50.03 / 50 - 1, atol=1e-3)
@@ -78,7 +78,7 @@ def test_wrong_folders_are_refused(tmp_path, monkeypatch, spec, message):
     save(tmp_path / "gray" / "a.png", 10, mode="L")
     save(tmp_path / "color" / "b.png", (1, 2, 3))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         open_source(spec, flag="--data")
 
 
@@ -86,5 +86,5 @@ def test_two_files_of_one_stem_are_refused(tmp_path):
     save(tmp_path / "gray" / "a.png", 10, mode="L")
     save(tmp_path / "gray" / "a.bmp", 10, mode="L")
     save(tmp_path / "color" / "a.png", (1, 2, 3))
-    with pytest.raises(InputError, match="'a.bmp' and 'a.png' .* differ only"):
+    with pytest.raises(UserError, match="'a.bmp' and 'a.png' .* differ only"):
         open_paired(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import color
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import sample_photos
 
 
@@ -76,6 +76,6 @@ def test_every_photograph_decodes_to_a_picture_in_color():
 
 
 def test_argument_is_refused():
-    with pytest.raises(InputError, match="^--data=sample_photos: sample_photos "
+    with pytest.raises(UserError, match="^--data=sample_photos: sample_photos "
                        "takes no argument, got 'large'$"):
         open_sample_photos("large")

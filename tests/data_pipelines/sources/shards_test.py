@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import shards
 from data_pipelines.sources.records import Records, from_records
 
@@ -140,7 +140,7 @@ def test_identities_that_do_not_fit_are_refused(directory):
     path = os.path.join(directory, "identities.csv")
     with open(path, "a") as file:
         file.write("one_more.jpg\n")
-    with pytest.raises(InputError, match="names 8 example.*records are 7"):
+    with pytest.raises(UserError, match="names 8 example.*records are 7"):
         open_shards(directory)
 
 
@@ -155,7 +155,7 @@ def test_identities_that_do_not_fit_are_refused(directory):
 def test_what_is_no_dataset_is_refused(tmp_path, make, message):
     path = tmp_path / "shards"
     make(path)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         open_shards(str(path))
     assert str(caught.value).startswith("--data=shards:x: ")
     assert message in str(caught.value) and repr(str(path)) in str(caught.value)

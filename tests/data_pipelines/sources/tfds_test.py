@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from data_pipelines.sources import tfds as tfds_source
 
 COUNTS = {"train": 23, "test": 4}
@@ -153,7 +153,7 @@ def test_splits_are_written_as_tfds_writes_them(data_dir, argument, expected):
 
 @pytest.mark.parametrize("split", ["validation", "train[:0]", "train[::2]"])
 def test_split_of_nothing_is_refused_with_those_there_are(data_dir, split):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         open_tiny(data_dir, f"tiny_reds@{split}")
     assert str(caught.value) == (
         f"{ORIGIN}: tiny_reds/1.0.0 has no example in {split!r}; its splits: "
@@ -176,7 +176,7 @@ def test_datasets_that_tfds_knows_are_opened(name):
 
 
 def test_dataset_that_is_not_prepared_is_not_downloaded(tmp_path):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         tfds_source.open_tfds("tf_flowers", origin="--data=tfds:tf_flowers",
                               data_dir=str(tmp_path))
     message = str(caught.value)
@@ -198,7 +198,7 @@ def test_dataset_that_is_not_prepared_is_not_downloaded(tmp_path):
     ("/a/folder", "write tfds:NAME"), ("two words", "write tfds:NAME"),
 ])
 def test_unknown_names_are_refused_in_one_line(tmp_path, name, message):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         tfds_source.open_tfds(name, origin=f"--data=tfds:{name}",
                               data_dir=str(tmp_path))
     assert str(caught.value).startswith(f"--data=tfds:{name}: ")
@@ -207,7 +207,7 @@ def test_unknown_names_are_refused_in_one_line(tmp_path, name, message):
 
 
 def test_dataset_without_an_image_is_refused(tmp_path):
-    with pytest.raises(InputError, match="^--data=tfds:tiny_numbers: "
+    with pytest.raises(UserError, match="^--data=tfds:tiny_numbers: "
                        "tiny_numbers/1.0.0 has no image .* features: number$"):
         tfds_source.open_tfds("tiny_numbers", data_dir=str(tmp_path),
                               origin="--data=tfds:tiny_numbers")
@@ -221,7 +221,7 @@ def test_damaged_tfrecord_is_refused_with_its_name(tmp_path, damage):
     data = path.read_bytes()
     path.write_bytes({"shortened": data[:-1], "emptied": b"",
                       "lying length": b"\xff" * 8 + data[8:]}[damage])
-    with pytest.raises(InputError, match="train.tfrecord.* is damaged: "):
+    with pytest.raises(UserError, match="train.tfrecord.* is damaged: "):
         open_tiny(str(tmp_path))
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from data_pipelines import split
+from data_pipelines.errors import UserError
 from experiments.benchmarks import stablehlo, steps
-from pix2pix_color.config import Config, ConfigError, Data, Networks, Training
+from pix2pix_color.config import Config, Data, Networks, Training
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training import exporting
 from pix2pix_color.training.checkpoints import Checkpoints
-from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_train_step
@@ -112,5 +113,5 @@ def test_batches_are_those_that_a_run_trains_on(trained):
 def test_a_file_that_is_no_program_is_refused(tmp_path):
     path = tmp_path / "step.npz"
     path.write_bytes(b"PK something")
-    with pytest.raises(ConfigError, match=f"--program={path} cannot be read"):
+    with pytest.raises(UserError, match=f"--program={path} cannot be read"):
         stablehlo.read(str(path), str(tmp_path / "run"))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pix2pix_color import sample_grid, summaries
+from pix2pix_color import summaries
 from pix2pix_color.config import Config, Data, Networks, Reporting, Training
-from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.evaluation import sample_grid
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training.train_step import StepLosses
 
 METRICS = {"ab_l1": 9.5, "psnr_db": 21.25, "ssim": 0.875, "delta_e": 10.125,

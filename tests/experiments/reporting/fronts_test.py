@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from experiments import front
 from experiments.reporting import fronts
 from pix2pix_color.config import Config, Data, Networks, Reporting
-from pix2pix_color.serving import scoring
-from pix2pix_color.serving.client import Model
-from pix2pix_color.training.run_folder import RunFolder
-from tests.pix2pix_color.serving.conftest import write_vivid_model
+from pix2pix_color.evaluation import of_saved_model
+from pix2pix_color.run_folder import RunFolder
+from pix2pix_color.saved_model.load import LoadedModel
+from tests.pix2pix_color.vivid_model import write_vivid_model
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_the_picture_shows_the_last_run_on_top(measured):
 
 def test_a_gain_of_one_is_the_evaluation(measured):
     (first, _), path = measured["runs"].values(), measured["path"]
-    result = scoring.Score(Model(path), scoring.open_held_out(
-        path, tfds_data_dir="")).result
+    result = of_saved_model.Score(LoadedModel(path), of_saved_model.open_data(
+        "", model=path, tfds_data_dir="")).result
     assert measured["real_colorfulness"] == pytest.approx(
         result.gray_means()["colorfulness_gap"], abs=1e-3)
     means = result.means()
@@ -85,9 +85,9 @@ def test_what_cannot_be_compared_is_refused(
         "other": types.SimpleNamespace(
             card={"color_space": color_space}, directory="other/export/1",
             image_size=size)}
-    monkeypatch.setattr(fronts, "Model", models.get)
+    monkeypatch.setattr(fronts, "LoadedModel", models.get)
     monkeypatch.setattr(fronts, "_measure", lambda *arguments: (0.0, [{}, {}]))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UserError, match=message):
         fronts.measure(["first", "other"], data="sample_photos", gains=(1.0,),
                        tfds_data_dir="")
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from experiments import gallery
 from experiments.reporting import galleries
 from pix2pix_color.config import Config, Data, Networks, Reporting
-from pix2pix_color.serving import scoring
-from pix2pix_color.serving.client import Model
-from pix2pix_color.training.run_folder import RunFolder
+from pix2pix_color.evaluation import of_saved_model
+from pix2pix_color.run_folder import RunFolder
+from pix2pix_color.saved_model.load import LoadedModel
 from tests.experiments.reporting.conftest import photographs, write_samples
-from tests.pix2pix_color.serving.conftest import write_vivid_model
+from tests.pix2pix_color.vivid_model import write_vivid_model
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_columns_are_the_epochs_between_gray_and_real(run_with_grids):
 
 
 def test_an_epoch_without_a_grid_is_refused(run_with_grids):
-    with pytest.raises(InputError, match=(
+    with pytest.raises(UserError, match=(
             r"--epochs=5: .*run has no sample grid of that time, only of the "
             r"epochs 1.0, 2.0, 3.0")):
         galleries.of_epochs(run_with_grids, [1, 5])
@@ -74,8 +74,9 @@ def test_photographs_are_the_worst_or_evenly_spread(vivid_run, are_worst):
     assert drawn.headings == ["gray", "generated", "real"] * 4
     assert drawn.rows.shape == (2, 12, 32, 32, 3)
     assert (drawn.rows[1, 3:] == 255).all()  # five of eight places are taken
-    source = scoring.open_held_out(vivid_run, tfds_data_dir="")
-    errors = scoring.Score(Model(vivid_run), source).result.generated["delta_e"]
+    source = of_saved_model.open_data("", model=vivid_run)
+    errors = of_saved_model.Score(
+        LoadedModel(vivid_run), source).result.generated["delta_e"]
     expected = np.argsort(-errors)[:5] if are_worst else [0, 1, 3, 4, 6]
     for place, index in enumerate(expected):
         shown = drawn.rows[place // 4, 3 * (place % 4):][:3].astype(int)
@@ -88,7 +89,7 @@ def test_photographs_are_the_worst_or_evenly_spread(vivid_run, are_worst):
 def test_a_folder_without_a_readable_photograph_is_refused(
         vivid_run, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no image")
-    with pytest.raises(InputError, match="broken.jpg"):
+    with pytest.raises(UserError, match="broken.jpg"):
         galleries.of_photographs(
             vivid_run, data=f"folder:{tmp_path}", count=5, are_worst=False,
             tfds_data_dir="")
@@ -120,7 +121,7 @@ def test_a_gallery_is_drawn_in_its_own_pixels(
 
 def test_epochs_that_are_no_numbers_are_refused():
     for words in ([], ["1", "nan"], ["one"]):
-        with pytest.raises(InputError, match="--epochs=.* must be numbers"):
+        with pytest.raises(UserError, match="--epochs=.* must be numbers"):
             gallery._numbers(words)
 
 

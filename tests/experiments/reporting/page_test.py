@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from experiments import report
 from experiments.reporting import charts, page, photographs, runs
 from tests.experiments.reporting import conftest
@@ -230,9 +230,9 @@ def test_the_command_writes_a_page_or_says_why_not(make_run, tmp_path, capsys):
         f"{output}, {output.stat().st_size / 2**20:.1f} MiB\n")
     assert output.read_text().startswith("<!DOCTYPE html>")
     assert sorted(os.listdir(tmp_path)) == ["report.html", "run"]
-    with pytest.raises(InputError, match="no run was named"):
+    with pytest.raises(UserError, match="no run was named"):
         report.write_report([], str(output))
-    with pytest.raises(InputError, match="--output=a.txt must name an .html"):
+    with pytest.raises(UserError, match="--output=a.txt must name an .html"):
         report.write_report([path], "a.txt")
 
 

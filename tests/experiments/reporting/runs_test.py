@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from experiments.reporting import runs
-from pix2pix_color.config import ConfigError
 from tests.experiments.reporting.conftest import photographs, write_samples
 
 
@@ -124,18 +123,18 @@ def test_a_picture_that_is_no_grid_is_left_out(make_run):
 
 def test_what_is_no_run_is_refused(make_run, tmp_path):
     path = make_run("run")
-    with pytest.raises(InputError, match="run' is named twice"):
+    with pytest.raises(UserError, match="run' is named twice"):
         runs.load_runs([str(path), f"{path}/../run"])
-    with pytest.raises(ConfigError, match="nowhere' holds no run"):
+    with pytest.raises(UserError, match="nowhere' holds no run"):
         runs.load_runs([str(tmp_path / "nowhere")])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="empty' holds no run"):
+    with pytest.raises(UserError, match="empty' holds no run"):
         runs.load_runs([str(tmp_path / "empty")])
     for events in (*(path / "train").iterdir(), *(path / "eval").iterdir()):
         events.unlink()
-    with pytest.raises(InputError, match="has nothing to show yet.*--log_every"
-                                         "=50 updates"):
+    with pytest.raises(UserError, match="has nothing to show yet.*--log_every"
+                       "=50 updates"):
         runs.load_runs([str(path)])
     (path / "run.json").write_text(json.dumps({})[:-1])
-    with pytest.raises(ConfigError, match="run.json is no JSON"):
+    with pytest.raises(UserError, match="run.json is no JSON"):
         runs.load_runs([str(path)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_pipelines.errors import InputError
+from data_pipelines.errors import UserError
 from experiments import table
 from experiments.reporting import runs
 
@@ -33,7 +33,7 @@ def test_the_command_prints_the_rows(make_run, capsys):
     assert [row.split("|")[1].strip() for row in
             capsys.readouterr().out.splitlines()] == [
                 "run", "---", "run", "gray image"]
-    with pytest.raises(InputError, match="no run was named"):
+    with pytest.raises(UserError, match="no run was named"):
         table.main(["table"])
 
 
@@ -44,6 +44,6 @@ def test_what_a_short_run_never_measured_is_left_empty(make_run):
 
 def test_a_run_that_still_goes_has_no_row(make_run):
     path = make_run("going", total=50, is_finished=False)
-    with pytest.raises(InputError, match="has not ended: it is at step 30 of "
-                                         "50"):
+    with pytest.raises(UserError, match="has not ended: it is at step 30 of "
+                       "50"):
         rows_of(path)

@@ -9,8 +9,8 @@ import safetensors.numpy
 import tensorflow as tf
 
 from data_pipelines import augment
+from data_pipelines.errors import UserError
 from data_pipelines.sources import sample_photos
-from pix2pix_color.config import ConfigError
 from pix2pix_color.networks import (efficientnet_lite, efficientnet_weights,
                                     encoder_unet, encoder_weights, layers)
 
@@ -138,7 +138,7 @@ def test_a_file_of_another_kind_is_refused_in_one_line(
     generator = encoder_unet.build_efficientnet_unet(
         image_size=64, condition_channels=1, target_channels=2, base_filters=8)
     before = generator.get_weights()
-    with pytest.raises(ConfigError, match=message) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         encoder_weights.load(generator, str(path))
     assert str(refusal.value).startswith(f"--encoder_weights={path}")
     assert "\n" not in str(refusal.value)
@@ -150,7 +150,7 @@ def test_a_classifier_of_another_network_is_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     safetensors.numpy.save_file({"fc.weight": np.zeros([3, 3], "f4")},
                                 str(path))
-    with pytest.raises(ConfigError, match=(
+    with pytest.raises(UserError, match=(
             f"^--judge_weights={path} is not a classifier of lite0 or lite2: "
             f"_conv_head.weight is missing$")):
         efficientnet_weights.load_classifier(str(path), flag="--judge_weights")
@@ -162,6 +162,6 @@ def test_a_classifier_of_another_network_is_refused(tmp_path):
                           "--efficientnet=lite0"),
     (__file__, None, "must end in .safetensors, or be imagenet")])
 def test_what_cannot_be_found_is_said(weights, variant, message):
-    with pytest.raises(ConfigError, match=message) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         efficientnet_weights.find(weights, flag="--x", variant=variant)
     assert str(refusal.value).startswith(f"--x={weights}")

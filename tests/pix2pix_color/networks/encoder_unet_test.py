@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pix2pix_color.fast_keras.instance_norm import InstanceNormalization
 from pix2pix_color.networks import encoder_unet, layers
-from pix2pix_color.networks.instance_norm import InstanceNormalization
 
 
 def build(image_size=64, base_filters=4, **options):

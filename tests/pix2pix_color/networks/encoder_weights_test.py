@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from pix2pix_color.config import ConfigError
+from data_pipelines.errors import UserError
 from pix2pix_color.networks import encoder_unet, encoder_weights
 
 
@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_listed_on_both_sides(tmp_path, generator):
     named["layer4.0.conv2.weight"] = np.zeros((16, 16, 1, 1), "f4")
     path = save(tmp_path, named)
     before = generator.get_weights()
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(UserError) as refusal:
         encoder_weights.load(generator, path)
     assert str(refusal.value) == (
         f"--encoder_weights={path} is not the ResNet-18 of this "
@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_listed_on_both_sides(tmp_path, generator):
 
 
 def test_another_width_is_refused_by_its_shapes(tmp_path, generator):
-    with pytest.raises(ConfigError, match=(
+    with pytest.raises(UserError, match=(
             r"base_filters; 100 of another shape: conv1.weight \(4, 1, 7, 7\) "
             r"in the file, \(2, 1, 7, 7\) in the network, .* and 96 more$")):
         encoder_weights.load(generator, save(tmp_path, tensors(4)))
@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read_is_refused(
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ConfigError, match=message) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         encoder_weights.load(generator, str(path))
     assert str(refusal.value).startswith(f"--encoder_weights={path}")
     assert "\n" not in str(refusal.value)
@@ -135,8 +135,8 @@ def test_without_pytorch_a_pth_file_says_what_to_install(
     path = tmp_path / "weights.pth"
     path.write_bytes(b"anything")
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ConfigError, match="takes PyTorch to be read, which is "
-                                          "not installed: pip install torch"):
+    with pytest.raises(UserError, match="takes PyTorch to be read, which is "
+                       "not installed: pip install torch"):
         encoder_weights.load(generator, str(path))
 
 
@@ -150,7 +150,7 @@ def test_a_pth_file_that_is_none_is_refused(tmp_path, generator, content):
     else:  # a list has no names; an object would run code
         torch.save([1] if content == "list" else {"a": threading.Thread},
                    path)
-    with pytest.raises(ConfigError, match="cannot be read as a file of named"):
+    with pytest.raises(UserError, match="cannot be read as a file of named"):
         encoder_weights.load(generator, str(path))
 
 
@@ -208,7 +208,7 @@ def test_a_download_of_another_hash_is_refused_and_not_kept(tmp_path, server):
     address, _ = server
     (tmp_path / "www" / "weights.safetensors").write_bytes(b"something else")
     wanted = public_file(address, b"what it should be")
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(UserError) as refusal:
         encoder_weights.download(wanted)
     assert str(refusal.value) == (
         f"--encoder_weights=imagenet: {wanted.url} has SHA-256 "
@@ -222,7 +222,7 @@ def test_a_download_of_another_hash_is_refused_and_not_kept(tmp_path, server):
 def test_without_the_file_one_line_says_what_to_do(
         tmp_path, server, address, reason):
     wanted = public_file(address or server[0], b"")
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(UserError) as refusal:
         encoder_weights.download(wanted)
     message = str(refusal.value)
     assert message.startswith("--encoder_weights=imagenet cannot be downloaded")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pix2pix_color.fast_keras.instance_norm import InstanceNormalization
 from pix2pix_color.networks import dcgan, layers, patchgan
-from pix2pix_color.networks.instance_norm import InstanceNormalization
 
 # The paper's table at 256 px, 64 base filters: layer -> its output [H, W, C].
 PAPER_OUTPUTS = {

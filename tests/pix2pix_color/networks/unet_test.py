@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pix2pix_color.fast_keras.instance_norm import InstanceNormalization
 from pix2pix_color.networks import layers, unet
-from pix2pix_color.networks.instance_norm import InstanceNormalization
 
 EVERY_SIZE = pytest.mark.parametrize("image_size", [32, 64, 128, 256, 512])
 

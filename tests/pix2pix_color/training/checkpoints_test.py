@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color import cli
-from pix2pix_color.config import Config, ConfigError, Data, Networks, Training
+from data_pipelines.errors import UserError
+from pix2pix_color import config_flags
+from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.training import checkpoints as checkpoints_lib
 from pix2pix_color.training import train_step
 from pix2pix_color.training.checkpoints import Checkpoints
@@ -138,7 +139,8 @@ def test_a_step_has_a_folder_of_state_journal_and_flags(state, tmp_path):
     assert sorted(os.listdir(path)) == FILES
     with open(os.path.join(path, "journal.json"), encoding="utf-8") as file:
         assert Journal.from_json(json.load(file)) == Journal(sampled_step=7)
-    assert cli.config_from_file(os.path.join(path, "config.flags")) == CONFIG
+    assert config_flags.config_from_file(
+        os.path.join(path, "config.flags")) == CONFIG
     saved = tf.train.load_checkpoint(os.path.join(path, "state"))
     assert saved.get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE") == 10
 
@@ -234,7 +236,7 @@ def test_a_save_that_fails_leaves_the_earlier_ones_and_nothing_else(
     save_at(checkpoints, state, 10)
     before = contents(tmp_path)
     full_disk(name, call)
-    with pytest.raises(ConfigError, match=NO_ROOM.format(
+    with pytest.raises(UserError, match=NO_ROOM.format(
             folder=tmp_path, newest=f"{tmp_path}/step-0000010")):
         save_at(checkpoints, state, 20)
     assert contents(tmp_path) == before
@@ -249,7 +251,7 @@ def test_a_save_that_fails_leaves_the_earlier_ones_and_nothing_else(
 
 def test_the_first_save_that_fails_leaves_nothing(state, tmp_path, full_disk):
     full_disk("sync")
-    with pytest.raises(ConfigError, match=NO_ROOM.format(
+    with pytest.raises(UserError, match=NO_ROOM.format(
             folder=tmp_path, newest="none")):
         save_at(open_checkpoints(state, tmp_path), state, 20)
     assert os.listdir(tmp_path) == []
@@ -264,7 +266,7 @@ def test_a_really_full_disk_keeps_the_checkpoint_before(state, small_disk):
     for room in (0, 8192, size // 2, size - 8192):
         free = shutil.disk_usage(disk).free
         (disk / "filler").write_bytes(bytes(free - room))
-        with pytest.raises(ConfigError) as refusal:
+        with pytest.raises(UserError) as refusal:
             save_at(checkpoints, state, 20)
         assert re.match(
             rf"step 20 could not be saved in {disk}/checkpoints \(.*No space "
@@ -394,7 +396,7 @@ def test_a_journal_of_other_losses_makes_the_one_before_be_taken(
 def test_nothing_but_damaged_checkpoints_is_an_error(state, copied):
     (copied / "step-0000010" / "state.index").unlink()
     (copied / "step-0000020" / "journal.json").write_text("{")
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(UserError) as refusal:
         open_checkpoints(state, copied).restore_latest()
     assert re.match(
         rf"no checkpoint in {copied} can be read: step 20: .+; step 10: .+\. "
@@ -432,7 +434,7 @@ def test_a_journal_that_cannot_be_rewritten_is_an_error_too(
     before = contents(copied)
     full_disk("write_atomically")
     try:
-        with pytest.raises(ConfigError, match="^step 20 could not be saved"):
+        with pytest.raises(UserError, match="^step 20 could not be saved"):
             checkpoints.save(Journal(sampled_step=99))
     finally:
         assert contents(copied) == before
@@ -445,7 +447,7 @@ def test_other_flags_are_named_and_no_reason_to_fall_back(
         state, copied, caplog):
     other = Config(data=CONFIG.data, networks=CONFIG.networks,
                    training=Training(seed=7, epochs=3))
-    with pytest.raises(ConfigError, match=(
+    with pytest.raises(UserError, match=(
             rf"^checkpoint {copied}/step-0000020 was saved with other flags: "
             rf"--seed is 7 now and was 0$")):
         open_checkpoints(state, copied, config=other).restore_latest()
@@ -457,8 +459,8 @@ def test_a_checkpoint_that_lacks_a_part_of_the_state_is_refused(
     parts = state.tensors()
     del parts["next_ordinals"]
     tf.train.Checkpoint(**parts).write(f"{copied}/step-0000020/state")
-    with pytest.raises(ConfigError, match="step-0000020 cannot be restored: "
-                                          ".*next_ordinals"):
+    with pytest.raises(UserError, match="step-0000020 cannot be restored: "
+                       ".*next_ordinals"):
         open_checkpoints(state, copied).restore_latest()
 
 
@@ -482,5 +484,5 @@ def test_another_number_of_workers_shares_the_stream_out_anew(
 def test_a_state_of_another_shape_is_refused(copied):
     wider = make_state(Config(data=CONFIG.data,
                               networks=Networks(base_filters=3)))
-    with pytest.raises(ConfigError, match="step-0000020 cannot be restored"):
+    with pytest.raises(UserError, match="step-0000020 cannot be restored"):
         open_checkpoints(wider, copied).restore_latest()

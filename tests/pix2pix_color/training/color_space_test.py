@@ -12,9 +12,9 @@ from PIL import Image
 from data_pipelines import augment, color
 from pix2pix_color import metrics
 from pix2pix_color.config import differing_options
-from pix2pix_color.serving import saved_model
+from pix2pix_color.run_folder import RunFolder
+from pix2pix_color.saved_model import load
 from pix2pix_color.training import exporting
-from pix2pix_color.training.run_folder import RunFolder
 from tests.pix2pix_color.training import processes
 
 PHOTOS = pathlib.Path(__file__).parents[3] / "data_pipelines" / "sample_photos"
@@ -63,7 +63,7 @@ def test_it_is_evaluated_from_the_given_gray_by_its_own_rgb(run, pairs):
     measured = json.loads((run / "run.json").read_text())["evaluation"]
     assert measured["gray_image"]["psnr_db"] == pytest.approx(
         metrics.psnr_db(real, np.repeat(gray, 3, -1)).numpy().mean(), rel=1e-4)
-    signatures = saved_model.load(str(run)).signatures
+    signatures = load.load_saved_model(str(run)).signatures
     target = signatures["predict_target"](
         condition=tf.constant(gray / np.float32(127.5) - 1))["target"]
     assert target.shape == (6, 32, 32, 3)
@@ -79,8 +79,9 @@ def test_it_is_exported_again_as_what_it_is(run):
     assert what == "step 4" and path == str(run / "export" / "2")
     photo = np.asarray(Image.open(PHOTOS / "gcompris_cat.jpg"))[np.newaxis]
     first, second = (
-        saved_model.load(str(run / "export" / version)).signatures["colorize"](
-            rgb=tf.constant(photo))["rgb"].numpy() for version in "12")
+        load.load_saved_model(str(run / "export" / version)).signatures[
+            "colorize"](rgb=tf.constant(photo))["rgb"].numpy()
+        for version in "12")
     np.testing.assert_array_equal(first, second)
     kept = color.rgb_to_lab(first)[..., 0] - color.rgb_to_lab(photo)[..., 0]
     assert np.abs(kept).max() < 2

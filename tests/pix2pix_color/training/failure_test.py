@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import pipeline
+from data_pipelines.errors import UserError
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, ConfigError, Data, Networks, Reporting
+from pix2pix_color.config import Config, Data, Networks, Reporting
 from pix2pix_color.training import failure, train_step
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
@@ -69,7 +70,7 @@ def diverged(state, tmp_path_factory):
     """A run's folder after an update that was not finite, and the message."""
     workdir = tmp_path_factory.mktemp("run")
     before = [variable.numpy() for variable in state.variables_of_all()]
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(UserError) as refusal:
         fail(state, workdir, REFUSED, broken=True)
     for variable, value in zip(state.variables_of_all(), before):
         variable.assign(value)  # the search has spoiled the averages
@@ -124,7 +125,7 @@ def test_nothing_is_left_of_an_update_that_was_finite(state, tmp_path, found):
 
 def test_a_few_names_are_all_in_the_message(state, tmp_path, found):
     found += ["loss generator", "gradient a", "gradient b"]
-    with pytest.raises(ConfigError, match=(
+    with pytest.raises(UserError, match=(
             "^step 4: not finite: loss generator, gradient a, gradient b. The "
             "training")):
         fail(state, tmp_path, REFUSED, broken=True)
@@ -132,7 +133,7 @@ def test_a_few_names_are_all_in_the_message(state, tmp_path, found):
 
 def test_without_a_checkpoint_the_message_says_so(state, tmp_path, found):
     found.append("target")
-    with pytest.raises(ConfigError, match="newest good checkpoint is none$"):
+    with pytest.raises(UserError, match="newest good checkpoint is none$"):
         fail(state, tmp_path, REFUSED, broken=True, with_checkpoint=False)
     assert os.path.exists(tmp_path / "diverged/step-0000004/batch.npz")
 
@@ -147,7 +148,7 @@ def test_an_error_of_a_finite_update_is_a_bug_and_stays_one(
 def test_memory_that_ran_out_is_explained(state, tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "memory_bytes", lambda: 2**30)
     error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
-    with pytest.raises(ConfigError, match=(
+    with pytest.raises(UserError, match=(
             r"^memory ran out with --batch_size=2 .* of 1\.0 GiB; ")):
         fail(state, tmp_path, error, broken=False)
     assert not (tmp_path / "diverged").exists()

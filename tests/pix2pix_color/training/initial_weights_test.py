@@ -7,14 +7,15 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-from pix2pix_color import cli
-from pix2pix_color.config import Config, ConfigError, Data, Networks, Training
+from data_pipelines.errors import UserError
+from pix2pix_color import config_flags
+from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.networks import weights_file
-from pix2pix_color.serving import trained
+from pix2pix_color.run_folder import RunFolder
+from pix2pix_color.saved_model import trained
 from pix2pix_color.training import initial_weights
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
-from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.train_state import TrainState
 
 SMALL = Config(data=Data(image_size=32), networks=Networks(base_filters=2),
@@ -46,12 +47,12 @@ def test_a_file_brings_generator_and_average_to_its_weights(tmp_path):
     other = new_state(seed=7)
     path = tmp_path / "generator.safetensors"
     path.write_bytes(weights_file.to_bytes(
-        other.generator, flags=cli.config_to_text(SMALL)))
+        other.generator, flags=config_flags.config_to_text(SMALL)))
     state = begin(path)
     expected = other.generator.get_weights()
     assert_same(state.generator.get_weights(), expected, rtol=1e-3, atol=1e-6)
     assert_same(state.average.get_weights(), expected, rtol=1e-3, atol=1e-6)
-    assert cli.config_from_text(weights_file.read_flags(
+    assert config_flags.config_from_text(weights_file.read_flags(
         str(path), flag=""), origin="") == SMALL
 
 
@@ -78,7 +79,7 @@ def test_the_trained_colorizer_is_known_by_its_name():
 
 
 def test_what_does_not_fit_is_named():
-    with pytest.raises(ConfigError, match=(
+    with pytest.raises(UserError, match=(
             r"^--initial_weights=colorizer does not fit this unet; \d+ missing "
             r"in the file: .*; \d+ unknown to the network: ")):
         begin("colorizer")
@@ -86,14 +87,14 @@ def test_what_does_not_fit_is_named():
 
 @pytest.mark.parametrize("weights", ["nowhere", "nowhere.safetensors"])
 def test_what_is_not_there_is_said(weights):
-    with pytest.raises(ConfigError, match=(
+    with pytest.raises(UserError, match=(
             f"--initial_weights={weights} must be colorizer, the folder of a "
             f"run, or a .safetensors file that exists")):
         begin(weights)
 
 
 def test_an_encoder_of_its_own_would_be_ignored():
-    with pytest.raises(ConfigError, match="exclude each other"):
+    with pytest.raises(UserError, match="exclude each other"):
         Config(data=Data(image_size=64), networks=Networks(
             generator="efficientnet_unet", encoder_weights="imagenet",
             initial_weights="colorizer"))

@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import color, pipeline, split
-from data_pipelines.errors import InputError, Interrupted
+from data_pipelines.errors import Interrupted, UserError
+from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
-from pix2pix_color.config import (Config, ConfigError, Data, Networks,
-                                  Reporting, Training)
+from pix2pix_color.config import Config, Data, Networks, Reporting, Training
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.summaries import Summaries
 from pix2pix_color.training import loop
 from pix2pix_color.training.checkpoints import Checkpoints
@@ -22,7 +23,6 @@ from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.reporter import Reporter
-from pix2pix_color.training.run_folder import RunFolder
 from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import Objective, StepLosses
@@ -95,8 +95,8 @@ def open_training(run, *, state=None, metrics=(9.0,) * 100, **others):
     journal = checkpoints.restore_latest() or Journal()
     parts: dict[str, Any] = dict(
         reporter=Recorded(state, metrics), interruption=Interruption(),
-        rejected=pipeline.RejectedExamples(known=journal.rejected), **others)
-    return loop.Training(
+        rejected=RejectedExamples(known=journal.rejected), **others)
+    return loop.TrainingLoop(
         config=run, state=state, journal=journal, workers=Workers(run),
         checkpoints=checkpoints, **parts)
 
@@ -199,7 +199,7 @@ def diverged(tmp_path_factory):
     training = open_training(config(5, workdir))
     kernel = training.state.generator.get_layer("decoder1").kernel
     kernel.assign(tf.fill(kernel.shape, np.inf))
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(UserError) as refusal:
         training.run(sources()[0])
     return workdir, str(refusal.value)
 
@@ -368,7 +368,7 @@ def test_the_stream_is_that_of_the_flags(
 
     def first(options):
         options = dict(options)
-        part = pipeline.Part(batch_size=options.pop("batch_size"))
+        part = pipeline.WorkerShard(batch_size=options.pop("batch_size"))
         return next(iter(pipeline.training_batches(
             source, part=part, first_ordinal=0, color_space=color.LAB,
             **options)))
@@ -474,10 +474,10 @@ def test_photographs_that_vanish_leave_what_was_learned(state, tmp_path):
 
     def vanishing(source):
         yield from (next(batches(source)) for _ in range(2))
-        raise InputError("none of them can be read")
+        raise UserError("none of them can be read")
 
     cast(Any, training)._batches = vanishing
-    with pytest.raises(InputError, match="none of them can be read"):
+    with pytest.raises(UserError, match="none of them can be read"):
         training.run(flat_source())
     assert training.checkpoints.steps() == [2]
 
@@ -516,7 +516,7 @@ def test_looking_at_the_generator_changes_nothing_in_it(tmp_path):
     train_source, eval_source = sources()
     reporter = Reporter(
         config=run, state=state, eval_source=eval_source, folder=folder,
-        summaries=summaries, rejected=pipeline.RejectedExamples())
+        summaries=summaries, rejected=RejectedExamples())
     before = [variable.numpy() for variable in state.generator.variables]
     one = reporter.evaluate().means()
     reporter.draw_samples()

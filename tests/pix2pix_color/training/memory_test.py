@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_pipelines.errors import UserError
 from pix2pix_color import hardware
-from pix2pix_color.config import Config, ConfigError, Data, Networks, Training
+from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.training import memory
 from pix2pix_color.training.train_state import TrainState
 
@@ -84,8 +85,8 @@ def test_running_out_names_four_flags_and_a_batch_that_fits(
     tf.errors.AbortedError(None, None, "Operation received an exception: "
                            "could not create a memory object, in file")])
 def test_an_exhausted_memory_is_explained(state, error):
-    with pytest.raises(ConfigError, match="^memory ran out with --batch_size=3 "
-                                          "--image_size=32"):
+    with pytest.raises(UserError, match="^memory ran out with --batch_size=3 "
+                       "--image_size=32"):
         with memory.explained(config(3), state):
             raise error
 
@@ -102,7 +103,7 @@ def test_a_process_without_the_memory_for_the_networks_says_so():
     program = """
 import resource, sys
 from pix2pix_color import hardware
-from pix2pix_color.config import (Config, ConfigError, Data, Networks,
+from pix2pix_color.config import (Config, UserError, Data, Networks,
                                   Training)
 from pix2pix_color.training import session
 hardware.describe_device()
@@ -113,7 +114,7 @@ try:
     session.dry_run(Config(data=Data(image_size=32, train_examples=2,
                                      batch_size=1),
                            networks=Networks(base_filters=512)))
-except ConfigError as error:
+except UserError as error:
     sys.exit(str(error))
 """
     process = subprocess.run([sys.executable, "-c", program],

@@ -8,7 +8,7 @@ from pix2pix_color.config import Config, Data, Networks, Reporting, Training
 
 # New processes are forked from one that has imported TensorFlow already.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["pix2pix_color.training.session"])
+CONTEXT.set_forkserver_preload(["pix2pix_color.training.run"])
 
 # What a run can have beside its networks: two stages, the discriminator every
 # second time, an average of the weights.
@@ -54,12 +54,13 @@ def _fit(run, log_path, environment, num_devices):
     from data_pipelines import command
     from data_pipelines.errors import Interrupted
 
-    session = command.load("pix2pix_color.training.session")
+    with command.quiet_tensorflow():
+        from pix2pix_color.training.run import fit
     processor = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         processor, [tf.config.LogicalDeviceConfiguration()] * num_devices)
     try:
-        session.fit(run)
+        fit(run)
     except Interrupted as interrupted:
         print(interrupted)
         sys.exit(command.INTERRUPTED_EXIT_CODE)

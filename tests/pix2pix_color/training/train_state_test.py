@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from data_pipelines.errors import UserError
 from experiments.benchmarks import steps as benchmark
-from pix2pix_color.config import (Config, ConfigError, Data, Networks,
-                                  Reporting, Training)
-from pix2pix_color.networks import (efficientnet_lite, encoder_unet,
-                                    instance_norm, layers, patchgan, resnet18,
-                                    upsampling)
-from pix2pix_color.training import memory, session, train_state
+from pix2pix_color import networks
+from pix2pix_color.config import Config, Data, Networks, Reporting, Training
+from pix2pix_color.fast_keras import instance_norm
+from pix2pix_color.networks import (efficientnet_lite, encoder_unet, layers,
+                                    patchgan, resnet18, upsampling)
+from pix2pix_color.training import memory, run, train_state
 
 
 def create(*, precision="float32", pretrained=True, **options):
@@ -31,8 +32,8 @@ def choices(name):
 
 
 def test_every_choice_has_its_builder():
-    assert choices("generator") == tuple(train_state.GENERATORS)
-    assert choices("discriminator") == tuple(train_state.DISCRIMINATORS)
+    assert choices("generator") == tuple(networks.GENERATORS)
+    assert choices("discriminator") == tuple(networks.DISCRIMINATORS)
     assert choices("norm") == tuple(layers.NORMS)
     assert choices("upsampling") == ("auto", *upsampling.UPSAMPLINGS,
                                      encoder_unet.NEAREST)
@@ -191,8 +192,8 @@ def run_config(workdir, steps, weights):
 
 
 def test_a_run_whose_encoder_weights_are_gone_takes_no_folder(tmp_path):
-    with pytest.raises(ConfigError, match="gone.pth: there is no such file"):
-        session.fit(run_config(tmp_path / "run", 1, tmp_path / "gone.pth"))
+    with pytest.raises(UserError, match="gone.pth: there is no such file"):
+        run.fit(run_config(tmp_path / "run", 1, tmp_path / "gone.pth"))
     assert not (tmp_path / "run").exists()
 
 
@@ -201,13 +202,13 @@ def test_a_run_goes_on_without_the_encoder_weights_that_it_began_with(
         tmp_path, weights_path):
     path = tmp_path / "mine.safetensors"
     shutil.copy(weights_path, path)
-    session.fit(run_config(tmp_path / "run", 1, path))
+    run.fit(run_config(tmp_path / "run", 1, path))
     path.unlink()
-    session.fit(run_config(tmp_path / "run", 2, path))
+    run.fit(run_config(tmp_path / "run", 2, path))
     assert (tmp_path / "run" / "export" / "2").is_dir()
 
 
 def test_encoder_weights_that_are_gone_are_missed_at_the_start():
-    with pytest.raises(ConfigError, match="--encoder_weights=/gone.pth: there "
-                                          "is no such file"):
+    with pytest.raises(UserError, match="--encoder_weights=/gone.pth: there "
+                       "is no such file"):
         create(generator="resnet18_unet", encoder_weights="/gone.pth")

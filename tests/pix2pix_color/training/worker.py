@@ -15,18 +15,19 @@ from tests.pix2pix_color.training import processes
 
 
 def main(workdir, weights_path, flags):
-    session = command.load("pix2pix_color.training.session")
+    with command.quiet_tensorflow():
+        from pix2pix_color.training.run import TrainState, fit
     created = []
-    create = session.TrainState.create
+    create = TrainState.create
 
     def create_and_keep(*args, **kwargs):
         created.append(create(*args, **kwargs))
         return created[-1]
 
-    setattr(session.TrainState, "create", create_and_keep)
+    setattr(TrainState, "create", create_and_keep)
     run = processes.config(workdir, **json.loads(flags))
     # The others wait while a checkpoint is written: fewer of them, quicker.
-    session.fit(dataclasses.replace(run, reporting=dataclasses.replace(
+    fit(dataclasses.replace(run, reporting=dataclasses.replace(
         run.reporting, checkpoint_every=4, eval_every=100, sample_every=100)))
     state = created[-1]
     np.savez(weights_path, *state.generator.get_weights(),

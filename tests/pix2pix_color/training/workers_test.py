@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.config import Config, ConfigError, Data, Training
+from data_pipelines.errors import UserError
+from pix2pix_color.config import Config, Data, Training
 from pix2pix_color.training import distribution
 from pix2pix_color.training.distribution import Workers, rejoining
 
@@ -81,9 +82,9 @@ def test_a_lost_worker_is_waited_for_three_times(alone, begun_anew, capsys):
 
 
 def test_another_error_is_none_of_a_lost_worker(begun_anew):
-    with pytest.raises(ConfigError):
+    with pytest.raises(UserError):
         with rejoining(cast(Workers, types.SimpleNamespace(count=2))):
-            raise ConfigError("a flag")
+            raise UserError("a flag")
     assert begun_anew == []
 
 
@@ -118,7 +119,7 @@ def test_a_missing_or_wrong_tf_config_is_one_clear_line(
         tf_config = json.dumps(tf_config)
     if tf_config is not None:
         monkeypatch.setenv("TF_CONFIG", tf_config)
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(UserError) as refusal:
         Workers(config("multiworker"))
     assert str(refusal.value) == (
         f"--distribute=multiworker needs TF_CONFIG={tf_config or ''!r} to name "
@@ -131,7 +132,7 @@ def test_a_missing_or_wrong_tf_config_is_one_clear_line(
 
 TWO = """
 import tensorflow as tf
-from pix2pix_color.config import ConfigError
+from pix2pix_color.config import UserError
 workers = Workers(config("mirrored"))
 assert workers.count == 1 and workers.is_chief
 assert workers.strategy.num_replicas_in_sync == 2
@@ -141,7 +142,7 @@ print([share.numpy()[:, 0].tolist() for share in shares])
 print(workers.sum([1.5, 2.0]), workers.finish_update(6, is_last=True))
 try:
     Workers(config("mirrored", batch_size=5))
-except ConfigError as error:
+except UserError as error:
     print(error)
 """
 

@@ -1,0 +1,1 @@
+"""The evaluation protocol, its page, and the metrics that need a network."""

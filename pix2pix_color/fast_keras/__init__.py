@@ -1,0 +1,1 @@
+"""Keras layers and Adam, faster on a CPU; the same arithmetic."""

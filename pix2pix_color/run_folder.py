@@ -1,0 +1,129 @@
+"""A run's folder: where everything is, and whose it is.
+
+    config.flags        the run's flags, re-runnable as they stand
+    run.json            versions, hardware, data, final metrics
+    train/, eval/       event files for TensorBoard
+    checkpoints/        TensorFlow checkpoints, numbered by step
+    samples/            PNG grids: gray row, generated row, real row
+    export/<version>/   SavedModels
+    diverged/step-N/    batch and state of an update that was not finite
+    .lock               held by the process that trains here
+"""
+
+import errno
+import fcntl
+import json
+import os
+from typing import Any
+
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
+from pix2pix_color import config_flags
+from pix2pix_color.config import Config, differing_options
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Attributes:
+      path: the folder itself, the value of --workdir.
+    """
+
+    def __init__(self, path: str) -> None:
+        path = os.path.expanduser(path)
+        self.path = path
+        self.flags_path = os.path.join(path, "config.flags")
+        self.run_path = os.path.join(path, "run.json")
+        self.checkpoints_dir = os.path.join(path, "checkpoints")
+        self.samples_dir = os.path.join(path, "samples")
+        self.export_dir = os.path.join(path, "export")
+
+    def claim(self, config: Config) -> None:
+        """Makes the folder, or checks that an existing one is the same run's.
+
+        It is this process's until the process ends.
+
+        Raises:
+          UserError: the folder holds another run, whose differing flags are
+            named, or something that is no run at all; another process trains
+            in it; or it cannot be written to.
+        """
+        try:
+            self._claim(config)
+        except OSError as error:
+            raise UserError(f"--workdir={self.path} cannot be used: "
+                            f"{error.strerror}: {error.filename}") from error
+
+    def _claim(self, config: Config) -> None:
+        if os.path.exists(self.flags_path):
+            differing = differing_options(self.config(), config)
+            if differing:
+                raise UserError(
+                    f"--workdir={self.path} holds a run made with other flags: "
+                    f"{'; '.join(differing)}. Choose another --workdir, or the "
+                    f"same flags")
+        elif os.path.isdir(self.path) and any(
+                not name.startswith((".lock", "config.flags."))
+                for name in os.listdir(self.path)):
+            raise UserError(
+                f"--workdir={self.path} is not empty and holds no run; choose "
+                f"another folder")
+        os.makedirs(self.path, exist_ok=True)
+        self._lock()
+        if not os.path.exists(self.flags_path):
+            self.write_flags(config)  # first, so that it is a run's folder
+        for directory in (self.checkpoints_dir, self.samples_dir,
+                          self.export_dir, os.path.join(self.path, "train"),
+                          os.path.join(self.path, "eval")):
+            os.makedirs(directory, exist_ok=True)
+            if not os.access(directory, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES),
+                                      directory)
+
+    def _lock(self) -> None:
+        self._lock_file = open(os.path.join(self.path, ".lock"), "w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"--workdir={self.path}: another process trains "
+                            f"in it") from None
+
+    def write_flags(self, config: Config) -> None:
+        """Writes config.flags, replacing an earlier one."""
+        write_atomically(
+            self.flags_path,
+            config_flags.config_to_text(config).encode(
+                errors="surrogateescape"))
+
+    def config(self) -> Config:
+        """Reads the flags that the run was made with.
+
+        Raises:
+          UserError: the folder holds no run, or one of another version.
+        """
+        if not os.path.exists(self.flags_path):
+            raise UserError(f"{self.path!r} holds no run: there is no "
+                            f"config.flags in it")
+        return config_flags.config_from_file(self.flags_path)
+
+    def read_run_json(self) -> dict[str, Any]:
+        """Reads run.json; empty where there is none yet."""
+        try:
+            with open(self.run_path, encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
+
+    def write_run_json(self, facts: dict[str, Any]) -> None:
+        """Writes run.json, replacing an earlier one."""
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        # A file's name may hold bytes that are no text: \udcXX in JSON too.
+        write_atomically(self.run_path, text.encode(errors="backslashreplace"))
+
+    def diverged_path(self, step: int) -> str:
+        """Where the evidence of a diverged update belongs."""
+        return os.path.join(self.path, "diverged", f"step-{step:07d}")
+
+    def sample_path(self, name: str) -> str:
+        """Where the sample grid of this name belongs."""
+        return os.path.join(self.samples_dir, f"{name}.png")

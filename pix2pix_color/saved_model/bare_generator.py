@@ -1,0 +1,75 @@
+"""The bare generator in one file: TensorFlow Lite for small devices, ONNX for
+whatever reads that.
+
+What comes before and after it, L* and the way back to pixels, is the calling
+program's: see data_pipelines/color.py for the arithmetic.
+"""
+
+import os
+
+import keras
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import \
+    convert_variables_to_constants_v2
+
+from data_pipelines.errors import UserError
+from data_pipelines.files import write_atomically
+from pix2pix_color.fast_keras import convolution
+
+# Of the operators' definitions: what tf2onnx is best tried with.
+_OPSET = 17
+
+
+def write(generator: keras.Model, output_dir: str, *, kind: str) -> str:
+    """Converts a generator.
+
+    Args:
+      generator: condition float32 [N, S, S, C] -> target float32
+        [N, S, S, D], without noise.
+      output_dir: where generator.tflite or generator.onnx is written.
+      kind: a key of KINDS.
+
+    Returns:
+      Its path. Its one input is the condition of one photograph, [1, S, S, C],
+      its one output the target.
+
+    Raises:
+      UserError: the converter is not installed.
+    """
+    side, _, channels = generator.input_shape[1:]
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(
+        [1, side, side, channels], tf.float32, name="condition")])
+    def predict_target(condition):
+        return {"target": generator(condition, training=False)}
+
+    # Plain convolutions: the converters know these, and their programs run
+    # them well.
+    with convolution.left_to_keras():
+        content = KINDS[kind](predict_target)
+    os.makedirs(output_dir, exist_ok=True)
+    path = os.path.join(output_dir, f"generator.{kind}")
+    write_atomically(path, content)
+    return path
+
+
+def _to_tflite(predict_target) -> bytes:
+    # Left alone, the converter makes variables that nothing initializes.
+    frozen = convert_variables_to_constants_v2(
+        predict_target.get_concrete_function())
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+
+
+def _to_onnx(predict_target) -> bytes:
+    try:
+        import tf2onnx
+    except ImportError:
+        raise UserError(
+            "--format=onnx needs tf2onnx: pip install -c constraints.txt "
+            "-e '.[onnx]'") from None
+    model, _ = tf2onnx.convert.from_function(
+        predict_target, predict_target.input_signature, opset=_OPSET)
+    return model.SerializeToString()
+
+
+KINDS = {"tflite": _to_tflite, "onnx": _to_onnx}

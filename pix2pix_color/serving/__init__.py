@@ -1,1 +1,0 @@
-"""The trained generator as a SavedModel, and what calls it."""

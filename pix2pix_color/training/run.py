@@ -1,0 +1,288 @@
+"""One call of fit: from a Config to a trained, measured and exported run."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+from typing import Any
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from data_pipelines import cache, split
+from data_pipelines.errors import UserError
+from data_pipelines.rejected import RejectedExamples
+from data_pipelines.sources import Source
+from pix2pix_color import hardware
+from pix2pix_color.config import Config
+from pix2pix_color.evaluation import protocol
+from pix2pix_color.networks import (efficientnet_weights, encoder_weights,
+                                    patchgan)
+from pix2pix_color.run_folder import RunFolder
+from pix2pix_color.summaries import Summaries
+from pix2pix_color.training import exporting, initial_weights, loop, memory
+from pix2pix_color.training.checkpoints import Checkpoints, steps_in
+from pix2pix_color.training.distribution import Workers, rejoining
+from pix2pix_color.training.interruption import Interruption
+from pix2pix_color.training.journal import Journal
+from pix2pix_color.training.reporter import Reporter
+from pix2pix_color.training.train_state import TrainState
+
+# The final evaluation on training photographs, which shows how much was
+# learned by heart, takes no more of them than this.
+MAX_TRAIN_EVALUATION = 500
+
+
+def fit(config: Config) -> None:
+    """Trains, evaluates and exports; resumes where the run's folder stands.
+
+    Raises:
+      UserError: flags or the run's folder cannot be used, or the training
+        has diverged.
+      UserError: the photographs cannot be used.
+      Interrupted: SIGINT or SIGTERM came; what was learned is saved.
+    """
+    hardware.claim_devices(deterministic=config.training.deterministic)
+    workers = Workers(config)
+    interruption = Interruption()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(interruption.handled())
+        if workers.count > 1:
+            # All of them stop after the same update or none does.
+            stack.enter_context(interruption.deferred())
+        if not workers.is_chief:  # what it writes is nobody's
+            config = _in_folder(config, stack.enter_context(
+                tempfile.TemporaryDirectory()))
+        with rejoining(workers):
+            _train_and_export(config, workers, interruption)
+            workers.wait_for_all()
+
+
+def dry_run(config: Config) -> None:
+    """Builds everything, makes two updates, says what they took; saves nothing.
+
+    Where --discriminator_steps is a fraction, both are of the longer kind: one
+    of another kind would be traced anew.
+
+    Raises:
+      UserError: flags cannot be used, memory runs out, or an update is not
+        finite.
+      UserError: the photographs cannot be used.
+    """
+    hardware.claim_devices(deterministic=config.training.deterministic)
+    config = dataclasses.replace(config, training=dataclasses.replace(
+        config.training, discriminator_steps=float(math.ceil(
+            config.training.discriminator_steps))))
+    with tempfile.TemporaryDirectory() as unused:
+        workers = Workers(config)
+        training, train_source, _ = prepare(
+            _in_folder(config, unused), workers, Interruption())
+        state, batch_size = training.state, config.data.batch_size
+        for name, network in (("generator", state.generator),
+                              ("discrim.", state.discriminator)):
+            _say(name, f"{network.count_params():,} parameters")
+        estimated = memory.estimate(state, batch_size=batch_size)
+        _say("estimate", f"{estimated / 2**30:.2f} GiB of "
+                         f"{hardware.memory_bytes() / 2**30:.1f} GiB, room "
+                         f"for --batch_size={memory.largest_batch(state)}")
+        first, second = training.time_updates(train_source, 2)
+        workers.wait_for_all()
+    _say("step", f"{second:.2f} s ({batch_size / second:.1f} images/s), the "
+                 f"first one {first:.1f} s with tracing")
+    _say("memory", f"{hardware.peak_memory_bytes() / 2**30:.2f} GiB at most")
+    _say("dry run", f"nothing was written to {config.reporting.workdir}")
+
+
+def _train_and_export(config: Config, workers: Workers,
+                      interruption: Interruption) -> None:
+    folder = RunFolder(config.reporting.workdir)
+    training, train_source, facts = prepare(config, workers, interruption)
+    state, reporter = training.state, training.reporter
+    folder.write_flags(config)
+    before = folder.read_run_json()
+    folder.write_run_json({**before, **facts})
+
+    held_out = training.run(train_source) or reporter.measure()
+    some_train = reporter.measure(train_source.select(
+        range(min(len(train_source), MAX_TRAIN_EVALUATION))))
+    training_path = reporter.draw_training(train_source)
+    reporter.flush()
+    facts |= {
+        "step": state.step_number,
+        "rejected": training.rejected.reasons,
+        "evaluation": held_out.to_json(),
+        "training": some_train.to_json(),
+        "best": training.journal.best,
+        "seconds": training.journal.seconds,
+    }
+    folder.write_run_json(facts)
+    print(protocol.comparison_table({
+        f"{len(held_out)} evaluation photographs": held_out,
+        f"{len(some_train)} training photographs": some_train}))
+    if facts["rejected"]:
+        _say("skipped", f"{len(facts['rejected'])} photograph(s) that could "
+                        f"not be read, named in {folder.run_path}")
+    _say("time", training.journal.where_the_time_went())
+    _say("best", "step {step}, {metric} {value:.2f}".format(**facts["best"]))
+    _say("samples", f"{reporter.sample_path(state.step_number)}, evaluation")
+    _say("", f"{training_path}, training")
+    _say("SavedModel", _export(config, state, folder, facts, before))
+    tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
+    _say("curves", f"{tensorboard} --logdir {folder.path}")
+
+
+def prepare(config: Config, workers: Workers, interruption: Interruption
+            ) -> tuple[loop.TrainingLoop, Source, dict[str, Any]]:
+    """Brings a run to where it can go on from.
+
+    Returns:
+      The training, its photographs, and facts for run.json.
+    """
+    precision = hardware.resolve_precision(config.training.precision)
+    train_source, eval_source = _open_sources(config)
+    workers.require_equal(train_source.identities,
+                          flag=f"--data={config.data.data}")
+    folder = RunFolder(config.reporting.workdir)
+    # Before the folder is this run's, which another --encoder_weights is not.
+    begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
+    if begins and config.networks.encoder_weights:
+        encoder_weights.require(config.networks)
+    initial = initial_weights.read(config) if begins else {}
+    if config.training.semantic_weight:
+        efficientnet_weights.find(config.training.classifier_weights,
+                                  flag="--classifier_weights")
+    folder.claim(config)
+    jit_compile = hardware.resolve_jit_compile(
+        config.training.jit_compile,
+        num_replicas=workers.strategy.num_replicas_in_sync)
+    facts = _facts(config, precision, jit_compile, train_source, eval_source)
+    _say_what_is_used(facts, workers)
+
+    with workers.strategy.scope(), memory.explained(config):
+        state = TrainState.create(config, precision=precision,
+                                  num_workers=workers.count,
+                                  pretrained=begins)
+        initial_weights.assign(state, initial)
+    facts["loss_classifier"] = state.loss_classifier
+    if config.training.gan_weight:
+        _say("judges", _judged(config, state))
+    share = config.data.batch_size // workers.strategy.num_replicas_in_sync
+    if memory.estimate(state, batch_size=share) > hardware.memory_bytes():
+        # The kernel ends a process that takes too much without a word.
+        logging.warning("this may need too much memory: %s",
+                        memory.describe(config, state))
+    checkpoints = Checkpoints(state, config=config,
+                              directory=folder.checkpoints_dir,
+                              keep=config.reporting.keep_checkpoints)
+    journal = _restore(state, checkpoints, workers)
+    total_steps = config.total_steps(len(train_source))
+    if total_steps < state.step_number:
+        raise UserError(
+            f"--steps={config.training.steps}, --epochs="
+            f"{config.training.epochs}: the run in {folder.path} has done "
+            f"{state.step_number} steps already, more than these {total_steps}")
+    if state.step_number:
+        _say("resuming", f"at step {state.step_number} of {total_steps}")
+    else:
+        _say("training", f"{total_steps} steps of {config.data.batch_size}")
+    pretrain_steps = config.pretrain_steps(len(train_source))
+    if pretrain_steps > state.step_number:
+        _say("", f"up to step {pretrain_steps} without the adversarial loss")
+
+    rejected = RejectedExamples(config.data.max_bad_fraction,
+                                known=journal.rejected)
+    reporter = Reporter(
+        config=config, state=state, eval_source=eval_source, folder=folder,
+        summaries=Summaries(folder.path, step=state.step_number,
+                            hyperparameters=config.hyperparameters()),
+        rejected=rejected)
+    return loop.TrainingLoop(
+        config=config, state=state, journal=journal, workers=workers,
+        checkpoints=checkpoints, reporter=reporter, rejected=rejected,
+        interruption=interruption), train_source, facts
+
+
+def _in_folder(config: Config, workdir: str) -> Config:
+    return dataclasses.replace(config, reporting=dataclasses.replace(
+        config.reporting, workdir=workdir))
+
+
+def _restore(state: TrainState, checkpoints: Checkpoints,
+             workers: Workers) -> Journal:
+    """Takes up the newest checkpoint, which only the chief can see."""
+    journal = (checkpoints.restore_latest() if workers.is_chief
+               else None) or Journal()
+    state.share_out(workers.count)
+    workers.copy_from_chief(state.variables_of_all())
+    return Journal.from_json(json.loads(
+        workers.text_of_chief(json.dumps(journal.to_json()))))
+
+
+def _open_sources(config: Config) -> tuple[Source, Source]:
+    train_source, eval_source = split.open_train_and_eval(
+        data=config.data.data, eval_data=config.data.eval_data,
+        eval_fraction=config.data.eval_fraction,
+        train_examples=config.data.train_examples,
+        eval_examples=config.data.eval_examples,
+        tfds_data_dir=config.data.tfds_data_dir)
+    return (cache.cached(train_source, config.data.cache),
+            cache.cached(eval_source, config.data.cache))
+
+
+def _export(config: Config, state: TrainState, folder: RunFolder,
+            facts: dict[str, Any], before: dict[str, Any]) -> str:
+    """Exports the state, unless that was done before; returns the path."""
+    path = before.get("export", "")
+    if before.get("step") != facts["step"] or not os.path.isdir(path):
+        path = exporting.export_state(state, config, folder.export_dir,
+                                      metrics=facts["evaluation"],
+                                      loss_classifier=facts["loss_classifier"])
+    folder.write_run_json({**facts, "export": path})
+    return path
+
+
+def _facts(config: Config, precision: str, jit_compile: bool,
+           train_source: Source, eval_source: Source) -> dict[str, Any]:
+    return {
+        "arguments": sys.argv,
+        "versions": {"TensorFlow": tf.__version__, "Keras": keras.__version__,
+                     "Python": platform.python_version()},
+        "hardware": hardware.describe_device(),
+        "precision": precision,
+        "jit_compile": jit_compile,
+        "data": {"train": config.data.data,
+                 "train_photographs": len(train_source),
+                 "evaluation": config.data.eval_data or config.data.data,
+                 "evaluation_photographs": len(eval_source)},
+    }
+
+
+def _say_what_is_used(facts: dict[str, Any], workers: Workers) -> None:
+    num_replicas = workers.strategy.num_replicas_in_sync
+    _say("device", facts["hardware"] + (
+        f", {num_replicas} replicas in {workers.count} process(es)"
+        if num_replicas > 1 else ""))
+    _say("precision", facts["precision"] + (
+        ", compiled by XLA" if facts["jit_compile"] else ""))
+    _say("versions", ", ".join(f"{name} {version}" for name, version
+                               in facts["versions"].items()))
+    _say("data", f"{facts['data']['train_photographs']} photographs to train "
+                 f"on, {facts['data']['evaluation_photographs']} to evaluate "
+                 f"on")
+
+
+def _judged(config: Config, state: TrainState) -> str:
+    """What one of the discriminator's logits is about."""
+    if config.networks.discriminator == "dcgan":
+        return "the whole image"
+    side = patchgan.receptive_field(state.discriminator)
+    return f"patches of {side} x {side} px"
+
+
+def _say(what: str, text: str) -> None:
+    print(f"{what:<12}{text}", flush=True)

@@ -1,0 +1,54 @@
+"""The sample grid, drawn and cut apart again."""
+
+import numpy as np
+import pytest
+
+from pix2pix_color.evaluation import sample_grid
+
+
+def pictures(size, num_columns, seed=0):
+    """uint8 [3, N, S, S, 3], each pixel of its own."""
+    return np.random.default_rng(seed).integers(
+        0, 256, (3, num_columns, size, size, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("size, num_columns, width, height", [
+    (32, 8, 24 + 8 * 128 + 7 * 4, 3 * 128 + 2 * 4),
+    (64, 3, 24 + 3 * 128 + 2 * 4, 3 * 128 + 2 * 4),
+    (128, 1, 24 + 128, 3 * 128 + 2 * 4),
+    (256, 2, 24 + 2 * 256 + 4, 3 * 256 + 2 * 4)])
+def test_every_picture_is_cut_out_as_it_was_put_in(
+        size, num_columns, width, height):
+    rows = pictures(size, num_columns)
+    grid = sample_grid.draw_grid(*rows)
+    assert grid.dtype == np.uint8 and grid.shape == (height, width, 3)
+    np.testing.assert_array_equal(
+        sample_grid.cut_grid(grid, image_size=size), rows)
+
+
+def test_the_grid_shows_gray_generated_and_real_in_this_order():
+    gray, generated, real = (
+        np.tile(np.array(color, np.uint8), (2, 32, 32, 1))
+        for color in ((90, 90, 90), (0, 200, 0), (200, 0, 0)))
+    grid = sample_grid.draw_grid(gray, generated, real)
+    assert [tuple(grid[row, -64]) for row in (0, 127, 132, 259, 264, 391)] == [
+        (90, 90, 90), (90, 90, 90), (0, 200, 0), (0, 200, 0), (200, 0, 0),
+        (200, 0, 0)]
+    assert (grid[128:132] == 255).all()
+
+
+def test_each_row_has_a_label_beside_its_middle():
+    labels = sample_grid.draw_grid(*pictures(128, 1))[:, :24]
+    for top in (0, 132, 264):
+        rows, columns = np.nonzero(
+            labels[top:top + 128].mean(axis=-1) < 128)
+        assert abs(rows.mean() - 64) < 6 and abs(columns.mean() - 12) < 4
+        assert len(rows) > 30
+
+
+@pytest.mark.parametrize("change", [
+    lambda grid: grid[1:], lambda grid: grid[:, 1:], lambda grid: grid[:, :20]])
+def test_other_pictures_are_refused(change):
+    grid = change(sample_grid.draw_grid(*pictures(32, 2)))
+    with pytest.raises(ValueError, match="pixels is no grid of pictures of 32"):
+        sample_grid.cut_grid(grid, image_size=32)

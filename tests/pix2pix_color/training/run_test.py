@@ -1,0 +1,192 @@
+"""From fit's flags to what they change: none is lost on the way.
+
+What each part does with its value is tested beside that part.
+"""
+
+import dataclasses
+import pathlib
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags
+
+from data_pipelines import augment, split
+from data_pipelines.sources import open_source
+from pix2pix_color import config_flags, hardware
+from pix2pix_color.training import run
+from pix2pix_color.training.distribution import Workers
+from pix2pix_color.training.interruption import Interruption
+
+PHOTOS = (pathlib.Path(__file__).parents[3] / "data_pipelines"
+          / "sample_photos")
+
+
+def parse(*arguments):
+    flag_values = flags.FlagValues()
+    config_flags.define_config_flags(flag_values)
+    flag_values(["fit", *arguments])
+    return config_flags.config_from_flags(flag_values)
+
+
+def prepare(workdir, *arguments):
+    """A small run's training, and its photographs."""
+    config = parse(f"--workdir={workdir}", "--image_size=32",
+                   "--base_filters=2", "--train_examples=6",
+                   "--eval_examples=2", *arguments)
+    training, train_source, _ = run.prepare(
+        config, Workers(config), Interruption())
+    return training, train_source
+
+
+def held_out(fraction):
+    """How many of the 64 files are evaluated on at an --eval_fraction."""
+    return sum(split.hash_fraction(path.name) < fraction
+               for path in PHOTOS.glob("*.jpg"))
+
+
+FOLDER = f"--data=folder:{PHOTOS}"
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    ([], (56, 8)), (["--train_examples=7"], (7, 8)),
+    (["--eval_examples=3"], (56, 3)),
+    ([FOLDER], (64 - held_out(0.1), held_out(0.1))),
+    ([FOLDER, "--eval_fraction=0.5"], (64 - held_out(0.5), held_out(0.5))),
+    ([FOLDER, "--eval_data=sample_photos"], (64, 64)),
+    ([f"--eval_data=folder:{PHOTOS}"], (56, 64))])
+def test_photographs_are_those_of_the_flags(arguments, expected):
+    train, evaluation = run._open_sources(parse(*arguments))
+    assert (len(train), len(evaluation)) == expected
+    assert 0 < held_out(0.1) < held_out(0.5) < 64
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return prepare(
+        tmp_path_factory.mktemp("runs") / "one", "--precision=mixed_bfloat16",
+        "--dropout=0.25", "--keep_checkpoints=2",
+        "--max_bad_fraction=0.25", "--ema_decay=0.9",
+        "--discriminator=dcgan", "--discriminator_steps=0.5")
+
+
+def test_the_precision_is_that_of_all_networks(prepared, tmp_path):
+    for training, expected in ((prepared[0], "bfloat16"), (prepare(
+            tmp_path / "run", "--precision=float32")[0], "float32")):
+        for network, layer in ((training.state.generator, "encoder1"),
+                               (training.state.discriminator, None),
+                               (training.state.inference_generator,
+                                "encoder1")):
+            one = (network.get_layer(layer) if layer else network.layers[3])
+            assert one.compute_dtype == expected
+
+
+def test_as_many_checkpoints_are_kept_as_the_flag_says(prepared):
+    training, _ = prepared
+    for step in (1, 2, 3, 4):
+        training.state.step.assign(step)
+        training.save()
+    assert training.checkpoints.steps() == [3, 4]
+
+
+def test_evaluation_is_of_the_evaluation_photographs(prepared):
+    training, source = prepared
+    reporter = training.reporter
+    assert len(reporter.measure()) == 2
+    whole = open_source("sample_photos", flag="--data", tfds_data_dir="")
+    assert set(reporter._eval_source.identities) <= set(whole.held_out)
+    assert not set(source.identities) & set(whole.held_out)
+
+
+@pytest.mark.parametrize("unreadable", [(), (8, 16)])
+def test_photographs_that_are_drawn_are_spread_over_all(prepared, unreadable):
+    training, _ = prepared
+    whole = open_source("sample_photos", flag="--data", tfds_data_dir="")
+
+    def load(index):
+        with tf.control_dependencies([tf.debugging.Assert(
+                tf.reduce_all(index != tf.constant([-1, *unreadable],
+                                                   tf.int64)), [index])]):
+            return whole.load(tf.identity(index))
+
+    drawn = training.reporter._some_photographs(
+        dataclasses.replace(whole, load=load))
+    # Every eighth of 64; then the first ones, where some cannot be read.
+    places = [place for place in (*range(0, 64, 8), 1, 2)
+              if place not in unreadable][:8]
+    for found, place in zip(drawn.numpy(), places, strict=True):
+        np.testing.assert_array_equal(found, augment.centre_square(
+            whole.load(tf.constant(place, tf.int64)), image_size=32))
+
+
+def test_an_average_is_evaluated_and_drawn_in_the_generator_s_place(prepared):
+    training, _ = prepared
+    state, reporter = training.state, training.reporter
+    for variable in state.average.trainable_variables:
+        variable.assign(variable + 0.05)
+    condition = tf.random.stateless_uniform([2, 32, 32, 1], [0, 1], -1.0, 1.0)
+    shown = reporter._predict(condition)
+    np.testing.assert_allclose(
+        shown, state.average(condition, training=False), atol=0.01)
+    assert np.abs(
+        shown - state.generator(condition, training=False)).max() > 0.1
+
+
+def test_each_learning_rate_has_its_own_curve(prepared, monkeypatch):
+    training, _ = prepared
+    training.state.set_learning_rates(generator=0.25, discriminator=0.5)
+    drawn = {}
+    monkeypatch.setattr(
+        training.reporter._summaries, "write_losses",
+        lambda means, **options: drawn.update(options))
+    training.reporter.draw_losses({}, stage=1, images_per_second=2.0)
+    assert drawn["learning_rates"] == {"generator": 0.25, "discriminator": 0.5}
+    assert (drawn["stage"], drawn["images_per_second"]) == (1, 2.0)
+
+
+def test_a_dry_run_times_no_tracing_of_a_discriminator_s_fraction(capsys):
+    run.dry_run(parse(
+        "--image_size=32", "--base_filters=2", "--train_examples=4",
+        "--eval_examples=1", "--batch_size=2", "--discriminator_steps=0.5"))
+    step = re.search(r"step +(\S+) s \(.*, the first one (\S+) s with tracing",
+                     capsys.readouterr().out)
+    assert step
+    second, first = map(float, step.groups())
+    assert second < first / 4
+
+
+def test_more_bad_photographs_than_the_flag_allows_end_the_run(prepared):
+    assert prepared[0].rejected._max_bad_fraction == 0.25
+
+
+@pytest.mark.parametrize("flag, expected", [
+    ("--deterministic", True), ("--nodeterministic", False)])
+def test_devices_are_claimed_as_the_flag_says(monkeypatch, flag, expected):
+    class Claimed(Exception):
+        pass
+
+    def claim(*, deterministic):
+        raise Claimed(deterministic)
+
+    monkeypatch.setattr(hardware, "claim_devices", claim)
+    for begin in (run.fit, run.dry_run):
+        with pytest.raises(Claimed) as claimed:
+            begin(parse(flag))
+        assert claimed.value.args == (expected,)
+
+
+def test_the_first_update_is_the_flags_own(prepared):
+    """The flags' objective, through the loop, as numbers."""
+    training, source = prepared
+    training.state.step.assign(0)
+    update = training.make_update(source)
+    update()
+    update()
+    state, journal = training.state, training.journal
+    assert int(state.generator_optimizer.iterations) == 2
+    assert int(state.discriminator_optimizer.iterations) == 1
+    assert journal.num_losses["discriminator"] == 1
+    assert journal.num_losses["generator"] == 2
+    assert all(tf.math.is_finite(total)
+               for total in journal.loss_sums.values())
