@@ -114,7 +114,7 @@ def measure(source: Source, *, image_size: int, examples: int,
     def load(index):
         rgb = source.load(index)[..., :3]  # without a gray one of its own
         return MeasuredBatch(
-            augment.centre_square(rgb, image_size=image_size), index,
+            augment.center_square(rgb, image_size=image_size), index,
             tf.shape(rgb)[:2])
 
     batches = (tf.data.Dataset.range(len(source))

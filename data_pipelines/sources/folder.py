@@ -5,7 +5,7 @@ from typing import Iterator
 
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source
-from data_pipelines.sources.listing import NameList
+from data_pipelines.sources.name_list import NameList
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from data_pipelines import color
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source
-from data_pipelines.sources.listing import Numbered
+from data_pipelines.sources.name_list import Numbered
 
 LIGHTNESS_FILE = os.path.join("l", "gray_scale.npy")
 AB_FILES = tuple(

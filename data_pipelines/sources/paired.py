@@ -9,7 +9,7 @@ from PIL import Image
 from data_pipelines import color, decode
 from data_pipelines.errors import UserError
 from data_pipelines.sources import folder, source
-from data_pipelines.sources.listing import NameList
+from data_pipelines.sources.name_list import NameList
 
 # How many pairs are looked at before training for a difference in size, and
 # how many names a warning spells out.

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source
 from data_pipelines.sources import tfds as tfds_source
-from data_pipelines.sources.listing import NameList, Numbered
+from data_pipelines.sources.name_list import NameList, Numbered
 from data_pipelines.sources.records import Records, from_records
 
 SPLIT = "train"

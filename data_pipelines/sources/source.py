@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import decode
-from data_pipelines.sources.listing import NameList, Selection
+from data_pipelines.sources.name_list import NameList, Selection
 
 
 @dataclasses.dataclass(frozen=True)

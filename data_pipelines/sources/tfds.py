@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source, tfrecord
-from data_pipelines.sources.listing import Numbered
+from data_pipelines.sources.name_list import Numbered
 from data_pipelines.sources.records import Records, from_records
 
 # A namespace (`huggingface:mnist`) would be looked up on the network.

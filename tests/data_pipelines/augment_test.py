@@ -43,8 +43,8 @@ def jitter_many(rgb, *, image_size, resize_size, num_seeds,
     return np.stack(list(dataset.as_numpy_iterator()))
 
 
-def centre_square(rgb, image_size):
-    return augment.centre_square(
+def center_square(rgb, image_size):
+    return augment.center_square(
         tf.constant(rgb), image_size=image_size).numpy()
 
 
@@ -60,9 +60,9 @@ def test_jitter_gives_a_square_of_bytes_for_any_photograph(height, width):
 
 
 @SIZES
-def test_centre_square_gives_a_square_of_bytes_for_any_photograph(
+def test_center_square_gives_a_square_of_bytes_for_any_photograph(
         height, width):
-    rgb = centre_square(noise(height, width), 32)
+    rgb = center_square(noise(height, width), 32)
     assert rgb.shape == (32, 32, 3)
     assert rgb.dtype == np.uint8
 
@@ -70,7 +70,7 @@ def test_centre_square_gives_a_square_of_bytes_for_any_photograph(
 def test_one_pixel_fills_the_square():
     pixel = np.asarray([[[10, 20, 30]]], np.uint8)
     expected = np.tile(pixel, (8, 8, 1))
-    np.testing.assert_array_equal(centre_square(pixel, 8), expected)
+    np.testing.assert_array_equal(center_square(pixel, 8), expected)
     for resize_size in (8, 9, 32):
         np.testing.assert_array_equal(
             jitter(pixel, image_size=8, resize_size=resize_size), expected)
@@ -80,7 +80,7 @@ def test_one_pixel_fills_the_square():
 def test_plain_photograph_stays_plain_up_to_its_borders(value):
     plain = np.full((61, 90, 3), value, np.uint8)
     for size in (16, 100):
-        assert (centre_square(plain, size) == value).all()
+        assert (center_square(plain, size) == value).all()
         assert (jitter(plain, image_size=size, resize_size=110)
                 == value).all()
 
@@ -108,11 +108,11 @@ def test_jitter_is_the_same_in_dataset_map():
             noise(50, 70), image_size=32, resize_size=36, seed=(7, ordinal)))
 
 
-def test_centre_square_is_the_same_in_dataset_map():
+def test_center_square_is_the_same_in_dataset_map():
     dataset = tf.data.Dataset.from_tensors(noise(50, 70)).map(
-        lambda rgb: augment.centre_square(rgb, image_size=32))
+        lambda rgb: augment.center_square(rgb, image_size=32))
     np.testing.assert_array_equal(
-        next(iter(dataset)), centre_square(noise(50, 70), 32))
+        next(iter(dataset)), center_square(noise(50, 70), 32))
 
 
 def test_jitter_cuts_every_square_that_fits_about_equally_often():
@@ -221,25 +221,25 @@ def test_only_the_longer_side_is_jittered_at_the_networks_size(
     assert longer.min() == 0 and longer.max() == side
 
 
-def test_square_of_image_size_comes_through_centre_square_unchanged():
+def test_square_of_image_size_comes_through_center_square_unchanged():
     np.testing.assert_array_equal(
-        centre_square(noise(64, 64), 64), noise(64, 64))
+        center_square(noise(64, 64), 64), noise(64, 64))
 
 
 @pytest.mark.parametrize("height, width, top, left", [
     (10, 20, 0, 5), (20, 10, 5, 0), (10, 17, 0, 3), (17, 10, 3, 0),
     (10, 11, 0, 0), (10, 10, 0, 0)])
-def test_centre_square_is_cut_from_the_middle(height, width, top, left):
+def test_center_square_is_cut_from_the_middle(height, width, top, left):
     photograph = noise(height, width)
     np.testing.assert_array_equal(
-        centre_square(photograph, 10),
+        center_square(photograph, 10),
         photograph[top:top + 10, left:left + 10])
 
 
 @pytest.mark.parametrize("height, width", [
     (20, 20), (37, 90), (100, 100), (300, 200)])
 @pytest.mark.parametrize("image_size", [16, 64, 100])
-def test_centre_square_agrees_with_pillows_antialiased_resize(
+def test_center_square_agrees_with_pillows_antialiased_resize(
         height, width, image_size):
     photograph = noise(height, width)
     side = min(height, width)
@@ -248,12 +248,12 @@ def test_centre_square_agrees_with_pillows_antialiased_resize(
         photograph[top:top + side, left:left + side]).resize(
             (image_size, image_size), Image.Resampling.BILINEAR)
     np.testing.assert_allclose(
-        centre_square(photograph, image_size).astype(int),
+        center_square(photograph, image_size).astype(int),
         np.asarray(expected).astype(int), rtol=0, atol=1)
 
 
 def test_fine_checkerboard_shrinks_to_flat_gray():
-    gray = centre_square(checkerboard(256), 64)
+    gray = center_square(checkerboard(256), 64)
     np.testing.assert_allclose(gray.astype(int), 127.5, rtol=0, atol=2)
 
 

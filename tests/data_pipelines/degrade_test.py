@@ -10,7 +10,7 @@ from data_pipelines.sources import sample_photos
 
 
 def photo(size=128, name="gcompris_red_panda.jpg"):
-    return augment.centre_square(tf.io.decode_jpeg(tf.io.read_file(
+    return augment.center_square(tf.io.decode_jpeg(tf.io.read_file(
         f"{sample_photos.DIRECTORY}/{name}")), image_size=size)
 
 

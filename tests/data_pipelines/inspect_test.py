@@ -34,7 +34,7 @@ def open_sides(folder):
 
 
 def square_of(source, index):
-    return augment.centre_square(
+    return augment.center_square(
         source.load(tf.constant(index, tf.int64)), image_size=SIZE).numpy()
 
 

@@ -347,7 +347,7 @@ def test_evaluation_keeps_order_and_a_partial_last_batch(num_examples, sizes):
     np.testing.assert_array_equal(indices, np.arange(num_examples))
 
 
-def test_evaluation_takes_the_centre_square():
+def test_evaluation_takes_the_center_square():
     batch = next(iter(pipeline.evaluation_batches(
         noise_source(3), image_size=8, batch_size=3)))
     assert isinstance(batch, pipeline.EvaluationBatch)
@@ -356,7 +356,7 @@ def test_evaluation_takes_the_centre_square():
     for index in range(3):
         np.testing.assert_array_equal(
             batch.photo[index],
-            augment.centre_square(noise(index), image_size=8))
+            augment.center_square(noise(index), image_size=8))
 
 
 def test_second_evaluation_is_the_same_to_the_bit():
