@@ -28,7 +28,7 @@ import tensorflow as tf
 
 with warnings.catch_warnings():
     # tensorflow-io's C++ kernels load only into the TensorFlow that they were
-    # built for. Its color conversions are plain TensorFlow and do not need them.
+    # built for. Its color conversions are plain TensorFlow and need no kernels.
     warnings.filterwarnings("ignore", "(unable to load|file system plugins)")
     import tensorflow_io as tfio
 

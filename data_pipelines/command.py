@@ -135,7 +135,7 @@ def one_line(message: object) -> str:
 
 
 def _tensorflow_file_errors() -> tuple[type[Exception], ...]:
-    """Returns what TensorFlow raises for a disk that is full, locked or gone."""
+    """Returns TensorFlow's errors for a disk that is full, locked or gone."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return ()

@@ -58,9 +58,6 @@ class Rejected(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason, self.detail = reason, detail
 
-    def __reduce__(self):
-        return Rejected, (self.reason, self.detail)
-
 
 def read_rgb(file: BinaryIO, *, shorter_side: int = 0, min_size: int = 1,
              max_pixels: int = MAX_PIXELS) -> Image.Image:

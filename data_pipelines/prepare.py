@@ -23,8 +23,8 @@ from data_pipelines.errors import UserError
 from data_pipelines.preparation.settings import ENCODINGS, Settings
 
 _DATA = flags.DEFINE_string(
-    "data", None, "Photographs to prepare: sample_photos, folder:DIR (every file "
-    "below it) or tfds:NAME[/CONFIG][@SPLIT] (downloaded if need be).")
+    "data", None, "Photographs to prepare: sample_photos, folder:DIR (every "
+    "file below it) or tfds:NAME[/CONFIG][@SPLIT] (downloaded if necessary).")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "Folder of the shards, which must not exist yet.")
 _SHORTER_SIDE = flags.DEFINE_integer(
