@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data_pipelines import photo_file, split
+from data_pipelines import photo_file
 from data_pipelines.errors import UserError
 from data_pipelines.preparation.settings import ENCODINGS
 from data_pipelines.sources import sample_photos
@@ -264,22 +264,6 @@ def test_chain_of_near_duplicates_names_the_first_of_each(tmp_path):
     for reason, detail in rows.values():
         assert reason == "near_duplicate"
         assert detail.startswith("looks like 0.jpg, ")
-
-
-def test_sample_photos_can_be_prepared(tmp_path):
-    summary = prepare("sample_photos", tmp_path / "out")
-    assert summary["files_in"] == 64
-    assert summary["photographs_out"] + sum(summary["rejected"].values()) == 64
-    assert summary["photographs_out"] > 60
-    assert set(read_back(tmp_path / "out")) <= set(
-        os.listdir(sample_photos.DIRECTORY))
-    sides = [split.open_train_and_eval(
-        data=data, eval_data="", eval_fraction=0.1, train_examples=0,
-        eval_examples=0) for data in (f"shards:{tmp_path}/out",
-                                      "sample_photos")]
-    for prepared_side, side in zip(*sides):
-        assert sorted(prepared_side.identities) == sorted(side.identities)
-    assert set(sides[0][1].identities) == sample_photos.HELD_OUT
 
 
 def test_killed_run_leaves_no_output_and_the_next_one_starts_over(tmp_path):

@@ -158,7 +158,7 @@ def test_side_without_photographs_is_refused(tmp_path, eval_fraction, side):
     with pytest.raises(
             UserError, match=rf"^--data=folder:.*: its 60 photograph\(s\) "
             rf"leave none for {side} at --eval_fraction={eval_fraction}; "
-            r"name --eval_data"):
+            r"use --eval_data or "):
         open_split(data, eval_fraction=eval_fraction)
 
 

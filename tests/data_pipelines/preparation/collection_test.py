@@ -1,4 +1,4 @@
-"""Collections to prepare: data sets of TFDS, and what is refused."""
+"""Collections to prepare, and those that are refused."""
 
 import io
 import os
@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from data_pipelines import split
 from data_pipelines.errors import UserError
 from data_pipelines.preparation import collection
+from data_pipelines.sources import sample_photos
 from tests.data_pipelines.preparation.scenes import (assert_is_scene, prepare,
                                                      read_back, read_report,
                                                      scene)
@@ -79,6 +81,22 @@ def test_a_data_set_of_tfds_is_downloaded_first_and_then_read(
             tfds_data_dir=str(data_dir))
     assert "downloading" not in capsys.readouterr().err
     assert len(read_back(tmp_path / "part")) == 2
+
+
+def test_sample_photos_can_be_prepared(tmp_path):
+    summary = prepare("sample_photos", tmp_path / "out")
+    assert summary["files_in"] == 64
+    assert summary["photographs_out"] + sum(summary["rejected"].values()) == 64
+    assert summary["photographs_out"] > 60
+    assert set(read_back(tmp_path / "out")) <= set(
+        os.listdir(sample_photos.DIRECTORY))
+    sides = [split.open_train_and_eval(
+        data=data, eval_data="", eval_fraction=0.1, train_examples=0,
+        eval_examples=0) for data in (f"shards:{tmp_path}/out",
+                                      "sample_photos")]
+    for prepared_side, side in zip(*sides):
+        assert sorted(prepared_side.identities) == sorted(side.identities)
+    assert set(sides[0][1].identities) == sample_photos.HELD_OUT
 
 
 def test_the_size_of_a_download_is_said_before_it(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""NameList the image files below a folder, on real folders."""
+"""Image files below a folder."""
 
 import os
 
@@ -12,7 +12,7 @@ from data_pipelines.sources import folder, source
 
 
 def fill(directory, *names):
-    """Puts a file of no importance at each path, relative to the folder."""
+    """Creates an empty file at each path, relative to the folder."""
     for name in names:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,22 +34,22 @@ def index_tensor(index):
 
 
 def test_files_are_found_recursively_and_sorted(tmp_path):
-    fill(tmp_path, "b.jpg", "a/z.png", "a/b/c.gif", "c/a.bmp", "a.webp",
+    fill(tmp_path, "b.jpg", "a/z.png", "a/b/c.png", "c/a.bmp", "a.webp",
          "B.jpeg")
     assert identities(tmp_path) == [
         "B.jpeg", "a.webp", "b.jpg", os.path.join("a", "z.png"),
-        os.path.join("a", "b", "c.gif"), os.path.join("c", "a.bmp")]
+        os.path.join("a", "b", "c.png"), os.path.join("c", "a.bmp")]
 
 
 def test_other_files_are_passed_over(tmp_path):
     fill(tmp_path, "a.jpg", "notes.txt", "b.jpg.part", "jpg", "c.tiff",
-         "d.mp4", "e.jpg~")
+         "d.gif", "e.jpg~")
     assert identities(tmp_path) == ["a.jpg"]
 
 
 @pytest.mark.parametrize("extension", [
-    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".JPG", ".Jpeg", ".PNG",
-    ".BMP", ".GIF", ".WebP"])
+    ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".JPG", ".Jpeg", ".PNG", ".BMP",
+    ".WebP"])
 def test_extension_counts_in_any_case(tmp_path, extension):
     fill(tmp_path, "photo" + extension)
     assert identities(tmp_path) == ["photo" + extension]
@@ -152,8 +152,8 @@ def test_empty_name_is_refused():
                          ids=["empty", "no_image"])
 def test_folder_without_images_is_refused(tmp_path, names):
     fill(tmp_path, *names)
-    with pytest.raises(UserError, match=r"^--data=folder:.*: no image file "
-                       r"below '.*'; looked for \.jpg, .*\.webp"):
+    with pytest.raises(UserError, match=r"^--data=folder:.*: there is no image "
+                       r"file below '.*'; looked for \.jpg, .*\.webp"):
         identities(tmp_path)
 
 
@@ -173,11 +173,11 @@ def test_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
 
 
 def test_each_index_loads_its_own_file(tmp_path):
-    for red, name in enumerate(["c.png", "a.bmp", "b/d.gif"]):
+    for red, name in enumerate(["c.png", "a.bmp", "b/d.png"]):
         save_photograph(tmp_path / name, red)
     photographs = folder.open_folder(str(tmp_path), origin="--data=folder:x")
     assert list(photographs.identities) == [
-        "a.bmp", "c.png", os.path.join("b", "d.gif")]
+        "a.bmp", "c.png", os.path.join("b", "d.png")]
     eager = [int(photographs.load(index_tensor(index))[0, 0, 0])
              for index in range(3)]
     mapped = [int(rgb[0, 0, 0]) for rgb in

@@ -33,7 +33,7 @@ def test_unknown_kind_is_refused_with_what_is_allowed(spec, kind):
         sources.open_source(spec, flag="--eval_data")
     message = str(caught.value)
     assert message.startswith(
-        f"--eval_data={spec}: {kind!r} is no kind of source; use ")
+        f"--eval_data={spec}: unknown kind of source {kind!r}; use ")
     assert "sample_photos" in message and "folder:DIR" in message
 
 
