@@ -1,4 +1,7 @@
-"""Millions of file names, read by index in Python and in TensorFlow."""
+"""Millions of file names, read by index in Python and in TensorFlow.
+
+These sequences take single indices, not slices.
+"""
 
 import array
 import io
@@ -35,8 +38,6 @@ class NameList(Sequence[str]):
         return len(self._ends) - 1
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
@@ -64,8 +65,6 @@ class Selection(Sequence[str]):
         return len(self._indices)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._names[place] for place in self._indices[index]]
         return self._names[self._indices[index]]
 
 
@@ -84,6 +83,4 @@ class Numbered(Sequence[str]):
         return len(self._numbers)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [f"{self._prefix}{n}" for n in self._numbers[index]]
         return f"{self._prefix}{self._numbers[index]}"

@@ -6,13 +6,6 @@ from data_pipelines import sources
 from data_pipelines.errors import UserError
 
 
-def test_sample_photos_is_a_spec():
-    opened = sources.open_source("sample_photos", flag="--data")
-    assert len(opened) == 64
-    assert opened.origin == "--data=sample_photos"
-    assert len(opened.held_out) == 8
-
-
 @pytest.mark.parametrize("name", ["photos", "with: a colon"])
 def test_folder_takes_all_behind_its_first_colon_for_the_folder(
         tmp_path, name):
