@@ -46,7 +46,7 @@ _MAX_JPEG_SCANS = 500
 _START_OF_SCAN = b"\xff\xda"
 _HARMLESS_JPEG = 10**11
 
-# EXIF stands in the first segments of a JPEG file and its orientation in the
+# EXIF is in the first segments of a JPEG file, and its orientation is in the
 # first directory of the EXIF block.
 _EXIF_SEARCH_BYTES = 4096
 _UP_TO_EXIF = r"^\C*?Exif\x00\x00"  # \C is any byte

@@ -40,7 +40,7 @@ def draw_page(*, title: str, sheet: np.ndarray, photo: np.ndarray,
     size = photo.shape[0]
     _write(page, _LEFT, 62, _shorten(title, 66), fontsize=24, weight="bold")
 
-    _write_heading(page, 122, "What the network is given",
+    _write_heading(page, 122, "Input of the network",
                    f"{len(sheet)} draws of the training stream at {size} px: "
                    f"random crop, mirror, to L*a*b* and back")
     _draw_sheet(_axes(page, _LEFT, 142, 1480, 555), sheet)

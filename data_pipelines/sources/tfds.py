@@ -114,7 +114,7 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
 
 
 def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
-    """Tells whether a data set is on disk, whatever its folder's name."""
+    """Tells whether a data set is on disk, under any folder name."""
     return (builder.data_path / "dataset_info.json").exists()
 
 
