@@ -120,14 +120,14 @@ def lab_to_rgb(lab: tf.Tensor, *, compiled: bool = False) -> tf.Tensor:
 def _chroma_kept(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     """Returns the largest factor below 1 that brings ab into the sRGB gamut.
 
-    Bisects the line from the gray of the same L*.
+    Found by bisection along the line from the gray of the same L*.
 
     Args:
       lightness: float32 [..., 1], L* in 0..100.
       ab: float32 [..., 2], a* and b* in native units.
 
     Returns:
-      float32 [..., 1], meaningless where ab is in the gamut already.
+      float32 [..., 1]; it means nothing where ab is in the gamut already.
     """
     inside = tf.zeros_like(lightness)
     outside = tf.ones_like(lightness)
@@ -140,7 +140,7 @@ def _chroma_kept(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
 
 
 def _in_gamut(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
-    """Tells which CIELAB colors have a linear sRGB within 0..1.
+    """Says which CIELAB colors have a linear sRGB within 0..1.
 
     Args:
       lightness: float32 [..., 1], L* in 0..100.
@@ -166,7 +166,7 @@ def _lab_to_linear(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
         [f_y + ab[..., :1] / 500.0, f_y, f_y - ab[..., 1:] / 200.0], axis=-1)
     xyz = tf.where(f_xyz > 6.0 / 29.0, f_xyz**3,
                    (f_xyz - 16.0 / 116.0) / 7.787)
-    # Not a matrix product, which GPUs may compute with fewer bits (TF32).
+    # No product of matrices, which GPUs may take in fewer bits (TF32).
     return tf.concat([
         tf.reduce_sum(xyz * tf.constant(row, tf.float32), axis=-1,
                       keepdims=True) for row in XYZ_TO_RGB], axis=-1)
@@ -301,10 +301,10 @@ def _decode_lab(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
 
 def _lab_to_floats(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Converts by the standards' formulas, with a finite gradient."""
+    """As the standards have it, with a gradient that is always finite."""
     linear = tf.clip_by_value(_lab_to_linear(
         (condition + 1.0) * LIGHTNESS_SCALE, target * AB_SCALE), 0.0, 1.0)
-    # The power's slope is infinite at 0, where the linear part is used.
+    # The power's slope is infinite at 0, where the line is taken.
     power = tf.exp(tf.math.log(tf.maximum(linear, 0.0031308)) / 2.4)
     return 255.0 * tf.where(linear > 0.0031308, 1.055 * power - 0.055,
                             12.92 * linear)
