@@ -1,51 +1,51 @@
-"""From a photograph of any size to a square of the network's: uint8 to uint8,
-any number of channels.
+"""Crops and resizes photographs to the network's square.
 
-Training takes pix2pix's jitter (Isola et al. 2017, 6.2): resize, random crop,
-mirror. Crop and resize change places here, which is the same picture with one
-interpolation and less work: the random square is cut from the photograph in
-its own resolution, then resized once, with antialiasing. Evaluation takes the
-centre square.
+uint8 in, uint8 out, with any number of channels.
 
-Everything is stateless: the same seed gives the same picture, in any process
-and whatever runs beside it.
+Training uses pix2pix's jitter (Isola et al. 2017, 6.2): resize, random crop,
+mirror. Here the random square is cut first, at the photograph's own resolution,
+and then resized once, with antialiasing. The picture is the same, for less
+work. Evaluation uses the center square.
+
+Everything is stateless: the same seed gives the same picture in any process.
 """
 
 import tensorflow as tf
 
-# Training does without antialiasing, which takes three times as long, where it
-# reduces by less than this: 258 to 256 px differs by a level at most.
+# Training reduces by less than this without antialiasing, which takes three
+# times as long: from 258 to 256 px the difference is at most one level.
 _HARDLY_SMALLER = 1.25
-# Nor is a photograph resized at all whose scale is this close to the right
-# one, as a share: of 288 px for 286, 256 are cut instead of 258.
+# A photograph whose scale is this close to the right one (as a share) is not
+# resized at all: at 288 px for 286, 256 px are cut instead of 258.
 _SAME_SCALE = 0.02
 
 
 def default_resize_size(image_size: int) -> int:
-    """Pixels of the shorter side before the crop: pix2pix's 286 for 256."""
+    """Returns pix2pix's shorter side before the crop: 286 px for 256."""
     return round(image_size * 286 / 256)
 
 
 def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
            max_resize_size: int = 0, min_detail: int = 0,
            seed: tf.Tensor) -> tf.Tensor:
-    """Random square crop, resize and mirror.
+    """Cuts a random square, resizes it, and mirrors it half of the time.
 
     Equals resizing the shorter side to resize_size and cropping a random
-    square of image_size, for any aspect ratio; within 2 % of that size, a
-    photograph is cropped as it is. With max_resize_size the size is drawn, its
-    logarithm evenly, so that the crop shows more or less of the photograph
-    (Szegedy et al. 2015, arXiv:1409.4842, section 6, without their distortion).
+    square of image_size, for any aspect ratio. Within 2 % of that size a
+    photograph is cropped as it is. With max_resize_size the size is drawn,
+    uniformly in its logarithm, so that the crop shows more or less of the
+    photograph (Szegedy et al. 2015, arXiv:1409.4842, section 6, without their
+    distortion).
 
     Args:
       photo: uint8 [H, W, C].
-      image_size: side of the square that comes out, pixels.
-      resize_size: what the shorter side is resized to before the crop, pixels;
-        at least image_size. Equal to it, only the longer side is jittered.
-      max_resize_size: the largest size that may be drawn, pixels; 0 always
-        takes resize_size.
-      min_detail: half of the photographs are first reduced to a drawn number
-        of pixels, this at least, and have no more detail than that; 0 never.
+      image_size: side of the returned square, pixels.
+      resize_size: length of the shorter side before the crop, pixels; at least
+        image_size. If it is equal, only the longer side is jittered.
+      max_resize_size: upper limit of the drawn size, pixels; 0 always takes
+        resize_size.
+      min_detail: lower limit, in pixels, of a drawn side to which half of the
+        crops are reduced first, so that they lose detail; 0 reduces none.
       seed: int64 [2].
 
     Returns:
@@ -75,11 +75,11 @@ def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
 
 
 def _with_less_detail(photo, offset, side, min_detail, seed):
-    """The crop of a photograph, reduced or as it is; its offset and side."""
+    """Returns the crop, reduced or as it is, its offset and its side."""
     share = tf.random.stateless_uniform([2], seed)
     photo = photo[offset[0]:offset[0] + side, offset[1]:offset[1] + side]
     largest = tf.cast(tf.maximum(side, min_detail), tf.float32)
-    # Evenly by the logarithm; below the side in half of the photographs.
+    # Uniform in the logarithm; below the side in half of the photographs.
     detail = min_detail * (largest / min_detail)**share[0]
     detail = tf.where(share[1] < 0.5, tf.cast(detail, tf.int32), side)
     photo = tf.cond(
@@ -87,12 +87,12 @@ def _with_less_detail(photo, offset, side, min_detail, seed):
     return photo, tf.zeros_like(offset), tf.minimum(detail, side)
 
 
-def centre_square(photo: tf.Tensor, *, image_size: int) -> tf.Tensor:
-    """The largest centred square, resized: the evaluation protocol's view.
+def center_square(photo: tf.Tensor, *, image_size: int) -> tf.Tensor:
+    """Cuts the largest centered square, as evaluation does, and resizes it.
 
     Args:
       photo: uint8 [H, W, C].
-      image_size: side of the square that comes out, pixels.
+      image_size: side of the returned square, pixels.
 
     Returns:
       uint8 [image_size, image_size, C].
@@ -105,12 +105,12 @@ def centre_square(photo: tf.Tensor, *, image_size: int) -> tf.Tensor:
 
 def resize(photo: tf.Tensor, size: tf.Tensor, *,
            antialias: bool = True) -> tf.Tensor:
-    """Resizes in uint8: the one definition for training and serving.
+    """Resizes in uint8, the same for training and serving.
 
     Args:
       photo: uint8 [H, W, C].
       size: int32 [2], the new height and width.
-      antialias: whether to filter what the new size cannot hold.
+      antialias: whether to filter out detail that the new size cannot hold.
 
     Returns:
       uint8 [size[0], size[1], C], rounded to nearest.
@@ -126,8 +126,8 @@ def _crop_and_resize(photo, offset, side, image_size, *, spared):
         return lambda: resize(photo, [image_size, image_size],
                               antialias=antialias)
 
-    # A square of the right size needs no work: photographs prepared at
-    # --resize_size are cropped alone. Enlarging needs no antialiasing.
+    # Photographs prepared at --resize_size are only cropped. Enlarging needs
+    # no antialiasing.
     reduction = tf.cast(side, tf.float32) / image_size
     photo = tf.case([
         (tf.equal(side, image_size), lambda: photo),

@@ -1,8 +1,8 @@
 """Decoded photographs, kept in memory or on disk once they have been read.
 
-The cache stands before augmentation and knows examples by index, so that it
-changes neither order nor pictures: a run with it and one without are equal to
-the bit. A photograph takes three bytes a pixel; the first epoch fills it.
+The cache precedes augmentation and is keyed by index, so it changes neither
+order nor pictures: runs with and without it are equal to the bit. A photograph
+takes three bytes a pixel; the first epoch fills the cache.
 """
 
 import dataclasses
@@ -20,18 +20,18 @@ KINDS = ("none", "memory", "disk")
 
 
 def cached(source: Source, kind: str) -> Source:
-    """The same source with its photographs decoded once.
+    """Returns the same source, which decodes each photograph once.
+
+    If the disk fills up, the photograph being written becomes unreadable:
+    tf.data skips it, and loading it eagerly raises UserError with the reason.
 
     Args:
       source: the photographs.
       kind: `none`; `memory`; or `disk`, a file in the system's folder for
-        temporary files (TMPDIR), which vanishes with the process. The first
-        photograph that finds that disk full cannot be loaded from then on:
-        inside tf.data it is missing, as an unreadable one would be, and who
-        loads it eagerly, to ask what is wrong with it, gets an UserError.
+        temporary files (TMPDIR), which is deleted with the process.
 
     Raises:
-      KeyError: kind is none of these.
+      KeyError: the kind is unknown.
     """
     store = {"none": lambda: None, "memory": _Memory, "disk": _Disk}[kind]()
     if store is None:
@@ -62,7 +62,7 @@ def cached(source: Source, kind: str) -> Source:
 
 
 class _Memory:
-    """index -> photograph, in a dict."""
+    """A dict: index -> photograph."""
 
     def __init__(self) -> None:
         self._photos: dict[int, np.ndarray] = {}
@@ -75,13 +75,13 @@ class _Memory:
 
 
 class _Disk:
-    """index -> photograph, one after the other in a file without a name."""
+    """A nameless file of photographs, one after the other, found by index."""
 
     def __init__(self) -> None:
-        # Unbuffered: what does not fit must be noticed by who writes it.
+        # Unbuffered, so that a write that does not fit fails at once.
         self._file: BinaryIO = tempfile.TemporaryFile(buffering=0)
         self._places: dict[int, tuple[int, tuple[int, ...]]] = {}
-        # The photograph that found the disk full, and what is to be said.
+        # Index of the photograph that did not fit, and the message.
         self._failure: Optional[tuple[int, str]] = None
 
     def get(self, index: np.int64) -> Optional[np.ndarray]:
@@ -97,13 +97,13 @@ class _Disk:
 
     def put(self, index: np.int64, photo: np.ndarray) -> None:
         if self._failure:
-            # They pass, or a stream would have to be read to its end before
-            # anyone asks what is wrong.
+            # Raising for these too would leave nothing in the stream, and the
+            # error would not be looked for until its end.
             return
         offset = self._file.seek(0, 2)
         rest = np.ascontiguousarray(photo).data.cast("B")
         try:
-            while rest:  # a disk takes what still fits before it complains
+            while rest:  # a nearly full disk first takes a part
                 rest = rest[self._file.write(rest):]
         except OSError as error:
             folder = tempfile.gettempdir()

@@ -1,6 +1,6 @@
 """sRGB <-> CIELAB <-> the scaled tensors that the networks see.
 
-Conventions, the same in training, evaluation and serving:
+The same conventions hold in training, evaluation and serving:
 
     rgb        uint8   [..., H, W, 3]  sRGB, gamma-encoded, 0..255
     lab        float32 [..., H, W, 3]  CIELAB, D65, 2 degree observer, native
@@ -12,9 +12,9 @@ Conventions, the same in training, evaluation and serving:
 The sRGB gamut spans a* -86.2..98.2 and b* -107.9..94.5, so dividing by 110
 never clips a photograph's color and dividing by 100 would.
 
-Lab to sRGB is tensorflow-io's; the way there, on the hot path, is written for
-8-bit input. Both agree with scikit-image to 1e-3 in native units. Losses, which
-need a gradient, have decode_floats. This module is the only importer of
+tensorflow-io converts Lab to sRGB. The other direction, on the hot path, is
+written here for 8-bit input. Both agree with scikit-image to 1e-3 in native
+units. Losses need a gradient and use decode_floats. No other module imports
 tensorflow_io.
 """
 
@@ -27,8 +27,8 @@ import numpy as np
 import tensorflow as tf
 
 with warnings.catch_warnings():
-    # tensorflow-io's C++ kernels load only into the TensorFlow they were built
-    # for. The color conversions are plain TensorFlow and need none of them.
+    # tensorflow-io's C++ kernels load only into the TensorFlow that they were
+    # built for. Its color conversions are plain TensorFlow and need no kernels.
     warnings.filterwarnings("ignore", "(unable to load|file system plugins)")
     import tensorflow_io as tfio
 
@@ -37,7 +37,7 @@ AB_SCALE = 110.0
 BYTE_SCALE = 127.5
 
 # A pixel whose linear RGB leaves 0..1 by less than this rounds to the same
-# 8-bit value as one on the border; 0.05 of a step at the curve's steep end.
+# 8-bit value as one on the border: 0.05 of a step at the curve's steep end.
 GAMUT_TOLERANCE = 1e-5
 # Each halving of the interval doubles the precision of the kept chroma: 12
 # bring nearly every color within one 8-bit step of the gamut's border.
@@ -67,8 +67,8 @@ _F_TO_LAB = np.array([[0, 116, 0], [500, -500, 0], [0, 200, -200]])
 def rgb_to_lab(rgb: tf.Tensor) -> tf.Tensor:
     """Converts sRGB to CIELAB.
 
-    Two and a half times as fast as tensorflow-io's conversion of floats: an
-    8-bit value's curve is looked up, and the cube root is taken through the
+    This is 2.5 times as fast as tensorflow-io's conversion of floats: the sRGB
+    curve of 8-bit values is looked up, and the cube root is computed by the
     logarithm, which TensorFlow vectorizes.
 
     Args:
@@ -87,17 +87,17 @@ def rgb_to_lab(rgb: tf.Tensor) -> tf.Tensor:
 
 
 def lab_to_rgb(lab: tf.Tensor, *, compiled: bool = False) -> tf.Tensor:
-    """Converts CIELAB to sRGB; out of the gamut, chroma gives way.
+    """Converts CIELAB to sRGB; colors out of the gamut lose chroma.
 
-    A color that sRGB cannot show keeps its L* and its hue and loses as much
-    chroma as it must. There is no useful gradient through this function.
+    A color that sRGB cannot show keeps its L* and hue and loses no more chroma
+    than necessary. There is no useful gradient through this function.
 
     Args:
       lab: float32 [..., H, W, 3], native units; L* is clipped to 0..100.
-      compiled: whether XLA is to compile this. XLA has no tensors of unknown
-        size, and is quick enough to look for the chroma of every pixel;
-        otherwise that is done for those out of the gamut alone, which takes
-        a fifth of the time or two. The colors are the same.
+      compiled: whether XLA compiles this. The colors are the same. XLA has no
+        tensors of unknown size, so it searches for the chroma of every pixel
+        and is fast enough for that. Otherwise only pixels out of the gamut are
+        searched, in 20 to 40 % of the time.
 
     Returns:
       uint8 [..., H, W, 3], sRGB, rounded to nearest.
@@ -173,13 +173,13 @@ def _lab_to_linear(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
 
 
 def opencv_lab_to_rgb(lab: tf.Tensor) -> tf.Tensor:
-    """Converts 8-bit Lab as OpenCV scales it to sRGB; for XLA to compile.
+    """Converts 8-bit Lab, scaled as in OpenCV, to sRGB; for XLA to compile.
 
     Args:
       lab: uint8 [..., H, W, 3]: L* x 255/100, a* + 128, b* + 128.
 
     Returns:
-      uint8 [..., H, W, 3], sRGB; out of the gamut, chroma gives way.
+      uint8 [..., H, W, 3], sRGB; colors out of the gamut lose chroma.
     """
     scale = tf.constant([100.0 / 255.0, 1.0, 1.0])
     return lab_to_rgb((tf.cast(lab, tf.float32) - [0.0, 128.0, 128.0]) * scale,
@@ -187,7 +187,7 @@ def opencv_lab_to_rgb(lab: tf.Tensor) -> tf.Tensor:
 
 
 def rgb_to_opencv_lab(rgb: tf.Tensor) -> tf.Tensor:
-    """The way back, up to rounding.
+    """Converts sRGB to 8-bit Lab, scaled as in OpenCV.
 
     Args:
       rgb: uint8 [..., H, W, 3], sRGB.
@@ -201,7 +201,7 @@ def rgb_to_opencv_lab(rgb: tf.Tensor) -> tf.Tensor:
 
 
 def luma(rgb: tf.Tensor) -> tf.Tensor:
-    """The gray value of a picture (ITU-R BT.601, as Pillow and JPEG have it).
+    """Converts a picture to gray by ITU-R BT.601, as Pillow and JPEG do.
 
     Args:
       rgb: uint8 [..., H, W, 3]; a gray picture keeps its values.
@@ -215,22 +215,22 @@ def luma(rgb: tf.Tensor) -> tf.Tensor:
 
 
 def given_gray(photo: tf.Tensor) -> tf.Tensor:
-    """The black-and-white photograph that an example is colored from.
+    """Returns the gray photograph from which an example is colored.
 
     Args:
-      photo: uint8 [..., H, W, 3] RGB, or [..., H, W, 4] with the gray
-        photograph that belongs to it.
+      photo: uint8 [..., H, W, 3] RGB, or [..., H, W, 4] with its own gray
+        photograph.
 
     Returns:
-      uint8 [..., H, W, 3], equal channels: the gray photograph that was given,
-      or else the RGB one's L*.
+      uint8 [..., H, W, 3], equal channels: the fourth channel, or else the L*
+      of the RGB photograph.
     """
     gray = photo[..., 3:] if photo.shape[-1] == 4 else _gray(photo)
     return tf.repeat(gray, 3, axis=-1)
 
 
 def _gray(rgb: tf.Tensor) -> tf.Tensor:
-    """The gray of a picture's L*, which is a function of the luminance alone.
+    """Converts a picture to the gray of the same L*.
 
     Args:
       rgb: uint8 [..., H, W, 3]; a gray picture keeps its values.
@@ -264,21 +264,20 @@ def _scale_bytes(values: tf.Tensor) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class ColorSpace:
-    """What the generator is given and what it must produce.
+    """The generator's input (condition) and output (target).
 
     Attributes:
       name: the value of --color_space.
       condition_channels: channels of the condition.
       target_channels: channels of the target.
-      encode: photo uint8 [..., H, W, 3], or 4 with the gray photograph that
-        is the condition -> (condition float32 [..., H, W, condition_channels],
+      encode: photo uint8 [..., H, W, 3], or 4 channels with the gray photograph
+        as condition -> (condition float32 [..., H, W, condition_channels],
         target float32 [..., H, W, target_channels]), both in -1..1.
       decode: (condition, target) -> rgb uint8 [..., H, W, 3].
-      decode_floats: (condition, target) -> the same as float32 in 0..255,
-        which losses can go through: not rounded, and out of the gamut red,
-        green and blue are each clipped.
-      ab_of: target -> ab float32 [..., H, W, 2], what a photograph that keeps
-        its own lightness takes from it.
+      decode_floats: (condition, target) -> rgb float32 [..., H, W, 3], 0..255,
+        differentiable: not rounded, each channel clipped to the gamut.
+      ab_of: target -> ab float32 [..., H, W, 2], the colors for a photograph
+        that keeps its own lightness.
     """
 
     name: str
@@ -342,8 +341,8 @@ COLOR_SPACES = {space.name: space for space in (LAB, RGB)}
 
 @functools.cache
 def compiled(function: Callable) -> Callable:
-    """One of these functions, several times as fast: compiled by XLA.
+    """Compiles one of these functions with XLA, once.
 
-    Its dozens of passes over a batch become a few.
+    Dozens of passes over a batch become a few, several times as fast.
     """
     return tf.function(function, autograph=False, jit_compile=True)

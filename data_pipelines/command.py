@@ -1,4 +1,4 @@
-"""How every command of the project starts and ends."""
+"""Start and end of every command of the project, and flags they share."""
 
 import contextlib
 import gc
@@ -12,32 +12,52 @@ from absl import app, flags, logging
 
 from data_pipelines.errors import Interrupted, UserError
 
-# The exit code of work that was told to stop, saved what was done and goes on
-# when the same command is run again (EX_TEMPFAIL of sysexits.h).
+# The exit code of work that was interrupted, was saved, and goes on when the
+# same command is run again (EX_TEMPFAIL of sysexits.h).
 INTERRUPTED_EXIT_CODE = 75
 
-# The words that say where photographs come from; data_pipelines.sources reads
-# them.
+# What --data may be; data_pipelines.sources opens them.
 DATA_SPECS = ("sample_photos, folder:DIR, paired:GRAY_DIR,COLOR_DIR, "
               "tfds:NAME[/CONFIG][@SPLIT], kaggle_npy:DIR or shards:DIR")
+# Decoding this many takes less than 1 GiB in each format. The most, 0.9 GiB,
+# goes to progressive JPEG, which keeps all coefficients.
+MAX_PIXELS = 100_000_000
+
+# --help lists a flag under the command that asked for it, not under this
+# module.
+flags.disclaim_key_flags()
+
+
+def define_tfds_data_dir() -> flags.FlagHolder[str]:
+    """Defines --tfds_data_dir."""
+    return flags.DEFINE_string(
+        "tfds_data_dir", "", "Folder of TensorFlow Datasets' data sets; empty "
+        "for its default.")
+
+
+def define_max_pixels() -> flags.FlagHolder[int]:
+    """Defines --max_pixels."""
+    return flags.DEFINE_integer(
+        "max_pixels", MAX_PIXELS, "Largest picture that is decoded, in pixels; "
+        "larger ones are refused.", lower_bound=1)
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
     """Runs a command.
 
-    Exits 0 when its work was done. What the user can mend (a wrong flag, a
-    missing folder, a full disk) is one line on standard error and exit code 1;
-    anything else is a bug and shows its stack trace. Work that was told to stop
-    and is saved exits with INTERRUPTED_EXIT_CODE.
+    Exits with 0 if the work was done. What the user can fix (a wrong flag, a
+    missing folder, a full disk) becomes one line on standard error and exit
+    code 1. Anything else is a bug and shows its stack trace. Work that was
+    interrupted and saved exits with INTERRUPTED_EXIT_CODE.
 
     Args:
-      main: takes the arguments that are not flags, the command first.
+      main: takes the arguments that are not flags, beginning with the command.
     """
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # TensorFlow raises it
         if isinstance(sys.stdout, io.TextIOWrapper):
-            # A file's name may hold bytes that are no text.
+            # File names may hold bytes that are not text.
             sys.stdout.reconfigure(errors="surrogateescape")
         try:
             main(arguments)
@@ -58,14 +78,14 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 
 
 def refuse_arguments(arguments: Sequence[str]) -> None:
-    """Refuses what is no flag, for commands that take flags alone.
+    """Refuses arguments that are not flags.
 
     Raises:
-      UserError: something is left over; most often a flag without its `--`.
+      UserError: there is one; most often a flag without its `--`.
     """
     if len(arguments) > 1:
-        raise UserError(f"{arguments[1]!r} is no flag; flags are written "
-                        f"--name=value, see --help")
+        raise UserError(f"Unexpected argument {arguments[1]!r}. Write flags as "
+                        f"--name=value; --help lists them.")
 
 
 @contextlib.contextmanager
@@ -73,11 +93,11 @@ def quiet_tensorflow() -> Iterator[None]:
     """Keeps the import of TensorFlow quiet and quick: import inside the block.
 
     TensorFlow prints half a dozen lines on standard error when it is imported,
-    which no setting turns off. They are shown only if the import fails.
+    and no setting turns them off. They are shown only if the import fails.
 
-    Imported modules stay until the process ends, so the garbage collector is
-    off while they are imported and skips their half a million objects later:
-    a run of a few updates takes a fifth less time.
+    Modules stay until the process ends. The garbage collector is therefore off
+    during the import and skips their half a million objects afterwards, which
+    makes a run of a few updates a fifth faster.
     """
     gc.disable()
     try:
@@ -90,8 +110,9 @@ def quiet_tensorflow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stderr_held_back() -> Iterator[None]:
-    """Keeps back what is written on file descriptor 2, by this process or by
-    those that it starts; shows it when the block ends with a bug's exception.
+    """Holds back what this process and its children write to file descriptor 2.
+
+    Shows it if the block ends with an exception that is a bug.
     """
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)
@@ -109,12 +130,12 @@ def stderr_held_back() -> Iterator[None]:
 
 
 def one_line(message: object) -> str:
-    """A message without its line breaks."""
+    """Joins a message's lines."""
     return " ".join(str(message).split())
 
 
 def _tensorflow_file_errors() -> tuple[type[Exception], ...]:
-    """TensorFlow's words for a disk that is full, locked or gone."""
+    """Returns TensorFlow's errors for a disk that is full, locked or gone."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return ()

@@ -1,19 +1,17 @@
 """Encoded bytes -> uint8 RGB [H, W, 3], in TensorFlow ops alone.
 
-What comes in and what becomes of it:
-
-    JPEG, PNG, BMP, GIF, WebP   decoded by libjpeg-turbo, libpng, libwebp
+    JPEG, PNG, still WebP, BMP  decoded by libjpeg-turbo, libpng, libwebp
     gray, gray + alpha          the gray value three times, alpha dropped
-    alpha, palette              alpha dropped, palette applied
+    alpha, palette (PNG)        alpha dropped, palette applied
     CMYK and YCCK JPEG          converted to RGB
     16 bits a channel           the upper 8 are kept
-    animated GIF, WebP          the first frame, on the whole canvas
     EXIF orientation (JPEG)     applied: the photograph comes out upright
     truncated or damaged        tf.errors.InvalidArgumentError
-    anything else               the same; TIFF and JPEG XL among it
-    more than MAX_PIXELS        the same, before anything is decoded; three
-                                quarters of that many for CMYK
-    JPEG of more than 500       the same, where reading it all could take many
+    other formats, animations,  the same; photo_file.py reads many of them
+    BMP with a palette
+    more than MAX_PIXELS        the same, before anything is decoded; the limit
+                                for CMYK is three quarters of that
+    JPEG of more than 500       the same, if decoding them could take many
     scans                       seconds
 
 The same graph runs under tf.data, eagerly, and inside the SavedModel.
@@ -23,14 +21,23 @@ import functools
 
 import tensorflow as tf
 
-from data_pipelines import image_header
+from data_pipelines.command import MAX_PIXELS
 
-# Decoding this many takes less than 1 GiB in each of the formats; the most,
-# 0.9 GiB, in progressive JPEG, which keeps all coefficients.
-MAX_PIXELS = 100_000_000
+# For messages.
+FORMATS = "JPEG, PNG, still WebP, or BMP of 24 or 32 bits"
 
-# JPEG, PNG, BMP, GIF, WebP.
-_MAGICS = (b"\xff\xd8", b"\x89P", b"BM", b"GI", b"RI")
+_JPEG = b"\xff\xd8\xff"
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+# The first chunk of a WebP stores width and height as little-endian bit
+# fields: byte, bits of a number, bits from one number to the next, what to add
+# (RFC 9649: 2.7 VP8X; 3.4 VP8L; RFC 6386, 9.1 VP8).
+_WEBP_SIZES = {
+    b"VP8X": (24, 24, 24, 1),
+    b"VP8L": (21, 14, 14, 1),
+    b"VP8 ": (26, 14, 16, 0),
+}
+_HEADER_BYTES = 40
 
 # A scan may be 10 bytes long and yet go over every pixel; photographs have
 # about ten. Files in which these could not add up to many seconds (bytes times
@@ -39,7 +46,7 @@ _MAX_JPEG_SCANS = 500
 _START_OF_SCAN = b"\xff\xda"
 _HARMLESS_JPEG = 10**11
 
-# EXIF stands in the first segments of a JPEG file and its orientation in the
+# EXIF is in the first segments of a JPEG file, and its orientation is in the
 # first directory of the EXIF block.
 _EXIF_SEARCH_BYTES = 4096
 _UP_TO_EXIF = r"^\C*?Exif\x00\x00"  # \C is any byte
@@ -50,8 +57,8 @@ _TIFF_SHORT = 3
 def _as_one_op(function):
     """Keeps a function that is seldom called out of its caller's graph.
 
-    TensorFlow visits each operation of a branch that is not taken; all of them
-    here take 30 microseconds, where a JPEG of 640 x 480 takes 900.
+    TensorFlow visits every operation of a branch that is not taken. All those
+    of this module take 30 microseconds; a JPEG of 640 x 480 takes 900.
     """
     apart = tf.function(function, autograph=False,
                         experimental_attributes={"_noinline": True})
@@ -74,58 +81,44 @@ def decode_rgb(image_bytes: tf.Tensor, *,
       uint8 [H, W, 3], sRGB.
 
     Raises:
-      tf.errors.InvalidArgumentError: the bytes are no image of a known format,
-        are truncated or damaged, or hold more than max_pixels.
+      tf.errors.InvalidArgumentError: the bytes are in none of FORMATS, are
+        truncated or damaged, or hold more than max_pixels.
     """
-    decoders = (_decode_jpeg, _decode_png, _decode_bmp, _decode_gif,
-                _decode_webp)
-    rgb = tf.switch_case(
-        _kind(image_bytes), [functools.partial(decoder, image_bytes, max_pixels)
-                             for decoder in decoders],
-        default=functools.partial(_refuse_unknown, image_bytes))
+    rgb = tf.cond(_is_at(image_bytes, 0, _JPEG),
+                  lambda: _decode_jpeg(image_bytes, max_pixels),
+                  lambda: _decode_other(image_bytes, max_pixels))
     return tf.ensure_shape(rgb, [None, None, 3])
 
 
 def read_size(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Reads an image's size and decodes nothing.
+    """Reads an image's size without decoding it.
 
     Args:
       image_bytes: string [], an encoded image.
 
     Returns:
-      int64 [2], height and width as stored, before it is turned upright; 0, 0
-      where the format is none that is read or the header tells no size.
+      int64 [2], height and width as stored, before the image is turned
+      upright; 0, 0 if it is in none of FORMATS or its header gives no size.
 
     Raises:
       tf.errors.InvalidArgumentError: a JPEG's header is damaged.
     """
-    readers = (
+    return tf.cond(
+        _is_at(image_bytes, 0, _JPEG),
         lambda: tf.cast(tf.io.extract_jpeg_shape(image_bytes)[:2], tf.int64),
-        lambda: image_header.png_size(image_header.read_head(image_bytes)),
-        lambda: image_header.bmp_size(image_header.read_head(image_bytes)),
-        lambda: image_header.first_gif_frame(image_bytes).canvas,
-        lambda: image_header.webp_size(image_header.read_head(image_bytes)))
-    return tf.switch_case(_kind(image_bytes), readers,
-                          default=lambda: tf.zeros([2], tf.int64))
-
-
-def _kind(image_bytes):
-    """int32 []: which of _MAGICS a file begins with; their number for none."""
-    known = tf.equal(tf.strings.substr(image_bytes, 0, 2), list(_MAGICS))
-    return tf.reduce_min(tf.where(known, range(len(_MAGICS)), len(_MAGICS)))
+        lambda: _size_in_header(image_bytes))
 
 
 def _decode_jpeg(image_bytes, max_pixels):
     shape = tf.cast(tf.io.extract_jpeg_shape(image_bytes), tf.int64)
     # A progressive JPEG takes 2 bytes a component besides the 3 of the result.
     image_bytes = _checked(
-        image_bytes, shape[:2], max_pixels * 3 // tf.maximum(shape[2], 3),
-        "JPEG")
+        image_bytes, shape[:2], max_pixels * 3 // tf.maximum(shape[2], 3))
     num_bytes = tf.cast(tf.strings.length(image_bytes), tf.int64)
     image_bytes = tf.cond(
         num_bytes * tf.reduce_prod(shape[:2]) > _HARMLESS_JPEG,
         lambda: _with_few_scans(image_bytes), lambda: image_bytes)
-    rgb = _decode(image_bytes, channels=3)
+    rgb = tf.io.decode_jpeg(image_bytes, channels=3)
     head = tf.strings.substr(image_bytes, 0, _EXIF_SEARCH_BYTES)
     return tf.cond(
         tf.strings.regex_full_match(head, _UP_TO_EXIF + r"\C*"),
@@ -145,107 +138,72 @@ def _with_few_scans(jpeg_bytes):
 
 
 def _split_at_scans(jpeg_bytes, maxsplit):
-    """What is before the first scan, then each scan, the last with the rest."""
+    """Returns what precedes the first scan, then each scan, string [K]."""
     return tf.raw_ops.StringSplitV2(
         input=[jpeg_bytes], sep=_START_OF_SCAN, maxsplit=maxsplit).values
 
 
 @_as_one_op
-def _decode_png(image_bytes, max_pixels):
-    size = image_header.png_size(image_header.read_head(image_bytes))
-    image_bytes = _checked(image_bytes, size, max_pixels, "PNG")
-    return _decode(image_bytes, channels=3)
-
-
-@_as_one_op
-def _decode_bmp(image_bytes, max_pixels):
-    head = image_header.read_head(image_bytes)
-    size = image_header.bmp_size(head)
-    image_bytes = _checked(image_bytes, size, max_pixels, "BMP")
-    octets = tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
-    # TensorFlow takes a palette's indices for grays.
+def _decode_other(image_bytes, max_pixels):
+    image_bytes = _checked(
+        image_bytes, _size_in_header(image_bytes), max_pixels)
+    # TensorFlow decodes a WebP into as many channels as it has, or not at all.
     return tf.cond(
-        tf.equal(octets[28], 8),
-        lambda: _decode_palette_bmp(image_bytes, octets),
-        lambda: _decode(image_bytes, channels=3))
+        _is_at(image_bytes, 0, b"RIFF"),
+        lambda: tf.io.decode_image(
+            image_bytes, channels=0, expand_animations=False)[..., :3],
+        lambda: tf.io.decode_image(
+            image_bytes, channels=3, expand_animations=False))
 
 
-def _decode_palette_bmp(image_bytes, head):
-    """Looks the indices up in the palette: BGRx, between header and pixels."""
-    start = 14 + head[14] + 256 * head[15]
-    end = head[10] + 256 * head[11]
-    # A substr that starts behind a file's end quotes the file in its message,
-    # which then makes Python raise a UnicodeDecodeError.
-    palette = tf.io.decode_raw(
-        tf.strings.substr(image_bytes, 0, end), tf.uint8)[start:]
-    index = tf.cast(_decode(image_bytes, channels=0)[..., 0], tf.int32)
-    return tf.gather(tf.reshape(palette, [-1, 4])[:, 2::-1], index)
+def _size_in_header(image_bytes):
+    """Reads the size of a PNG, a still WebP or a BMP of 24 or 32 bits.
+
+    Anything else gets 0, 0. TensorFlow 2.21 writes past the end of what it
+    allocates for an animated WebP, takes a BMP's palette indices for grays,
+    and reads on past an unknown chunk that precedes a PNG's size.
+
+    Returns:
+      int64 [2], height and width in pixels.
+    """
+    head = tf.strings.substr(image_bytes, 0, _HEADER_BYTES)
+    head = tf.strings.substr(head + b"\0" * _HEADER_BYTES, 0, _HEADER_BYTES)
+    size = tf.zeros([2], tf.int64)
+    size = tf.where(
+        _is_at(head, 0, _PNG) & _is_at(head, 12, b"IHDR"),
+        _integers(head, 16, 2, tf.int32, little_endian=False)[::-1], size)
+    bits = _integers(head, 28, 1, tf.uint16)
+    size = tf.where(
+        _is_at(head, 0, b"BM") & tf.reduce_any(tf.equal(bits, [24, 32])),
+        _integers(head, 18, 2, tf.int32)[::-1], size)
+    for kind, (offset, bits, stride, plus) in _WEBP_SIZES.items():
+        fields = tf.bitwise.right_shift(
+            _integers(head, offset, 1, tf.int64),
+            tf.constant([stride, 0], tf.int64))
+        size = tf.where(
+            _is_at(head, 0, b"RIFF") & _is_at(head, 8, b"WEBP" + kind),
+            fields % 2**bits + plus, size)
+    flags = _integers(head, 20, 1, tf.uint8)[0]
+    is_animated = _is_at(head, 8, b"WEBPVP8X") & (flags // 2 % 2 > 0)
+    # A BMP whose top row comes first has a height below 0.
+    return tf.where(is_animated, 0, tf.abs(size))
 
 
-@_as_one_op
-def _decode_gif(image_bytes, max_pixels):
-    frame = image_header.first_gif_frame(image_bytes)
-    image_bytes = _require(frame.is_whole, frame.image_bytes,
-                           "GIF that ends before its first picture does")
-    image_bytes = _checked(image_bytes, frame.canvas, max_pixels, "GIF")
-    return _on_canvas(_decode(image_bytes, channels=3), frame)
+def _integers(text, offset, count, dtype, *, little_endian=True):
+    """Reads consecutive integers out of a string, int64 [count]."""
+    octets = tf.strings.substr(text, offset, count * dtype.size)
+    return tf.cast(tf.io.decode_raw(octets, dtype, little_endian), tf.int64)
 
 
-def _on_canvas(rgb, frame):
-    """Puts an animation's picture where it is to be, black around it."""
-    margins = tf.stack(
-        [frame.offset, frame.canvas - frame.offset - frame.size], axis=1)
-    return tf.cond(tf.reduce_any(margins > 0),
-                   lambda: tf.pad(rgb, tf.pad(margins, [[0, 1], [0, 0]])),
-                   lambda: rgb)
+def _is_at(text, offset, word):
+    return tf.equal(tf.strings.substr(text, offset, len(word)), word)
 
 
-@_as_one_op
-def _decode_webp(image_bytes, max_pixels):
-    head = image_header.read_head(image_bytes)
-    size = image_header.webp_size(head)
-    image_bytes = _checked(image_bytes, size, max_pixels, "WebP")
-    return tf.cond(image_header.is_animated_webp(head),
-                   lambda: _decode_first_webp_frame(image_bytes),
-                   lambda: _decode_still_webp(image_bytes))
-
-
-def _decode_first_webp_frame(image_bytes):
-    # Of an animation TensorFlow 2.21 writes past the end of what it allocates.
-    frame = image_header.first_webp_frame(image_bytes)
-    still = _require(
-        tf.reduce_all((frame.size > 0)
-                      & (frame.offset + frame.size <= frame.canvas))
-        & ~image_header.is_animated_webp(
-            image_header.read_head(frame.image_bytes)),
-        frame.image_bytes, "animated WebP without a first picture on its "
-        "canvas")
-    return _on_canvas(_decode_still_webp(still), frame)
-
-
-def _decode_still_webp(image_bytes):
-    # It is decoded into as many channels as it has, or not at all.
-    return _decode(image_bytes, channels=0)[..., :3]
-
-
-@_as_one_op
-def _refuse_unknown(image_bytes):
-    # TensorFlow would try JPEG XL, whose size is not at any fixed place.
+def _checked(image_bytes, size, max_pixels):
+    """Returns the same bytes if their header gives an allowed size."""
     image_bytes = _require(
-        tf.constant(False), image_bytes, "Unknown image file format or empty "
-        "file: one of JPEG, PNG, BMP, GIF, WebP required")
-    return _decode(image_bytes, channels=3)
-
-
-def _decode(image_bytes: tf.Tensor, *, channels: int) -> tf.Tensor:
-    return tf.io.decode_image(
-        image_bytes, channels=channels, expand_animations=False)
-
-
-def _checked(image_bytes, size, max_pixels, kind):
-    """The same bytes, if their header tells of one pixel up to so many."""
-    image_bytes = _require(tf.reduce_all(size > 0), image_bytes,
-                           f"{kind} without a size in its header")
+        tf.reduce_all(size > 0), image_bytes, f"Unknown image file format or "
+        f"damaged header; the file must be {FORMATS}")
     return _require(
         tf.reduce_prod(size) <= max_pixels, image_bytes, tf.strings.format(
             "{} x {} pixels, more than MAX_PIXELS={} allowed",
@@ -253,7 +211,7 @@ def _checked(image_bytes, size, max_pixels, kind):
 
 
 def _require(condition, image_bytes, otherwise):
-    """The same bytes, once the condition holds; an error where it does not."""
+    """Returns the same bytes if the condition holds; raises otherwise."""
     with tf.control_dependencies(
             [tf.raw_ops.Assert(condition=condition, data=[otherwise])]):
         return tf.identity(image_bytes)
@@ -289,7 +247,7 @@ def exif_orientation(jpeg_bytes: tf.Tensor) -> tf.Tensor:
       jpeg_bytes: string [], a JPEG file, or its beginning.
 
     Returns:
-      int32 [], 1..8; 1 (upright) where there is none or it makes no sense.
+      int32 [], 1..8; 1 (upright) if there is none or its value is invalid.
     """
     head = tf.strings.substr(jpeg_bytes, 0, _EXIF_SEARCH_BYTES)
     head = _split_at_scans(head, 1)[0]

@@ -1,22 +1,22 @@
-"""What time, film and scanners do to a photograph's lightness.
+"""Degrades lightness as time, film and scanners do.
 
-The networks are shown the degraded gray picture and have to give the colors of
-the clean one. In this order, on 8-bit sRGB values; s is the picture's side,
-lengths are for s = 128 and grow with it:
+The networks see the degraded gray picture and must produce the colors of the
+clean one. The steps, in order, on 8-bit sRGB values. Lengths are for a side of
+128 px and grow with it:
 
-    film       one gray from R, G and B: as the eye, an orthochromatic film, an
-               early blue-sensitive plate or red-sensitive film weigh them,
-               each as often
+    film       one gray from R, G and B, weighted as by the eye, an
+               orthochromatic film, an early blue-sensitive plate or a
+               red-sensitive film, each equally often
     tone       gamma 0.75 to 1.35, black lifted by 0 to 40, white lowered by 0
                to 40
     blur       Gaussian, deviation 0 to 1 px
     grain      Gaussian noise, deviation 0 to 12, itself blurred by 0.5 px
-    scratches  in 30 % of the pictures 1 to 4 straight lines of 1 px, 60
+    scratches  in 30 % of the pictures: 1 to 4 straight lines of 1 px, 60
                brighter or darker
-    border     in 20 % white on all four sides, 2 to 8 % of the side wide
+    border     in 20 % of the pictures: white on all sides, 2 to 8 % wide
     JPEG       quality 30 to 95
 
-All but the grain are drawn uniformly. Everything follows from a seed alone.
+Everything but the grain is drawn uniformly, from one seed.
 """
 
 import hashlib
@@ -36,19 +36,19 @@ _MAX_GRAIN = 12.0
 _SCRATCHED, _MAX_SCRATCHES, _SCRATCH = 0.3, 4, 60.0
 _BORDERED, _BORDER = 0.2, (0.02, 0.08)
 _QUALITY = (30, 95)
-# The size that lengths are given for.
+# The picture's side for which lengths are given.
 _SIDE = 128
 
-# Training shows so many photographs as they are.
-TRAINING_SHARE = 0.5
+# Share of the photographs that training shows as they are.
+_CLEAN_SHARE = 0.5
 
 
 def degrade(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
     """Makes an old print of a photograph.
 
     Args:
-      photo: uint8 [S, S, 3] RGB, or [S, S, 4] with the gray photograph, which
-        is then degraded in place of the RGB one's.
+      photo: uint8 [S, S, 3] RGB, or [S, S, 4] whose fourth channel, the gray
+        photograph, is degraded.
       seed: int64 [2].
 
     Returns:
@@ -90,18 +90,18 @@ def degrade(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(gray, [*photo.shape[:2], 1])
 
 
-def degrade_some(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
-    """Degrades half of the photographs, as training wants it.
+def degrade_half(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
+    """Degrades a photograph with a probability of one half, for training.
 
     Args:
       photo: uint8 [S, S, 3] RGB, or [S, S, 4] with the gray photograph.
       seed: int64 [2].
 
     Returns:
-      uint8 [S, S, 4], the RGB photograph and the gray one to be shown.
+      uint8 [S, S, 4], the RGB photograph and the gray one to show.
     """
     is_clean = tf.random.stateless_uniform(
-        [], _fold_in(seed, 3)) < TRAINING_SHARE
+        [], _fold_in(seed, 3)) < _CLEAN_SHARE
     gray = tf.cond(is_clean, lambda: color.given_gray(photo)[..., :1],
                    lambda: degrade(photo, seed=seed))
     return tf.concat([photo[..., :3], gray], axis=-1)
@@ -110,7 +110,7 @@ def degrade_some(photo: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
 def seeds_of(identities: Sequence[str]) -> np.ndarray:
     """Returns the seeds of evaluation photographs: int64 [N, 2].
 
-    Each follows from the photograph's identity, so that every model is shown
+    A seed depends on the photograph's identity alone, so that every model sees
     the same degraded picture.
     """
     return np.array([
@@ -129,7 +129,7 @@ def _between(share, limits):
 
 
 def _blur(picture, deviation, *, largest):
-    """Gaussian blur of float32 [S, S, 1], borders mirrored."""
+    """Blurs float32 [S, S, 1] with a Gaussian; borders are mirrored."""
     radius = tf.cast(tf.math.ceil(3.0 * largest), tf.int32)
     offsets = tf.cast(tf.range(-radius, radius + 1), tf.float32)
     weights = tf.exp(-0.5 * tf.square(offsets / tf.maximum(deviation, 1e-3)))
@@ -143,7 +143,7 @@ def _blur(picture, deviation, *, largest):
 
 
 def _scratches(num_scratches, side, seed):
-    """float32 [S, S, 1]: 60 or -60 on a few straight lines, 0 elsewhere."""
+    """Returns float32 [S, S, 1]: +-60 on a few straight lines, else 0."""
     through_y, through_x, angle, sign = tf.unstack(
         tf.random.stateless_uniform([4, _MAX_SCRATCHES], seed))
     angle *= np.pi

@@ -1,7 +1,13 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import errno
 import os
+import secrets
+from typing import Iterator
+
+# Ends the name of every file and folder that is not complete yet.
+UNFINISHED = ".unfinished"
 
 _DISK_ERRORS = tuple(map(os.strerror, (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
@@ -9,23 +15,40 @@ _DISK_ERRORS = tuple(map(os.strerror, (
 
 
 def write_atomically(path: str, content: bytes) -> None:
-    """Writes a file so that it is there whole or, on any failure, not at all.
+    """Writes a file whole or, on any failure, not at all.
 
     Raises:
       OSError: as open and write do; an earlier file of that name is unharmed.
     """
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
+    with replace_atomically(path) as unfinished:
+        with open(unfinished, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def replace_atomically(path: str) -> Iterator[str]:
+    """Moves a file to `path` when the block that writes it ends.
+
+    If the block raises, the unfinished file is removed and an earlier file at
+    `path` is unharmed.
+
+    Yields:
+      The path to write to, in the same folder.
+
+    Raises:
+      OSError: naming `path`, if the file cannot be written.
+    """
+    unfinished = f"{path}.{secrets.token_hex(4)}{UNFINISHED}"
+    try:
+        yield unfinished
+        sync(unfinished)
+        os.replace(unfinished, path)
     except BaseException as error:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        if isinstance(error, OSError):
-            error.filename = path  # the one that a person knows
+        with contextlib.suppress(OSError):
+            os.remove(unfinished)
+        if (isinstance(error, OSError)
+                and error.filename in (None, unfinished)):
+            error.filename = path  # the one that the user knows
         raise
 
 
@@ -39,7 +62,7 @@ def sync(path: str) -> None:
 
 
 def disk_error(error: Exception) -> str:
-    """The operating system's word for why a file could not be written.
+    """Returns the operating system's reason why a file cannot be written.
 
     Args:
       error: an OSError, or what TensorFlow made of one.

@@ -1,7 +1,7 @@
 """Any image file -> an upright 8-bit RGB picture of the wanted size.
 
-Pillow reads here what the training pipeline need not: TIFF, AVIF, JPEG 2000,
-animations of all kinds, 16-bit gray. It is not for the hot path.
+Pillow also reads what decode.py refuses: GIF, TIFF, AVIF, JPEG 2000,
+animations, palettes. This module is not for the hot path.
 
     gray, gray + alpha, RGBA    the gray value three times, alpha dropped
     palette, bilevel            the palette applied
@@ -9,6 +9,7 @@ animations of all kinds, 16-bit gray. It is not for the hot path.
     16 bits a channel           the upper 8 are kept
     animated, several pages     the first one
     EXIF and TIFF orientation   applied
+    more than MAX_PIXELS        refused before a pixel is decoded
 """
 
 import io
@@ -20,16 +21,13 @@ import tensorflow as tf
 from PIL import ExifTags, Image
 
 from data_pipelines import color
+from data_pipelines.command import MAX_PIXELS
 
-# Larger pictures are refused before a pixel is decoded: about 89 million, the
-# number from which Pillow suspects a decompression bomb.
-MAX_PIXELS = 89_478_485
-# Standard deviation of L*, in its units of 0..100, below which a picture is
-# taken for a blank one: less than a third of what an 8-bit step can show.
+# A picture whose L* (0..100) has a lower standard deviation is blank.
 MIN_LIGHTNESS_DEVIATION = 1.0
 
-# Without the formats that start other programs (EPS) or that any file could be
-# taken for (TGA).
+# Leaves out formats that start other programs (EPS) or that any file could be
+# mistaken for (TGA).
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000",
             "PPM")
 _UPRIGHT = {
@@ -43,37 +41,33 @@ _UPRIGHT = {
 }
 _STATISTICS_SIDE = 64
 
-# What Pillow has to say about odd metadata and sizes is either harmless or
-# judged here.
+# Pillow's warnings of odd metadata are harmless; sizes are checked here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class Rejected(Exception):
-    """A file that cannot be used, and why.
+    """A file that cannot be used.
 
     Attributes:
-      reason: one of a few words, to count by: `unreadable`, `too_large`...
-      detail: what was found, for a person.
+      reason: a keyword to count by: `unreadable`, `too_large`...
+      detail: the details, for a person.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason, self.detail = reason, detail
 
-    def __reduce__(self):
-        return Rejected, (self.reason, self.detail)
-
 
 def read_rgb(file: BinaryIO, *, shorter_side: int = 0, min_size: int = 1,
              max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Reads one image, upright and not larger than wanted.
+    """Reads one image, upright and shrunk.
 
     Args:
       file: the encoded image, at its beginning.
-      shorter_side: what the picture is shrunk to, antialiased, in pixels; a
-        smaller one stays as it is. 0 leaves all as they are.
-      min_size: the least shorter side that the file's picture must have.
+      shorter_side: length to which a longer shorter side is shrunk,
+        antialiased, in pixels; 0 keeps the size.
+      min_size: least length of the file's shorter side, pixels.
       max_pixels: height times width of the largest picture that is decoded.
 
     Returns:
@@ -86,13 +80,13 @@ def read_rgb(file: BinaryIO, *, shorter_side: int = 0, min_size: int = 1,
         with Image.open(file, formats=_FORMATS) as image:
             _require_size(*image.size, min_size, max_pixels)
             image.load()
-            # Asked for now: what Pillow has turned itself it no longer tells.
+            # Pillow drops the tag from pictures that it has turned itself.
             orientation = image.getexif().get(ExifTags.Base.Orientation)
             rgb = _shrink(_to_rgb(image), shorter_side)
     except Rejected:
         raise
     except Image.UnidentifiedImageError:
-        raise Rejected("not_an_image", "in no format that is read: "
+        raise Rejected("not_an_image", "the format is none of "
                                        + ", ".join(_FORMATS)) from None
     except Image.DecompressionBombError as error:
         raise Rejected("too_large", str(error)) from None
@@ -104,7 +98,7 @@ def read_rgb(file: BinaryIO, *, shorter_side: int = 0, min_size: int = 1,
 
 def turn_upright(image: Image.Image,
                  orientation: Optional[int]) -> Image.Image:
-    """Applies EXIF's orientation, 1..8; anything else leaves it as it is."""
+    """Applies EXIF's orientation, 1..8; any other value changes nothing."""
     turn = _UPRIGHT.get(orientation) if orientation else None
     return image if turn is None else image.transpose(turn)
 
@@ -116,7 +110,7 @@ def _require_size(width: int, height: int, min_size: int,
                                     f"{max_pixels} are read")
     if min(width, height) < min_size:
         raise Rejected("too_small", f"{width} x {height} pixels, the shorter "
-                                    f"side must be {min_size} at least")
+                                    f"side must be at least {min_size}")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -135,19 +129,19 @@ def _shrink(image: Image.Image, shorter_side: int) -> Image.Image:
     if not 0 < shorter_side < min(width, height):
         return image
     scale = shorter_side / min(width, height)
-    # Far too large a picture is first averaged down to three times the size.
+    # A much larger picture is first averaged down to three times the size.
     return image.resize(
         (round(width * scale), round(height * scale)),
         Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def encode(rgb: Image.Image, *, encoding: str, jpeg_quality: int) -> bytes:
+def encode_rgb(rgb: Image.Image, *, encoding: str, jpeg_quality: int) -> bytes:
     """Encodes a picture.
 
     Args:
       rgb: a picture of mode RGB.
-      encoding: `raw`: the pixels, three bytes each, row by row from the upper
-        left; or `jpeg`, with as many color samples as pixels.
+      encoding: `raw` for the pixels, three bytes each, row by row from the
+        upper left; `jpeg` for a JPEG without color subsampling.
       jpeg_quality: JPEG's quality, 1..100.
     """
     if encoding == "raw":
@@ -158,17 +152,17 @@ def encode(rgb: Image.Image, *, encoding: str, jpeg_quality: int) -> bytes:
 
 
 def require_color(rgb: Image.Image, *, min_chroma: float) -> None:
-    """Refuses a picture that has nothing to learn colors from.
+    """Refuses a picture from which no colors can be learned.
 
-    Both are measured on 64 x 64 pixels, averages of the picture's: its noise
-    and its compression count for less.
+    The picture is averaged to 64 x 64 pixels first, so that noise and
+    compression count for less.
 
     Args:
       rgb: a picture of mode RGB.
-      min_chroma: the least mean of hypot(a*, b*), in their native units.
+      min_chroma: least mean of hypot(a*, b*), in native units.
 
     Raises:
-      Rejected: `blank`, when L* is the same all over, or `colorless`.
+      Rejected: `blank`, if L* is almost the same everywhere, or `colorless`.
     """
     small = rgb.resize((_STATISTICS_SIDE,) * 2, Image.Resampling.BOX)
     lab = color.rgb_to_lab(tf.constant(np.asarray(small))).numpy()

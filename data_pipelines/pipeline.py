@@ -1,20 +1,19 @@
-"""Source -> tf.data of batches, in one stated order of operations.
+"""Streams of batches: source -> tf.data, in this order of operations.
 
 Training:    number -> shuffle -> load -> drop unreadable -> jitter
              [-> degrade] -> batch -> color -> prefetch
-Evaluation:  number -> load -> drop unreadable -> centre square -> batch
+Evaluation:  number -> load -> drop unreadable -> center square -> batch
              -> prefetch
 
-The training stream has no end. Its examples are numbered: ordinal k is example
-shuffle(k mod n) of epoch k // n, where the shuffle is a keyed permutation
-computed for one index at a time, so that nothing is stored and the stream can
-start anywhere. An ordinal together with the seed determines the picture to
-the bit, whatever the parallelism; the position to resume from is the last
-ordinal that was trained on, plus one. Batches run across the border of two
-epochs, so that every photograph is seen once in each and every batch is full.
+The training stream is endless. Ordinal k is example shuffle(k mod n) of epoch
+k // n. The shuffle is a keyed permutation that is computed for one index at a
+time, so nothing is stored and the stream can start anywhere. Ordinal and seed
+determine a picture to the bit, whatever the parallelism. A run resumes at the
+last ordinal that was trained on, plus one. Batches span epochs, so that every
+batch is full and every photograph is seen once an epoch.
 
-A photograph that cannot be read leaves a gap in the ordinals; RejectedExamples
-finds the gap, names the file, and says why.
+A photograph that cannot be read leaves a gap in the ordinals. RejectedExamples
+finds the gap and reports the file and the reason.
 """
 
 import dataclasses
@@ -25,23 +24,23 @@ import tensorflow as tf
 from data_pipelines import augment, color, degrade
 from data_pipelines.sources import Source
 
-# The training stream is made anew after so many ordinals, so that a
-# collection that vanishes while it is read (an unmounted disk) is noticed.
+# The training stream is made anew after so many ordinals. This is when a
+# collection that vanished meanwhile (an unmounted disk) is noticed.
 _ORDINALS_A_STREAM = 100_000
-# Left to itself, tf.data fills gigabytes with batches that wait.
+# By default tf.data would fill gigabytes with waiting batches.
 _BATCHES_AHEAD = 4
 
 
 class TrainingBatch(NamedTuple):
-    """A batch as the training step takes it.
+    """A batch for the training step.
 
     Attributes:
       condition: float32 [N, S, S, C], in -1..1.
       target: float32 [N, S, S, D], in -1..1.
-      ordinal: int64 [N], the examples' places in the endless stream, or in
-        this worker's part of it.
-      shown: float32 [N, S, S, C], the condition as the generator is shown it:
-        degraded if that is wanted, otherwise condition itself.
+      ordinal: int64 [N], places of the examples in this worker's part of the
+        endless stream.
+      shown: float32 [N, S, S, C], the condition that the generator sees:
+        degraded, or else equal to `condition`.
     """
 
     condition: tf.Tensor
@@ -51,12 +50,12 @@ class TrainingBatch(NamedTuple):
 
 
 class EvaluationBatch(NamedTuple):
-    """A batch as the evaluation protocol takes it.
+    """A batch for the evaluation protocol.
 
     Attributes:
-      photo: uint8 [N, S, S, 3], or 4 with the gray photograph; the last batch
-        may be smaller than the others.
-      index: int64 [N], the examples' places in the source.
+      photo: uint8 [N, S, S, 3], or 4 channels with the gray photograph; the
+        last batch may be smaller than the others.
+      index: int64 [N], places of the examples in the source.
     """
 
     photo: tf.Tensor
@@ -65,7 +64,7 @@ class EvaluationBatch(NamedTuple):
 
 def example_index(ordinal: tf.Tensor, *, num_examples: int,
                   seed: int) -> tf.Tensor:
-    """Which example stands at a place of the endless training stream.
+    """Returns the index of the example at a place of the training stream.
 
     Args:
       ordinal: int64 [], place in the stream.
@@ -73,8 +72,7 @@ def example_index(ordinal: tf.Tensor, *, num_examples: int,
       seed: the run's seed.
 
     Returns:
-      int64 [], index in the source. Over any epoch's ordinals it takes each
-      value in 0..num_examples - 1 once.
+      int64 [], index in the source. Each epoch has each index once.
     """
     epoch, offset = ordinal // num_examples, ordinal % num_examples
     if num_examples == 1:
@@ -86,12 +84,12 @@ def example_index(ordinal: tf.Tensor, *, num_examples: int,
 
 @dataclasses.dataclass(frozen=True)
 class WorkerShard:
-    """A worker's part of the stream: the workers take turns, a batch at a time.
+    """One worker's part of the stream; workers take turns, a batch at a time.
 
     Attributes:
-      batch_size: examples in a batch of this worker's.
-      worker: which of them, from 0.
-      num_workers: how many share the stream; no example is two workers'.
+      batch_size: examples in one batch of this worker.
+      worker: number of the worker, from 0.
+      num_workers: number of workers that share the stream.
     """
 
     batch_size: int
@@ -99,7 +97,7 @@ class WorkerShard:
     num_workers: int = 1
 
     def place(self, ordinal: tf.Tensor) -> tf.Tensor:
-        """Where in the whole stream an ordinal of this part stands."""
+        """Converts an ordinal of this part to one of the whole stream."""
         turn, offset = ordinal // self.batch_size, ordinal % self.batch_size
         turn = turn * self.num_workers + self.worker
         return turn * self.batch_size + offset
@@ -109,28 +107,31 @@ def training_batches(source: Source, *, part: WorkerShard,
                      color_space: color.ColorSpace, image_size: int,
                      resize_size: int, seed: int, max_resize_size: int = 0,
                      min_detail: int = 0, first_ordinal: int = 0,
-                     degraded: bool = False) -> tf.data.Dataset:
-    """One worker's stream of training batches, _ORDINALS_A_STREAM long.
+                     degraded: bool = False,
+                     num_ordinals: int = _ORDINALS_A_STREAM
+                     ) -> tf.data.Dataset:
+    """Builds a finite piece of one worker's training stream.
+
+    RejectedExamples.watch_training joins the pieces.
 
     Args:
       source: the training photographs.
-      part: which worker's part of the stream, and how large its batches are.
-      color_space: how pictures become condition and target.
+      part: the worker's part of the stream, and its batch size.
+      color_space: makes condition and target from pictures.
       image_size: side of the networks' square, pixels.
-      resize_size: what the shorter side is resized to before the crop, pixels.
-      max_resize_size: the largest size that may be drawn instead; 0 for none.
+      resize_size: length of the shorter side before the crop, pixels.
+      max_resize_size: as augment.jitter takes it.
       min_detail: as augment.jitter takes it.
       seed: determines order and augmentation.
       first_ordinal: where to begin; the last ordinal seen plus one to resume.
-      degraded: whether the generator is shown degraded photographs.
+      degraded: whether the generator sees degraded photographs.
+      num_ordinals: length of the piece. The next one begins with those
+        ordinals that did not fill a last batch.
 
     Returns:
-      A dataset of TrainingBatch, all of the part's batch_size. What is left
-      at its end is where the next stream begins:
-      RejectedExamples.watch_training joins them.
+      A dataset of TrainingBatch, all of part.batch_size.
     """
-    # Control flow is TensorFlow's own throughout: AutoGraph has nothing to
-    # convert, and takes a second to find that out.
+    # AutoGraph has nothing to convert here, and takes a second to find out.
     @tf.autograph.experimental.do_not_convert
     def load(ordinal):
         index = example_index(part.place(ordinal), num_examples=len(source),
@@ -144,7 +145,7 @@ def training_batches(source: Source, *, part: WorkerShard,
             photo, image_size=image_size, resize_size=resize_size,
             max_resize_size=max_resize_size, min_detail=min_detail,
             seed=own_seed)
-        shown = (degrade.degrade_some(
+        shown = (degrade.degrade_half(
             photo, seed=tf.random.experimental.stateless_fold_in(own_seed, 1))
             if degraded else photo[..., :0])
         return photo, shown, ordinal
@@ -158,7 +159,7 @@ def training_batches(source: Source, *, part: WorkerShard,
             shown=encode_all(shown)[0] if degraded else condition)
 
     return (tf.data.Dataset.range(first_ordinal,
-                                  first_ordinal + _ORDINALS_A_STREAM)
+                                  first_ordinal + num_ordinals)
             .map(load, num_parallel_calls=tf.data.AUTOTUNE)
             .ignore_errors()
             .map(jitter, num_parallel_calls=tf.data.AUTOTUNE)
@@ -169,12 +170,12 @@ def training_batches(source: Source, *, part: WorkerShard,
 
 def evaluation_batches(source: Source, *, image_size: int,
                        batch_size: int) -> tf.data.Dataset:
-    """Every photograph once, in order, as the evaluation protocol wants it.
+    """Builds the stream of evaluation: every photograph once, in order.
 
     Args:
       source: the photographs.
       image_size: side of the square, pixels.
-      batch_size: examples a batch.
+      batch_size: examples in a batch.
 
     Returns:
       A dataset of EvaluationBatch; the last one may be partial.
@@ -184,13 +185,13 @@ def evaluation_batches(source: Source, *, image_size: int,
         return source.load(index), index
 
     @tf.autograph.experimental.do_not_convert
-    def centre(photo, index):
+    def cut(photo, index):
         return EvaluationBatch(
-            augment.centre_square(photo, image_size=image_size), index)
+            augment.center_square(photo, image_size=image_size), index)
 
     return (tf.data.Dataset.range(len(source))
             .map(load, num_parallel_calls=tf.data.AUTOTUNE)
             .ignore_errors()
-            .map(centre, num_parallel_calls=tf.data.AUTOTUNE)
+            .map(cut, num_parallel_calls=tf.data.AUTOTUNE)
             .batch(batch_size)
             .prefetch(_BATCHES_AHEAD))

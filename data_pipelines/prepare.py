@@ -1,17 +1,17 @@
-"""Walks a collection once and writes what is fit for training as shards.
+"""Walks a collection once and writes the usable photographs as shards.
 
     python -m data_pipelines.prepare --data=folder:photos --output_dir=shards
     python -m pix2pix_color.fit --data=shards:shards ...
 
-The output is a standard TensorFlow Datasets directory, with a report.csv that
-names every file left out and a summary.json. It holds JPEGs in ArrayRecord
+The output is a standard TensorFlow Datasets directory with a summary.json and
+a report.csv that names every file left out. It holds JPEGs in ArrayRecord
 files or, with --encoding=raw, pixels in TFRecord files. It appears when it is
-complete: until then the work is in OUTPUT_DIR.incomplete, which an
-interrupted run leaves and the next one begins by clearing.
+complete. Until then the work is in OUTPUT_DIR.unfinished; an interrupted run
+leaves that folder behind, and the next run clears it.
 
-The work is Apache Beam's: on one machine its direct runner, for collections
-that outgrow it whatever --beam_options names; its workers must see the
-collection and OUTPUT_DIR.incomplete under the same paths.
+Apache Beam does the work: its direct runner on one machine, or whatever
+--beam_options names for collections that outgrow it. All workers must see the
+collection and OUTPUT_DIR.unfinished under the same paths.
 """
 
 from typing import Sequence
@@ -23,41 +23,38 @@ from data_pipelines.errors import UserError
 from data_pipelines.preparation.settings import ENCODINGS, Settings
 
 _DATA = flags.DEFINE_string(
-    "data", None, "What to prepare: sample_photos, folder:DIR (every file "
-    "below it) or tfds:NAME[/CONFIG][@SPLIT] (downloaded if need be).")
+    "data", None, "Photographs to prepare: sample_photos, folder:DIR (every "
+    "file below it) or tfds:NAME[/CONFIG][@SPLIT] (downloaded if necessary).")
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Where the shards go; must not exist.")
+    "output_dir", None, "Folder of the shards, which must not exist yet.")
 _SHORTER_SIDE = flags.DEFINE_integer(
-    "shorter_side", 256, "Pixels that the shorter side is shrunk to, "
+    "shorter_side", 256, "Shrinks the shorter side to so many pixels, "
     "antialiased; smaller pictures stay as they are. 0 keeps every size.",
     lower_bound=0)
 _MIN_SIZE = flags.DEFINE_integer(
-    "min_size", 64, "Drop files whose shorter side has fewer pixels.",
+    "min_size", 64, "Drops files whose shorter side has fewer pixels.",
     lower_bound=1)
 _MIN_CHROMA = flags.DEFINE_float(
-    "min_chroma", 4.0, "Drop pictures whose mean chroma, hypot(a*, b*), is "
-    "below this: black-and-white ones have 0 to 2, pale ones 5.",
+    "min_chroma", 4.0, "Drops pictures whose mean chroma, hypot(a*, b*), is "
+    "lower. Black-and-white pictures have 0 to 2, pale ones 5.",
     lower_bound=0.0)
 _NEAR_DUPLICATE_DISTANCE = flags.DEFINE_integer(
-    "near_duplicate_distance", 4, "Drop pictures whose 64-bit perceptual hash "
+    "near_duplicate_distance", 4, "Drops pictures whose 64-bit perceptual hash "
     "differs from an earlier one's in at most so many bits; -1 keeps them.",
     lower_bound=-1, upper_bound=16)
 _ENCODING = flags.DEFINE_enum(
-    "encoding", "jpeg", ENCODINGS, "What the shards hold: JPEGs, or the "
-    "pixels as they are, three bytes each: five to six times the disk, and a "
-    "third less processor time a photograph that is read, for nothing is "
-    "decoded in training.")
+    "encoding", "jpeg", ENCODINGS, "Content of the shards: JPEGs, or raw "
+    "pixels of three bytes each. Raw pixels take five to six times the disk "
+    "space, and reading one photograph takes a third less processor time.")
 _JPEG_QUALITY = flags.DEFINE_integer(
     "jpeg_quality", 95, "Quality of the JPEGs of --encoding=jpeg.",
     lower_bound=1, upper_bound=100)
-_TFDS_DATA_DIR = flags.DEFINE_string(
-    "tfds_data_dir", "", "Where TensorFlow Datasets keeps its datasets; empty "
-    "for its default.")
+_TFDS_DATA_DIR = command.define_tfds_data_dir()
 _BEAM_OPTIONS = flags.DEFINE_list(
-    "beam_options", [], "Options of Apache Beam, with commas between them: "
+    "beam_options", [], "Options of Apache Beam, separated by commas: "
     "direct_num_workers=64,direct_running_mode=multi_processing or "
-    "runner=FlinkRunner,flink_master=host:8081. By default the direct runner, "
-    "with a thread for each core.")
+    "runner=FlinkRunner,flink_master=host:8081. The default is the direct "
+    "runner with one thread per core.")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -67,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
     if not data or not output_dir:
         raise UserError("--data and --output_dir must be given")
     if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.ERROR)  # Beam warns of what is not used
+        logging.set_verbosity(logging.ERROR)  # Beam warns of unused features
     try:
         from data_pipelines.preparation import beam_options
     except ImportError as error:
@@ -75,7 +72,7 @@ def main(arguments: Sequence[str]) -> None:
             raise
         raise UserError("preparing shards needs Apache Beam: pip install "
                         "pix2pix_color[prepare]") from error
-    options = beam_options.parse(_BEAM_OPTIONS.value)
+    options = beam_options.parse_beam_options(_BEAM_OPTIONS.value)
     settings = Settings(
         shorter_side=_SHORTER_SIDE.value, min_size=_MIN_SIZE.value,
         min_chroma=_MIN_CHROMA.value,

@@ -1,4 +1,4 @@
-"""Photographs that cannot be read: each is named once, and counted."""
+"""Photographs that cannot be read: each is reported once and counted."""
 
 import re
 from typing import Callable, Iterator, Optional
@@ -17,15 +17,15 @@ class TooManyRejectedError(UserError):
 
 
 class RejectedExamples:
-    """The photographs that could not be read: each named once, and counted.
+    """The photographs that could not be read, each reported once.
 
     Args:
       max_bad_fraction: share of a source's photographs that may be unreadable,
-        0..1; one of them always may.
-      known: the reasons of an earlier part of the run.
+        0..1; a single one is always allowed.
+      known: the reasons from an earlier part of the run.
 
     Attributes:
-      reasons: `FLAG=SPEC: identity` -> why it was rejected, in the order of
+      reasons: `FLAG=SPEC: identity` -> why it was rejected, in order of
         discovery.
     """
 
@@ -41,10 +41,10 @@ class RejectedExamples:
         return len(self.reasons)
 
     def add(self, source: Source, index: int) -> None:
-        """Notes that an example of a source could not be read.
+        """Records that an example of a source could not be read.
 
         Raises:
-          TooManyRejectedError: these are now too many; the message names them.
+          TooManyRejectedError: there are too many now; the message names them.
         """
         identity = source.identities[index]
         name = f"{source.origin}: {identity}"
@@ -67,19 +67,19 @@ class RejectedExamples:
             self, make_batches: Callable[[int], tf.data.Dataset],
             source: Source, *, seed: int, first_ordinal: int,
             part: WorkerShard = WorkerShard(1)) -> Iterator[TrainingBatch]:
-        """Passes batches on without end, and notes every missing example.
+        """Yields training batches without end and records missing examples.
 
         Args:
-          make_batches: first ordinal -> what training_batches returns for it,
-            this source and this seed.
+          make_batches: first ordinal -> pipeline.training_batches of this
+            source and seed from there on.
           source: the training photographs.
           seed: the seed that the batches are made with.
           first_ordinal: the ordinal to begin with.
-          part: whose ordinals these are.
+          part: the worker's part of the stream that ordinals count.
 
         Raises:
-          TooManyRejectedError: not one photograph of the source can be
-            read, at the beginning or any more.
+          TooManyRejectedError: too many photographs cannot be read, or none
+            can, at the start or later.
         """
         expected = first_ordinal
         while True:
@@ -97,10 +97,11 @@ class RejectedExamples:
     def watch_evaluation(
             self, batches: tf.data.Dataset,
             source: Source) -> Iterator[EvaluationBatch]:
-        """Passes batches on and notes every example that is missing.
+        """Yields the batches and records missing examples.
 
         Raises:
-          TooManyRejectedError: not one photograph of the source can be read.
+          TooManyRejectedError: too many photographs cannot be read, or none
+            can.
         """
         expected = 0
         for batch in batches:
@@ -126,7 +127,7 @@ class RejectedExamples:
 
 
 def _why_unreadable(source: Source, index: int) -> str:
-    """Why an example cannot be read; empty when it can."""
+    """Returns why an example cannot be read; empty if it can."""
     try:
         source.load(tf.constant(index, tf.int64))
     except tf.errors.OpError as error:

@@ -1,4 +1,4 @@
-"""Which examples train and which evaluate: stable, whatever comes or goes."""
+"""The split into training and evaluation, stable when files come or go."""
 
 import hashlib
 
@@ -12,29 +12,29 @@ def open_train_and_eval(
         tfds_data_dir: str = "") -> tuple[Source, Source]:
     """Opens the photographs of a run.
 
-    Without eval_data the evaluation examples are the ones that the source sets
-    aside itself, or else those whose hashed identity falls below
-    eval_fraction: adding a file moves no other file from one side to the
-    other. The same hash orders the examples when only some of them are wanted.
+    Without eval_data the evaluation examples are those that the source itself
+    sets aside, or else those whose hashed identity is below eval_fraction.
+    Adding a file therefore never moves another one. If only some examples are
+    wanted, those with the lowest hashes are taken.
 
     Args:
       data: data spec of the training photographs.
       eval_data: data spec of the evaluation photographs, or empty.
       eval_fraction: share of data that evaluates when eval_data is empty, 0..1.
-      train_examples: how many examples to train on at most; 0 for all.
-      eval_examples: how many examples to evaluate on at most; 0 for all.
-      tfds_data_dir: where TensorFlow Datasets keeps its data sets.
+      train_examples: largest number of training examples; 0 for all.
+      eval_examples: largest number of evaluation examples; 0 for all.
+      tfds_data_dir: folder of TensorFlow Datasets' data sets.
 
     Returns:
-      The training source and the evaluation source, both in the order of
-      their source, neither empty.
+      The training and the evaluation source, each in its source's order and
+      not empty.
 
     Raises:
       UserError: a source cannot be opened, or a side is empty.
     """
     train = open_source(data, flag="--data", tfds_data_dir=tfds_data_dir)
     if eval_data:
-        if train.held_out:  # which is never trained on
+        if train.held_out:  # never trained on
             train = train.select([
                 index for index, identity in enumerate(train.identities)
                 if identity not in train.held_out])
@@ -52,18 +52,18 @@ def open_train_and_eval(
                 raise UserError(
                     f"--data={data}: its {len(train) + len(evaluation)} "
                     f"photograph(s) leave none for {side} at --eval_fraction="
-                    f"{eval_fraction}; name --eval_data, or "
+                    f"{eval_fraction}; use --eval_data or "
                     f"{_working_fraction(train, evaluation)}")
     return _limit(train, train_examples), _limit(evaluation, eval_examples)
 
 
 def _working_fraction(train, evaluation):
-    """Advice: an --eval_fraction that leaves photographs on both sides."""
+    """Suggests an --eval_fraction that leaves photographs on both sides."""
     hashes = sorted(hash_fraction(identity) for identity
                     in (*train.identities, *evaluation.identities))
     if len(hashes) < 2:
         return "more photographs"
-    # Up to two digits where that separates the first two.
+    # Rounded to two digits if that still separates the first two.
     middle = (hashes[0] + hashes[1]) / 2
     rounded = round(middle, 2)
     return (f"--eval_fraction="
@@ -85,6 +85,6 @@ def _limit(source, num_examples):
 
 
 def hash_fraction(identity: str) -> float:
-    """A number in 0..1 that depends on the identity alone (SHA-256)."""
+    """Maps an identity to a number in 0..1 by its SHA-256."""
     digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape"))
     return int.from_bytes(digest.digest()[:8], "big") / 2**64

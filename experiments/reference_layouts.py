@@ -97,7 +97,7 @@ def _write_kaggle_npy(photos: Iterator[tf.Tensor], total: int,
             (total, *square), *((size, *square, 2) for size in sizes))))
     count = 0
     for count, photo in enumerate(photos, 1):
-        lab = color.rgb_to_opencv_lab(augment.centre_square(
+        lab = color.rgb_to_opencv_lab(augment.center_square(
             photo[..., :3], image_size=_KAGGLE_SIZE)).numpy()
         part, place = (divmod(count - 1, most) if count <= 2 * most
                        else (2, count - 1 - 2 * most))

@@ -1,4 +1,4 @@
-"""TensorFlow as users have it, but for its warnings; disks that fill up."""
+"""Settings of all tests, and disks that fill up."""
 
 import gc
 import os
@@ -7,28 +7,23 @@ import subprocess
 
 import pytest
 
-# As data_pipelines.command.load does it: modules are never garbage.
+# As command.quiet_tensorflow does: modules are never garbage.
 gc.disable()
-# Before anything imports TensorFlow; the package asks for the rest.
+# Before anything imports TensorFlow; the package sets the other variables.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import data_pipelines  # noqa: E402, F401
 
-# Files whose tests wait longest, so that they do not run alone at the end.
-_FIRST = ("distribution_test.py", "commands_test.py", "killed_test.py",
-          "prepare_test.py", "train_step_test.py", "colorizer_test.py",
-          "color_space_test.py", "inspect_test.py", "stablehlo_test.py",
-          "decode_fuzz_test.py", "galleries_test.py", "session_test.py",
-          "train_state_test.py", "fronts_test.py")
-
 
 def pytest_collection_modifyitems(items):
-    """Brings the slowest files to the front, each as it was."""
-    items.sort(key=lambda item: _FIRST.index(item.path.name)
-               if item.path.name in _FIRST else len(_FIRST))
+    """Starts with the longest files, so that none of them runs alone at last.
+
+    Each file goes to one worker.
+    """
+    items.sort(key=lambda item: (-item.path.stat().st_size, item.path))
 
 
 def pytest_collection_finish():
-    """Looks for garbage again, among what tests make."""
+    """Turns the garbage collector on again, for what the tests create."""
     gc.freeze()
     gc.enable()
 
@@ -45,7 +40,7 @@ def small_disk(tmp_path):
             ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs",
              folder], capture_output=True, text=True, check=False)
         if done.returncode:
-            pytest.skip(f"no right to mount a small disk: {done.stderr}")
+            pytest.skip(f"a small disk cannot be mounted: {done.stderr}")
         mounted.append(folder)
         return folder
 

@@ -1,1 +1,1 @@
-"""What `python -m data_pipelines.inspect` is made of: numbers, then a page."""
+"""The parts of `python -m data_pipelines.inspect`: measuring and drawing."""

@@ -1,4 +1,4 @@
-"""What was measured -> one page, as a PNG file."""
+"""Measurements -> one page, a PNG file."""
 
 import io
 import warnings
@@ -10,9 +10,9 @@ from matplotlib import collections, colors, figure, ticker
 from data_pipelines import color
 from data_pipelines.inspection.measuring import (AB_LIMIT, SHEET_COLUMNS,
                                                  SHEET_ROWS, Measurements,
-                                                 table)
+                                                 count_table)
 
-# The page, in pixels; every place below is a distance from its upper left.
+# The page, in pixels. Positions below are distances from its upper left.
 WIDTH, HEIGHT, _DPI = 1600, 2000, 100
 _LEFT, _RIGHT = 60, 1540
 _INK, _PALE, _ACCENT = "#222222", "#777777", "#c8602c"
@@ -25,13 +25,13 @@ def draw_page(*, title: str, sheet: np.ndarray, photo: np.ndarray,
     """Draws everything on one page.
 
     Args:
-      title: what the page is about.
+      title: the page's title.
       sheet: uint8 [SHEET_ROWS * SHEET_COLUMNS, S, S, 3].
-      photo: uint8 [S, S, 3], the photograph whose channels are drawn; or 4
-        with the gray photograph that belongs to it.
+      photo: uint8 [S, S, 3], the photograph whose channels are drawn, or 4
+        channels with its gray photograph.
       photo_name: its name.
-      sides: "training" and "evaluation" -> what was measured.
-      rejected: name -> reason, as RejectedExamples has them.
+      sides: "training" and "evaluation" -> the measurements.
+      rejected: name -> reason, from RejectedExamples.
 
     Returns:
       A PNG file of WIDTH x HEIGHT.
@@ -40,7 +40,7 @@ def draw_page(*, title: str, sheet: np.ndarray, photo: np.ndarray,
     size = photo.shape[0]
     _write(page, _LEFT, 62, _shorten(title, 66), fontsize=24, weight="bold")
 
-    _write_heading(page, 122, "What the network is given",
+    _write_heading(page, 122, "Input of the network",
                    f"{len(sheet)} draws of the training stream at {size} px: "
                    f"random crop, mirror, to L*a*b* and back")
     _draw_sheet(_axes(page, _LEFT, 142, 1480, 555), sheet)
@@ -49,7 +49,7 @@ def draw_page(*, title: str, sheet: np.ndarray, photo: np.ndarray,
     _draw_channels(page, photo, top=800)
 
     _write_heading(page, 1434, "Colors and counts",
-                   f"pixels of the photographs' centre squares at {size} px")
+                   f"pixels of the photographs' center squares at {size} px")
     _draw_ab(page, sides["training"].ab_counts)
     axes = _axes(page, 665, 1484, 385, 170)
     _draw_distribution(axes, "Chroma, hypot(a*, b*)", {
@@ -61,7 +61,7 @@ def draw_page(*, title: str, sheet: np.ndarray, photo: np.ndarray,
 
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # A name in a script that matplotlib's font lacks is drawn as boxes.
+        # Letters that matplotlib's font lacks are drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         page.savefig(file, format="png")
     return file.getvalue()
@@ -69,7 +69,7 @@ def draw_page(*, title: str, sheet: np.ndarray, photo: np.ndarray,
 
 def _axes(page: figure.Figure, left: float, top: float, width: float,
           height: float) -> Any:
-    """Adds axes at a place in pixels."""
+    """Adds axes at a position in pixels."""
     axes = page.add_axes((left / WIDTH, 1 - (top + height) / HEIGHT,
                           width / WIDTH, height / HEIGHT))
     axes.tick_params(labelsize=11, color=_PALE, labelcolor=_PALE)
@@ -79,7 +79,7 @@ def _axes(page: figure.Figure, left: float, top: float, width: float,
 
 def _write(page: figure.Figure, left: float, baseline: float, text: str,
            **style: Any) -> None:
-    """Writes a line at a place in pixels, on one line, and just as it is."""
+    """Writes one line at a position in pixels, without parsing formulas."""
     text = " ".join(text.split()).encode(errors="backslashreplace").decode()
     page.text(left / WIDTH, 1 - baseline / HEIGHT, text, parse_math=False,
               **{"fontsize": 12, "color": _INK, **style})
@@ -93,7 +93,7 @@ def _write_heading(page: figure.Figure, baseline: float, heading: str,
 
 
 def _shorten(text: str, length: int) -> str:
-    """Takes the middle out of a text that is too long."""
+    """Removes the middle of a text that is too long."""
     half = (length - 1) // 2
     return text if len(text) <= length else f"{text[:half]}…{text[-half:]}"
 
@@ -107,7 +107,7 @@ def _show(axes: Any, picture: np.ndarray, title: str = "",
 
 
 def _draw_sheet(axes: Any, sheet: np.ndarray) -> None:
-    """Sets uint8 [rows * columns, S, S, 3] side by side, a white line apart."""
+    """Draws uint8 [rows * columns, S, S, 3] side by side, slightly apart."""
     gap = max(1, sheet.shape[1] // 40)
     tiles = np.pad(sheet, [(0, 0), (0, gap), (0, gap), (0, 0)],
                    constant_values=255)
@@ -119,14 +119,14 @@ def _draw_sheet(axes: Any, sheet: np.ndarray) -> None:
 
 def _draw_channels(page: figure.Figure, photo: np.ndarray, *,
                    top: float) -> None:
-    """Draws a photograph and its R, G, B, L, a, b as the network has them.
+    """Draws a photograph, its R, G, B, and the network's L, a, b.
 
-    Nearly white is 0 in the pictures of a and b.
+    In the pictures of a and b, 0 is nearly white.
 
     Args:
-      page: where to.
+      page: the page.
       photo: uint8 [S, S, 3 or 4].
-      top: of the pictures, pixels.
+      top: position of the pictures, pixels.
     """
     tile, gap = 264, 40
     _show(_axes(page, _LEFT, top, 2 * tile + gap, 2 * tile + gap),
@@ -151,13 +151,13 @@ def _draw_channels(page: figure.Figure, photo: np.ndarray, *,
         style: dict[str, Any] = {
             "cmap": color_map, "vmin": low, "vmax": high}
         _show(_axes(page, left, tile_top, tile, tile), channel, title, **style)
-        # A strip below: the colors of the whole range, the lowest at its left.
+        # A strip below shows the colors of the whole range.
         _show(_axes(page, left, tile_top + tile + 4, tile, 6),
               np.linspace(low, high, tile)[np.newaxis], aspect="auto", **style)
 
 
 def _draw_ab(page: figure.Figure, counts: np.ndarray) -> None:
-    """Draws int64 [a*, b*] counts, within the outline of the sRGB gamut."""
+    """Draws int64 [a*, b*] counts and the outline of the sRGB gamut."""
     axes = _axes(page, 120, 1484, 424, 424)
     edge = np.linspace(0, 255, 52).astype(np.uint8)
     zero, full = np.zeros_like(edge), np.full_like(edge, 255)
@@ -190,7 +190,7 @@ def _draw_ab(page: figure.Figure, counts: np.ndarray) -> None:
 
 def _draw_distribution(axes: Any, title: str,
                        sides: dict[str, np.ndarray]) -> None:
-    """Draws int64 [bins] counts as percent of pixels, one unit a bin."""
+    """Draws int64 [bins] counts in percent of pixels, one unit per bin."""
     for (name, counts), style in zip(sides.items(), (
             {"fill": True, "color": _ACCENT, "alpha": 0.45},
             {"fill": False, "color": _INK, "linewidth": 1.2})):
@@ -205,9 +205,9 @@ def _draw_distribution(axes: Any, title: str,
 
 def _write_counts(page: figure.Figure, sides: dict[str, Measurements],
                   rejected: dict[str, str]) -> None:
-    """Writes a table of both sides, and which photographs were rejected."""
+    """Writes the table of both sides and the list of rejected photographs."""
     left, line_height, top = 1120, 28, 1478
-    rows = table(sides)
+    rows = count_table(sides)
     for number, (row, *cells) in enumerate(rows):
         baseline = top + number * line_height
         _write(page, left, baseline, row)

@@ -1,4 +1,4 @@
-"""Photographs -> what is said of them: a contact sheet, counts of pixels."""
+"""Photographs -> a contact sheet and counts of pixels."""
 
 import contextlib
 import dataclasses
@@ -26,9 +26,9 @@ class MeasuredBatch(NamedTuple):
     """Photographs to measure.
 
     Attributes:
-      rgb: uint8 [N, S, S, 3], centre squares.
+      rgb: uint8 [N, S, S, 3], center squares.
       index: int64 [N], the photographs' places in the source.
-      size: int32 [N, 2], height and width as found, pixels.
+      size: int32 [N, 2], original height and width, pixels.
     """
 
     rgb: tf.Tensor
@@ -38,15 +38,16 @@ class MeasuredBatch(NamedTuple):
 
 @dataclasses.dataclass
 class Measurements:
-    """What one side, training or evaluation, holds.
+    """Measurements of one side, training or evaluation.
 
     Attributes:
-      total: how many photographs there are.
-      chosen: how many of them were to be measured.
+      total: number of photographs.
+      chosen: number of photographs that were chosen to be measured.
       lightness_counts: int64 [100], pixels by L*.
       chroma_counts: int64 [CHROMA_LIMIT], pixels by hypot(a*, b*).
       ab_counts: int64 [2 * AB_LIMIT, 2 * AB_LIMIT], pixels by a* and b*.
-      identities: the photographs that were read; the lists below follow it.
+      identities: the photographs that were read; the lists below have their
+        order.
       sizes: (height, width) in pixels.
       chroma: mean over the photograph's pixels, native units.
       variety: standard deviation of (a*, b*) over its pixels, native units.
@@ -80,12 +81,12 @@ class Measurements:
             a.std(axis=(1, 2)), b.std(axis=(1, 2))).tolist()
 
     def most_varied(self) -> str:
-        """The photograph whose pixels differ most in color."""
+        """Returns the photograph whose pixels differ most in color."""
         return self.identities[int(np.argmax(self.variety))]
 
 
 def _count(values: np.ndarray, num_bins: int) -> np.ndarray:
-    """Counts values in bins one unit wide; rounding errors stay inside."""
+    """Counts values in bins one unit wide; the first and last are open."""
     bins = np.clip(values.astype(np.int64), 0, num_bins - 1)
     return np.bincount(bins.ravel(), minlength=num_bins)
 
@@ -96,13 +97,13 @@ def measure(source: Source, *, image_size: int, examples: int,
 
     Args:
       source: the photographs.
-      image_size: side of the centre squares, pixels.
-      examples: how many to read at most, spread evenly; 0 for all.
-      rejected: is told of photographs that cannot be read.
+      image_size: side of the center squares, pixels.
+      examples: largest number to read, spread evenly; 0 for all.
+      rejected: collects photographs that cannot be read.
       name: of the side, for the progress bar.
 
     Raises:
-      UserError: not one of them can be read.
+      UserError: none of them can be read.
     """
     measured = Measurements(total=len(source))
     if 0 < examples < len(source):
@@ -112,9 +113,9 @@ def measure(source: Source, *, image_size: int, examples: int,
 
     @tf.autograph.experimental.do_not_convert
     def load(index):
-        rgb = source.load(index)[..., :3]  # without a gray one of its own
+        rgb = source.load(index)[..., :3]  # without its gray photograph
         return MeasuredBatch(
-            augment.centre_square(rgb, image_size=image_size), index,
+            augment.center_square(rgb, image_size=image_size), index,
             tf.shape(rgb)[:2])
 
     batches = (tf.data.Dataset.range(len(source))
@@ -122,7 +123,7 @@ def measure(source: Source, *, image_size: int, examples: int,
                .ignore_errors().batch(BATCH_SIZE).prefetch(1))
     with tqdm.tqdm(total=len(source), desc=name, unit="photo",
                    disable=None) as bar:
-        # It passes on whatever has an index.
+        # watch_evaluation accepts any batch that has an index.
         for batch in cast(Iterator[MeasuredBatch],
                           rejected.watch_evaluation(batches, source)):
             measured.add(batch.rgb.numpy())
@@ -136,15 +137,15 @@ def measure(source: Source, *, image_size: int, examples: int,
 def contact_sheet(source: Source, *, image_size: int, resize_size: int,
                   seed: int, rejected: RejectedExamples,
                   max_resize_size: int = 0) -> np.ndarray:
-    """The first examples of fit's stream, decoded from condition and target.
+    """Decodes the first examples of fit's stream from condition and target.
 
     Args:
       source: the training photographs.
       image_size: side of the networks' square, pixels.
-      resize_size: what the shorter side is resized to before the crop, pixels.
+      resize_size: length of the shorter side before the crop, pixels.
       seed: determines order and augmentation.
-      rejected: is told of photographs that cannot be read.
-      max_resize_size: the largest size that may be drawn instead; 0 for none.
+      rejected: collects photographs that cannot be read.
+      max_resize_size: as augment.jitter takes it.
 
     Returns:
       uint8 [SHEET_ROWS * SHEET_COLUMNS, S, S, 3].
@@ -166,7 +167,7 @@ def find_photo(wanted: str, *sources: Source) -> tuple[Source, int]:
       Its source and its index there.
 
     Raises:
-      UserError: there is none.
+      UserError: there is no such photograph.
     """
     for source in sources:
         with contextlib.suppress(ValueError):
@@ -178,8 +179,8 @@ def find_photo(wanted: str, *sources: Source) -> tuple[Source, int]:
         f"from 0 to {len(sources[0]) - 1}")
 
 
-def table(sides: dict[str, Measurements]) -> list[tuple[str, ...]]:
-    """The counts as text: a head, then a row each, its name first."""
+def count_table(sides: dict[str, Measurements]) -> list[tuple[str, ...]]:
+    """Formats the counts: a head, then rows that begin with their name."""
     def summary(side):
         sizes = sorted(side.sizes, key=lambda size: (math.prod(size), size))
         return {

@@ -1,1 +1,1 @@
-"""What `python -m data_pipelines.prepare` is made of: from files to shards."""
+"""The parts of `python -m data_pipelines.prepare`: from files to shards."""

@@ -1,4 +1,4 @@
-"""The files of a collection -> which photographs are kept, through Beam.
+"""The files of a collection -> the photographs to keep, through Beam.
 
     names -> examine each file -> photographs ------> keep -> `kept`
                      |                | digest, hash    |
@@ -7,27 +7,28 @@
                      v                |
                 `rejected` <---------'
 
-A photograph is dropped when one before it, in the order of their names, has
-the same pixels; or else when one before it looks nearly the same.
+A photograph is dropped if one before it, in the order of names, has the same
+pixels, or else if one before it looks nearly the same.
 
-No picture goes through Beam, whose direct runner keeps several copies of all
-that does: each worker appends what it prepares to a file of its own. What does
-go through it has names as bytes, for Beam's strings must be text.
+Pictures do not go through Beam, whose direct runner keeps several copies of
+everything: each worker appends its pictures to a file of its own. Names go
+through Beam as bytes, because its strings must be text.
 """
 
 import os
 import uuid
 import zlib
-from typing import Iterator, NamedTuple
+from typing import Iterator, NamedTuple, Union
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.options import pipeline_options
+from PIL import Image
 
+from data_pipelines import photo_file
 from data_pipelines.preparation import duplicates, row_files
 from data_pipelines.preparation.collection import Collection
-from data_pipelines.preparation.examine import Rejection, examine
 from data_pipelines.preparation.settings import Settings
 
 _BYTES_READ = "bytes_read"
@@ -35,13 +36,13 @@ _OUTPUT_FILES = 64
 
 
 class Kept(NamedTuple):
-    """A prepared photograph, and where its picture is.
+    """A prepared photograph and the location of its picture.
 
     Attributes:
-      identity: the name of its file, as bytes: not all are text.
-      path: the file, in the work folder, that holds the picture among others.
-      offset, length: of the picture in it, bytes.
-      width, height: of the picture.
+      identity: the name of its file, as bytes because not all names are text.
+      path: the file in the work folder that contains the picture.
+      offset, length: of the picture in that file, bytes.
+      width, height: of the picture, pixels.
       digest: of its pixels.
       perceptual: its perceptual hash.
     """
@@ -56,22 +57,37 @@ class Kept(NamedTuple):
     perceptual: int
 
 
-def audit(collection: Collection, *, settings: Settings, work_dir: str,
-          options: pipeline_options.PipelineOptions) -> int:
+class Rejection(NamedTuple):
+    """A file that was left out.
+
+    Attributes:
+      identity: the name of the file, as bytes.
+      reason: a keyword to count by.
+      detail: the details, as bytes because they may quote a name.
+    """
+
+    identity: bytes
+    reason: str
+    detail: bytes
+
+
+def audit_collection(collection: Collection, *, settings: Settings,
+                     work_dir: str,
+                     options: pipeline_options.PipelineOptions) -> int:
     """Examines every file of a collection.
 
     Args:
       collection: the files.
-      settings: what becomes of them.
-      work_dir: a folder that every worker sees. Its row_files `listing` are the
-        files' names. To it come the row_files `rejected`: [identity, reason,
-        detail], and `kept`: [identity, path, offset, length, width, height];
-        the files of pictures that those name; and, below `progress/`, files
-        that grow by a byte a file examined.
+      settings: what to do with them.
+      work_dir: a folder that every worker sees. Its row_files `listing` contain
+        the files' names. This function adds the row_files `rejected`
+        [identity, reason, detail] and `kept` [identity, path, offset, length,
+        width, height], the files of pictures that `kept` names, and files below
+        `progress/` that grow by one byte per examined file.
       options: Beam's.
 
     Returns:
-      How many bytes were read.
+      The number of bytes read.
     """
     pipeline = beam.Pipeline(options=options)
     with pipeline:
@@ -79,7 +95,7 @@ def audit(collection: Collection, *, settings: Settings, work_dir: str,
             pipeline
             | beam.Create(row_files.paths(work_dir, "listing"))
             | beam.FlatMap(lambda path: [
-                os.fsencode(name) for name in row_files.read_file(path)])
+                os.fsencode(name) for name in row_files.read_rows_file(path)])
             | beam.Reshuffle()
             | beam.ParDo(_Examine(collection, settings, work_dir))
             .with_outputs("rejected", main="photos"))
@@ -105,7 +121,7 @@ def audit(collection: Collection, *, settings: Settings, work_dir: str,
 
 
 class _Examine(beam.DoFn):
-    """A name of the listing -> Kept, or a Rejection on the side."""
+    """Turns a name into a Kept, or into a Rejection as a second output."""
 
     def __init__(self, collection, settings, work_dir):
         self._collection, self._settings = collection, settings
@@ -120,26 +136,48 @@ class _Examine(beam.DoFn):
         self._bytes_read = Metrics.counter(_Examine, _BYTES_READ)
 
     def process(self, name):
-        found, num_bytes = examine(
-            self._collection, os.fsdecode(name), self._settings)
+        rgb, num_bytes = _read_photo(self._collection, name, self._settings)
         self._bytes_read.inc(num_bytes)
         self._progress.write(b".")
-        if isinstance(found, Rejection):
-            yield beam.pvalue.TaggedOutput("rejected", found)
+        if isinstance(rgb, Rejection):
+            yield beam.pvalue.TaggedOutput("rejected", rgb)
             return
         offset = self._pictures.tell()
-        self._pictures.write(found.picture)
-        self._pictures.flush()  # a full disk is this picture's trouble
-        yield Kept(found.identity, self._path, offset, len(found.picture),
-                   found.width, found.height, found.digest, found.perceptual)
+        length = self._pictures.write(photo_file.encode_rgb(
+            rgb, encoding=self._settings.encoding,
+            jpeg_quality=self._settings.jpeg_quality))
+        self._pictures.flush()  # raises here if the disk is full
+        yield Kept(name, self._path, offset, length, rgb.width, rgb.height,
+                   duplicates.pixel_digest(rgb),
+                   duplicates.perceptual_hash(rgb))
 
     def teardown(self):
         self._pictures.close()
         self._progress.close()
 
 
+def _read_photo(collection: Collection, name: bytes, settings: Settings,
+                ) -> tuple[Union[Image.Image, Rejection], int]:
+    """Returns a usable photograph or its rejection, and the file's bytes."""
+    num_bytes = 0
+    try:
+        file, num_bytes = collection.open(os.fsdecode(name))
+        with file:
+            rgb = photo_file.read_rgb(
+                file, shorter_side=settings.shorter_side,
+                min_size=settings.min_size)
+        photo_file.require_color(rgb, min_chroma=settings.min_chroma)
+        return rgb, num_bytes
+    except photo_file.Rejected as rejected:
+        reason, detail = rejected.reason, rejected.detail
+    except OSError as error:
+        reason, detail = "unreadable", error.strerror or str(error)
+    return Rejection(
+        name, reason, detail.encode("utf-8", "backslashreplace")), num_bytes
+
+
 def _after_the_first(group) -> Iterator:
-    """(digest, Kepts) -> the first one, and the others' rejections."""
+    """Yields the first of (digest, Kepts), and the others' rejections."""
     first, *others = sorted(group[1])
     yield beam.pvalue.TaggedOutput("first", first)
     for photo in others:
@@ -148,7 +186,7 @@ def _after_the_first(group) -> Iterator:
 
 
 class _NearDuplicates(beam.PTransform):
-    """Kepts -> Rejections of those that resemble an earlier one."""
+    """Turns Kepts into Rejections of those that resemble an earlier one."""
 
     def __init__(self, distance):
         super().__init__()
@@ -171,7 +209,7 @@ class _NearDuplicates(beam.PTransform):
 
 
 def _pairs_alike(group, distance) -> Iterator:
-    """Yields (identity, (earlier identity, bits that differ))."""
+    """Yields (identity, (earlier identity, number of differing bits))."""
     rows = sorted(group[1])
     hashes = np.array([perceptual for _, perceptual in rows], np.uint64)
     for index, earlier in enumerate(duplicates.earlier_alike(
@@ -195,7 +233,7 @@ class _WriteRows(beam.PTransform):
 
         def write(group):
             number, rows = group
-            row_files.write_file(work_dir, name, number, [
+            row_files.write_rows_file(work_dir, name, number, [
                 [os.fsdecode(value) if isinstance(value, bytes) else value
                  for value in row[:num_fields]] for row in rows])
 

@@ -1,4 +1,4 @@
-"""The options that --beam_options hands on to Apache Beam."""
+"""The options that --beam_options passes to Apache Beam."""
 
 import contextlib
 import io
@@ -12,19 +12,20 @@ from data_pipelines import command
 from data_pipelines.errors import UserError
 
 
-def parse(values: Sequence[str]) -> pipeline_options.PipelineOptions:
-    """Makes Beam's options; its direct runner with a thread a core by default.
+def parse_beam_options(
+        values: Sequence[str]) -> pipeline_options.PipelineOptions:
+    """Makes Beam's options, by default the direct runner, one thread per core.
 
     Args:
       values: options as `name=value` or `name`, with or without dashes.
 
     Raises:
-      UserError: Beam knows no such option, value or runner.
+      UserError: Beam does not know the option, value or runner.
     """
     given = [f"--{value.lstrip('-')}" for value in values if value]
     names = {value[2:].partition("=")[0] for value in given}
     if "runner" not in names:
-        # What Beam calls DirectRunner is this, or a program that it downloads.
+        # Beam's DirectRunner is either this or a program that it downloads.
         given.append("--runner=FnApiRunner")
         if not names & {"direct_num_workers", "direct_running_mode"}:
             given += [f"--direct_num_workers={os.cpu_count()}",
@@ -36,7 +37,7 @@ def parse(values: Sequence[str]) -> pipeline_options.PipelineOptions:
             known = options.get_all_options()
             runners.create_runner(
                 options.view_as(pipeline_options.StandardOptions).runner)
-    except SystemExit:  # argparse's way to refuse a value
+    except SystemExit:  # from argparse, for a wrong value
         why = complaints.getvalue().strip().rpartition("\n")[2]
         raise UserError(f"--beam_options: {why}") from None
     except (ValueError, ImportError, AttributeError) as error:

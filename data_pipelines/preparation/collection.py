@@ -1,7 +1,7 @@
-"""The files of a collection, as bytes by name: what `prepare` walks.
+"""Collections of files for `prepare`, read as bytes by name.
 
-Unlike a source it holds whatever is there, photographs or not, and it goes
-with the work to other processes and machines.
+Unlike a source, a collection includes files that are not photographs, and it
+can be sent to other processes and machines.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from data_pipelines.sources.records import Records
 
 
 class Collection(Protocol):
-    """Files of any kind, each with a name of its own.
+    """Files of any kind with unique names.
 
     Attributes:
       held_out: names that the collection sets aside for evaluation.
@@ -31,25 +31,25 @@ class Collection(Protocol):
     def held_out(self) -> frozenset[str]: ...
 
     def identities(self) -> Iterator[str]:
-        """Yields the names, always in the same order."""
+        """Yields the names in a fixed order."""
 
     def open(self, identity: str) -> tuple[BinaryIO, int]:
-        """Opens a file to read, and says how many bytes it has.
+        """Opens a file for reading and returns its size in bytes as well.
 
         Raises:
           OSError: it cannot be opened.
-          photo_file.Rejected: it is no file.
+          photo_file.Rejected: it is not a regular file.
         """
 
 
 def open_collection(spec: str, *, tfds_data_dir: str,
                     say: Callable[[str], None]) -> Collection:
-    """Opens a collection, and downloads it if it comes from the network.
+    """Opens a collection and downloads it if necessary.
 
     Args:
       spec: `sample_photos`, `folder:DIR` or `tfds:NAME[/CONFIG][@SPLIT]`.
-      tfds_data_dir: where TFDS has its datasets; empty for its default.
-      say: is told of a download before it begins.
+      tfds_data_dir: folder of TFDS's data sets; empty for its default.
+      say: called with a message before a download.
 
     Raises:
       UserError: the kind is unknown or the collection cannot be opened.
@@ -65,7 +65,7 @@ def open_collection(spec: str, *, tfds_data_dir: str,
         return _Folder(os.path.abspath(argument), origin)
     if kind == "tfds":
         return _download(argument, tfds_data_dir, origin, say)
-    raise UserError(f"{origin}: what can be prepared is sample_photos, "
+    raise UserError(f"{origin} cannot be prepared; use sample_photos, "
                     f"folder:DIR or tfds:NAME[/CONFIG][@SPLIT]")
 
 
@@ -83,14 +83,14 @@ class _Folder:
             self.directory, origin=self.origin, extensions=self.extensions)
 
     def open(self, identity):
-        # Without O_NONBLOCK, opening a pipe would wait for its writer.
+        # Without O_NONBLOCK, opening a pipe would wait for a writer.
         number = os.open(os.path.join(self.directory, identity),
                          os.O_RDONLY | os.O_NONBLOCK)
         file = os.fdopen(number, "rb")
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
             file.close()
-            raise photo_file.Rejected("not_an_image", "no regular file")
+            raise photo_file.Rejected("not_an_image", "not a regular file")
         return file, status.st_size
 
 
@@ -104,7 +104,7 @@ def _download(argument, data_dir, origin, say):
             f"{builder.data_dir}")
         try:
             builder.download_and_prepare(file_format="array_record")
-        except Exception as error:  # the network, a disk, what TFDS lacks
+        except Exception as error:  # network, disk, missing packages
             why = str(error).strip().partition("\n")[0]
             raise UserError(
                 f"{origin}: TensorFlow Datasets could not prepare it: "
@@ -112,13 +112,14 @@ def _download(argument, data_dir, origin, say):
     records = tfds_source.open_records(builder, split=split, origin=origin)
     if records.holds_pixels:
         raise UserError(f"{origin}: {builder.info.full_name} holds undecoded "
-                        f"pixels and can be trained on as it is")
+                        f"pixels, which need no preparation; train on it as it "
+                        f"is")
     return _TfdsSplit(argument, data_dir, origin, records.num_records)
 
 
 @dataclasses.dataclass(frozen=True)
 class _TfdsSplit:
-    """The images of a prepared dataset; names are split and number."""
+    """The images of a prepared data set; names are split and number."""
 
     argument: str
     data_dir: str
@@ -140,7 +141,7 @@ class _TfdsSplit:
 
 @functools.lru_cache(maxsize=1)
 def _open_records(collection: _TfdsSplit) -> Records:
-    """Opens the records, once in every process that reads them."""
+    """Opens the records, once per process."""
     name, split = tfds_source.split_argument(collection.argument)
     builder = tfds_source.find_builder(
         name, origin=collection.origin, data_dir=collection.data_dir)

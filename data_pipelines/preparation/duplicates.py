@@ -1,4 +1,4 @@
-"""Which photographs are the same, exactly or nearly."""
+"""Detection of exact and near duplicates."""
 
 import hashlib
 from typing import Iterator
@@ -9,8 +9,6 @@ from PIL import Image
 HASH_BITS = 64
 _DCT_SIDE = 32
 _HASH_SIDE = 8
-# Pairs compared at once: 16 MB of hashes' differences.
-_CHUNK = 2**21
 
 # The rows 1..8 of the orthogonal DCT-II of 32 values (up to scale, which the
 # hash does not see); row 0, the mean, is left out.
@@ -20,19 +18,19 @@ _FREQUENCIES = np.cos(
 
 
 def pixel_digest(rgb: Image.Image) -> bytes:
-    """SHA-256 of a picture's size and pixels (mode RGB): 32 bytes."""
+    """Returns the SHA-256 of a picture's size and pixels (mode RGB)."""
     digest = hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode())
     digest.update(rgb.tobytes())
     return digest.digest()
 
 
 def perceptual_hash(rgb: Image.Image) -> int:
-    """What a picture looks like, in 64 bits.
+    """Returns a 64-bit hash that is similar for similar pictures.
 
-    The signs of the 64 lowest frequencies of the lightness, relative to their
-    median (Zauner 2010, Implementation and Benchmarking of Perceptual Image
-    Hash Functions, 3.2.1). Resizing, recompression and changes of brightness
-    move few of the bits.
+    Its bits tell which of the 64 lowest frequencies of the lightness exceed
+    their median (Zauner 2010, Implementation and Benchmarking of Perceptual
+    Image Hash Functions, 3.2.1). Resizing, recompression and changes of
+    brightness flip few of them.
 
     Args:
       rgb: a picture of mode RGB.
@@ -48,7 +46,7 @@ def bands(perceptual: int, *, distance: int) -> Iterator[tuple[int, int]]:
     """Cuts a hash into distance + 1 pieces.
 
     Two hashes that differ in at most `distance` bits have at least one piece
-    in common: only those that do need to be compared.
+    in common, so only such pairs need to be compared.
 
     Args:
       perceptual: a 64-bit hash.
@@ -62,18 +60,20 @@ def bands(perceptual: int, *, distance: int) -> Iterator[tuple[int, int]]:
         yield number, perceptual >> start & (1 << (end - start)) - 1
 
 
-def earlier_alike(hashes: np.ndarray, *, distance: int) -> np.ndarray:
-    """For each hash, the first one before it that nearly equals it.
+def earlier_alike(hashes: np.ndarray, *, distance: int,
+                  pairs_at_once: int = 2**21) -> np.ndarray:
+    """Finds, for each hash, the first earlier one that nearly equals it.
 
     Args:
       hashes: uint64 [N].
-      distance: in how many bits the two may differ.
+      distance: number of bits in which the two may differ.
+      pairs_at_once: number of pairs to compare at once, 8 bytes each.
 
     Returns:
       int64 [N], indices; -1 where there is none.
     """
     found = np.full(len(hashes), -1, np.int64)
-    rows = max(1, _CHUNK // max(1, len(hashes)))
+    rows = max(1, pairs_at_once // max(1, len(hashes)))
     for start in range(0, len(hashes), rows):
         some = hashes[start:start + rows, None]
         before = hashes[None, :start + len(some)]

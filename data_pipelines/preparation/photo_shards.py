@@ -1,4 +1,4 @@
-"""Kept photographs -> a TensorFlow Datasets directory of ArrayRecord files."""
+"""Kept photographs -> a TensorFlow Datasets directory."""
 
 import dataclasses
 import json
@@ -15,10 +15,10 @@ from data_pipelines.sources import shards
 
 class Photographs(  # type: ignore[call-arg]
         tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Builds the dataset out of what audit.audit left in a work folder.
+    """Builds the data set from what audit_collection left in a work folder.
 
-    What goes through Beam, to be put in the shards' order, has in place of
-    each picture the place where it is; who writes a shard fills them in.
+    Beam sorts the examples into shards. Meanwhile each picture is replaced by
+    its location; the writer of a shard fills the pictures in.
 
     Args:
       work_dir: the folder.
@@ -57,14 +57,14 @@ class Photographs(  # type: ignore[call-arg]
                        encoding=self._encoding)
 
     def _generate_splits(self, dl_manager, download_config):
-        # TFDS counted the bytes before the pictures were filled in.
+        # TFDS counted the bytes without the pictures.
         return [dataclasses.replace(split, num_bytes=sum(
                     os.path.getsize(path) for path in split.filepaths))
                 for split in super()._generate_splits(
                     dl_manager, download_config)]
 
     def _log_download_bytes(self):
-        """Says nothing of downloads: there are none."""
+        """Logs nothing: there are no downloads."""
 
     _log_download_done = _log_download_bytes
 
@@ -78,7 +78,7 @@ def _image_feature(encoding):
 
 
 def _read_examples(path, encoding):
-    for row in row_files.read_file(path):
+    for row in row_files.read_rows_file(path):
         identity, *place, width, height = row
         name = os.fsencode(identity)
         yield name, {
@@ -87,7 +87,7 @@ def _read_examples(path, encoding):
 
 
 def _stand_in(text, encoding):
-    """Bytes in a form that the image feature takes, filled up with blanks."""
+    """Makes a location acceptable to the image feature; blanks fill it up."""
     if encoding == "raw":
         return np.frombuffer(
             text + b" " * (-len(text) % 3), np.uint8).reshape(1, -1, 3)
@@ -95,7 +95,7 @@ def _stand_in(text, encoding):
 
 
 class _FillIn(tfds.core.ExampleWriter):
-    """Writes a shard, with each picture in place of where it is."""
+    """Writes a shard and replaces each location by its picture."""
 
     def __init__(self, file_format, *, work_dir, encoding):
         super().__init__(file_format)

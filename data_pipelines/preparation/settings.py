@@ -1,4 +1,4 @@
-"""What `prepare` is told to make of a collection."""
+"""Settings of `prepare`."""
 
 import dataclasses
 
@@ -7,15 +7,16 @@ ENCODINGS = ("jpeg", "raw")
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What becomes of a photograph, and which are dropped.
+    """Size and encoding of prepared photographs, and which are dropped.
 
     Attributes:
-      shorter_side: what a picture is shrunk to, pixels; 0 to leave it.
-      min_size: the least shorter side of a file, pixels.
-      min_chroma: the least mean chroma, in units of a* and b*.
-      near_duplicate_distance: in how many of 64 bits the hashes of near
-        duplicates differ at most; -1 to keep near duplicates.
-      encoding: `jpeg`, or `raw` for the pixels as they are; one of ENCODINGS.
+      shorter_side: length to which the shorter side is shrunk, pixels; 0 keeps
+        the size.
+      min_size: least length of a file's shorter side, pixels.
+      min_chroma: least mean chroma, in units of a* and b*.
+      near_duplicate_distance: largest number of bits, of 64, in which the
+        hashes of near duplicates differ; -1 keeps near duplicates.
+      encoding: `jpeg` or `raw` (undecoded pixels); one of ENCODINGS.
       jpeg_quality: 1..100.
     """
 

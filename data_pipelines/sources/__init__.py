@@ -1,4 +1,4 @@
-"""Where photographs come from, one module a kind."""
+"""Sources of photographs, one module for each kind."""
 
 import functools
 from typing import Callable
@@ -15,9 +15,9 @@ def open_source(spec: str, *, flag: str, tfds_data_dir: str = "") -> Source:
 
     Args:
       spec: one of DATA_SPECS.
-      flag: the flag that the spec was given by, for messages: `--data`.
-      tfds_data_dir: where TensorFlow Datasets keeps its data sets; empty for
-        its own default.
+      flag: the flag that gave the spec, for messages: `--data`.
+      tfds_data_dir: folder of TensorFlow Datasets' data sets; empty for its
+        default.
 
     Raises:
       UserError: the kind is unknown or the source cannot be opened.
@@ -32,6 +32,6 @@ def open_source(spec: str, *, flag: str, tfds_data_dir: str = "") -> Source:
     }
     kind, _, argument = spec.partition(":")
     if kind not in kinds:
-        raise UserError(f"{flag}={spec}: {kind!r} is no kind of source; use "
+        raise UserError(f"{flag}={spec}: unknown kind of source {kind!r}; use "
                         f"{DATA_SPECS}")
     return kinds[kind](argument, origin=f"{flag}={spec}")

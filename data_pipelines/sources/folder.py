@@ -5,24 +5,25 @@ from typing import Iterator
 
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source
-from data_pipelines.sources.listing import NameList
+from data_pipelines.sources.name_list import NameList
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+# Of the formats that decode.py reads.
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def open_folder(directory: str, *, origin: str) -> source.Source:
     """Lists the image files below a folder, in a fixed order.
 
     An example's identity is its path relative to the folder, so moving the
-    folder changes no split. Hidden files and folders are passed over; links
-    to folders are followed, each folder once.
+    folder does not change the split. Hidden files and folders are skipped;
+    links to folders are followed, each folder once.
 
     Args:
       directory: the folder.
       origin: the flag and data spec, for messages.
 
     Raises:
-      UserError: the folder is missing, unreadable, or holds no image file.
+      UserError: the folder is missing, unreadable, or has no image file.
     """
     directory = os.path.expanduser(directory)
     if not os.path.isdir(directory):
@@ -30,7 +31,7 @@ def open_folder(directory: str, *, origin: str) -> source.Source:
     names = NameList(list_images(directory, origin=origin))
     if not names:
         raise UserError(
-            f"{origin}: no image file below {directory!r}; looked for "
+            f"{origin}: there is no image file below {directory!r}; looked for "
             f"{', '.join(EXTENSIONS)} in it and its subfolders")
     return source.from_files(directory, names, origin=origin)
 
@@ -39,12 +40,12 @@ def list_images(directory: str, *, origin: str,
                 extensions: tuple[str, ...] = EXTENSIONS) -> Iterator[str]:
     """Yields the image files below a folder, as paths relative to it.
 
-    The order is fixed: a folder's own files by name, then its subfolders.
+    A folder's own files come first, by name, then its subfolders.
 
     Args:
       directory: the folder.
       origin: the flag and data spec, for messages.
-      extensions: how names may end, in lower case; ("",) takes every file.
+      extensions: allowed endings, in lower case; ("",) allows every file.
 
     Raises:
       UserError: a folder cannot be listed.
@@ -57,7 +58,7 @@ def list_images(directory: str, *, origin: str,
     for parent, folders, files in os.walk(
             directory, onerror=refuse, followlinks=True):
         real = os.path.realpath(parent)
-        if real in seen:  # a link back up, or a second way to the same folder
+        if real in seen:  # a link back up, or a second path to the folder
             folders.clear()
             continue
         seen.add(real)

@@ -5,8 +5,8 @@
     ab/ab/ab3.npy               uint8 (5000, 224, 224, 2)
 
 8-bit Lab as OpenCV scales it: L* x 255/100, a* + 128, b* + 128. The arrays are
-memory-mapped; reading one example touches 150 KB of their 3.8 GB. The other
-numbers of examples are accepted too, as long as they agree.
+memory-mapped; reading one example touches 150 KB of their 3.8 GB. Other numbers
+of examples are accepted if they agree.
 """
 
 import os
@@ -17,7 +17,7 @@ import tensorflow as tf
 from data_pipelines import color
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source
-from data_pipelines.sources.listing import Numbered
+from data_pipelines.sources.name_list import Numbered
 
 LIGHTNESS_FILE = os.path.join("l", "gray_scale.npy")
 AB_FILES = tuple(
@@ -27,16 +27,16 @@ AB_FILES = tuple(
 def open_kaggle_npy(directory: str, *, origin: str) -> source.Source:
     """Opens the collection without loading it.
 
-    An example's identity is its number. Its 8-bit Lab becomes 8-bit RGB, as
-    everywhere outside color.py; colors out of the sRGB gamut lose chroma.
+    An example's identity is its number. Its 8-bit Lab is converted to 8-bit
+    RGB; colors out of the sRGB gamut lose chroma.
 
     Args:
-      directory: the folder that holds l/ and ab/.
+      directory: the folder that contains l/ and ab/.
       origin: the flag and data spec, for messages.
 
     Raises:
-      UserError: a file is missing or is no such array, or they disagree on
-        the number or the size of the photographs.
+      UserError: a file is missing or of another type or shape, or the files
+        disagree on the number or the size of the photographs.
     """
     lightness = _open(directory, LIGHTNESS_FILE, (), origin)
     parts = [_open(directory, name, (2,), origin) for name in AB_FILES]
@@ -53,7 +53,7 @@ def open_kaggle_npy(directory: str, *, origin: str) -> source.Source:
 
     def read(index):
         part = int(np.searchsorted(ends, index, side="right"))
-        place = index - ends[part]  # from the part's end, so below zero
+        place = index - ends[part]  # negative, from the part's end
         return np.concatenate(
             [lightness[index][..., np.newaxis], parts[part][place]], axis=-1)
 
@@ -61,7 +61,7 @@ def open_kaggle_npy(directory: str, *, origin: str) -> source.Source:
         lab = tf.ensure_shape(
             tf.numpy_function(read, [index], tf.uint8, stateful=False),
             [*lightness.shape[1:], 3])
-        # Compiled, looking for what sRGB can show is a seventh of the work.
+        # Compiling makes the search for the gamut's border 7 times as fast.
         return color.compiled(color.opencv_lab_to_rgb)(lab)
 
     return source.Source(origin=origin, load=load,
@@ -76,7 +76,7 @@ def _open(directory, name, channels, origin):
         raise UserError(f"{origin}: cannot open {path!r}: "
                         f"{error.strerror or error}") from error
     except (ValueError, EOFError) as error:
-        raise UserError(f"{origin}: {path!r} is no array file: "
+        raise UserError(f"{origin}: {path!r} is not an array file: "
                         f"{error}") from error
     if (values.dtype != np.uint8 or values.ndim != 3 + len(channels)
             or values.shape[3:] != channels or not values.size):

@@ -9,10 +9,10 @@ from PIL import Image
 from data_pipelines import color, decode
 from data_pipelines.errors import UserError
 from data_pipelines.sources import folder, source
-from data_pipelines.sources.listing import NameList
+from data_pipelines.sources.name_list import NameList
 
-# How many pairs are looked at before training for a difference in size, and
-# how many names a warning spells out.
+# Number of pairs whose sizes are compared before training, and of names that
+# a warning lists.
 _SIZES_CHECKED = 100
 _NAMES_SHOWN = 5
 
@@ -20,11 +20,11 @@ _NAMES_SHOWN = 5
 def open_paired(directories: str, *, origin: str) -> source.Source:
     """Pairs the files of two folders by their relative path.
 
-    The extension does not count: gray/a/1.png belongs to color/a/1.jpg. An
-    example is the color photograph with the gray one as a fourth channel, and
-    its identity is the color file's path. Files without a partner are left
-    out and reported. Where the sizes of a pair differ, the gray one is
-    resized to the color one's, which is said too.
+    The extension is ignored: gray/a/1.png belongs to color/a/1.jpg. An example
+    is the color photograph with the gray one as a fourth channel, and its
+    identity is the color file's path. Files without a partner are left out and
+    reported. If the sizes of a pair differ, the gray photograph is resized,
+    which is reported too.
 
     Args:
       directories: both folders, separated by a comma.
@@ -43,8 +43,8 @@ def open_paired(directories: str, *, origin: str) -> source.Source:
     stems = [stem for stem in color_files if stem in gray_files]
     if not stems:
         raise UserError(
-            f"{origin}: no file of {gray_dir!r} and {color_dir!r} has the same "
-            f"path, extension aside")
+            f"{origin}: {gray_dir!r} and {color_dir!r} have no file of the "
+            f"same path, apart from the extension")
     _report_unpaired(gray_files, color_files, origin)
     gray_names = NameList(gray_files[stem] for stem in stems)
     color_names = NameList(color_files[stem] for stem in stems)
@@ -99,7 +99,7 @@ def _report_sizes(gray_dir, gray_names, color_dir, color_names, origin):
                 if first.size != second.size:
                     differing.append(colored)
         except (OSError, Image.DecompressionBombError):
-            continue  # the pipeline names what it cannot read
+            continue  # the pipeline will report it
     if differing:
         logging.warning(
             "%s: of the first %d pairs %d differ in size, %s first; the gray "

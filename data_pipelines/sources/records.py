@@ -1,7 +1,7 @@
 """Photographs in records: serialized tf.train.Examples, each read by index.
 
-The one feature that holds the image is parsed out in TensorFlow ops. It is
-either an encoded image or what TensorFlow Datasets makes of an undecoded one,
+The feature with the image is parsed in TensorFlow ops. It is an encoded image,
+or undecoded pixels in TensorFlow Datasets' form,
 tfds.features.Tensor(shape=(None, None, 3), dtype=uint8, encoding="bytes"):
 
     KEY/value    the pixels, three bytes each, row by row from the upper left
@@ -17,13 +17,13 @@ from data_pipelines.sources import source
 
 
 class Records(NamedTuple):
-    """A split's records.
+    """The records of a split.
 
     Attributes:
       read: index -> a serialized tf.train.Example; any thread may call it.
-      num_records: how many there are.
-      image_key: the feature of the example that holds the image.
-      holds_pixels: whether it holds undecoded pixels, not an encoded image.
+      num_records: number of records.
+      image_key: the feature of the example that contains the image.
+      holds_pixels: whether that is undecoded pixels, not an encoded image.
     """
 
     read: Callable[[int], bytes]
@@ -34,11 +34,11 @@ class Records(NamedTuple):
 
 def from_records(records: Records, *, identities: Sequence[str],
                  origin: str) -> source.Source:
-    """A source of the images in records.
+    """Makes a source of the images in records.
 
     Args:
       records: the records.
-      identities: one name a record.
+      identities: one name per record.
       origin: the flag and data spec, for messages.
     """
     def read(index):
@@ -61,14 +61,18 @@ def from_records(records: Records, *, identities: Sequence[str],
 
 
 def _pixels(record: tf.Tensor, key: str, index: tf.Tensor) -> tf.Tensor:
-    """string [] -> uint8 [H, W, 3]; InvalidArgumentError if it is damaged."""
+    """Parses string [] to uint8 [H, W, 3].
+
+    Raises:
+      tf.errors.InvalidArgumentError: the record is damaged.
+    """
     example = tf.io.parse_single_example(record, {
         f"{key}/value": tf.io.FixedLenFeature([], tf.string),
         f"{key}/shape": tf.io.FixedLenFeature([3], tf.int64)})
     value, shape = example[f"{key}/value"], example[f"{key}/shape"]
     num_bytes = tf.strings.length(value)
-    # Sides above the number of bytes are refused first: their product could
-    # come out right after an overflow.
+    # Sides above the number of bytes are refused first: the product of large
+    # ones could overflow to the right number.
     fits = (tf.reduce_all((0 < shape) & (shape <= tf.cast(num_bytes, tf.int64)))
             & (shape[2] == 3) & (num_bytes % 3 == 0)
             & (shape[0] * shape[1] == tf.cast(num_bytes // 3, tf.int64)))

@@ -1,7 +1,7 @@
-"""`sample_photos`: the 64 freely licensed photographs that ship in the package.
+"""`sample_photos`: the 64 freely licensed photographs in the package.
 
-56 are for training and 8 for evaluation, always the same; CREDITS.csv beside
-them names each one's title, author, licence and source.
+56 are for training and 8 for evaluation, always the same. CREDITS.csv beside
+them gives the title, author, licence and source of each.
 """
 
 import dataclasses
@@ -29,11 +29,11 @@ def open_sample_photos(argument: str, *, origin: str) -> source.Source:
     """Opens the embedded photographs.
 
     Args:
-      argument: must be empty, there is nothing to choose.
+      argument: must be empty.
       origin: the flag and data spec, for messages.
 
     Raises:
-      UserError: there is an argument.
+      UserError: it is not.
     """
     if argument:
         raise UserError(f"{origin}: sample_photos takes no argument, "

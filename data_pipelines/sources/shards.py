@@ -1,7 +1,7 @@
-"""`shards:DIR`: what `python -m data_pipelines.prepare` wrote.
+"""`shards:DIR`: the output of `python -m data_pipelines.prepare`.
 
-That is a standard TensorFlow Datasets directory; one that something else wrote
-is read as well.
+This is a standard TensorFlow Datasets directory. Those that other programs
+wrote are read as well.
 """
 
 import csv
@@ -15,13 +15,13 @@ import tensorflow_datasets as tfds
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source
 from data_pipelines.sources import tfds as tfds_source
-from data_pipelines.sources.listing import NameList, Numbered
+from data_pipelines.sources.name_list import NameList, Numbered
 from data_pipelines.sources.records import Records, from_records
 
 SPLIT = "train"
-# One row an example, in the order of the records: the identities are needed
-# before anything is read, and the records are mostly image. Beside each stands
-# 1 if the collection sets the example aside for evaluation, else 0.
+# One row per example, in the order of the records: its identity, and 1 if the
+# collection sets it aside for evaluation, else 0. Identities are needed before
+# anything is read, and the records consist mostly of images.
 IDENTITIES_FILE = "identities.csv"
 IDENTITY_KEY, _HELD_OUT_KEY = "identity", "held_out"
 
@@ -29,16 +29,16 @@ IDENTITY_KEY, _HELD_OUT_KEY = "identity", "held_out"
 def open_shards(directory: str, *, origin: str) -> source.Source:
     """Opens a directory of prepared photographs.
 
-    An example's identity is the one that it was prepared with: its path in the
-    folder it came from. A directory that prepare did not write has numbers.
-    What the collection held out for evaluation, the source holds out too.
+    An example's identity is its path in the folder from which it was prepared,
+    or a number if prepare did not write the directory. The source holds out
+    the same examples as the collection.
 
     Args:
-      directory: the directory, which holds a `dataset_info.json`.
+      directory: the directory that contains a `dataset_info.json`.
       origin: the flag and data spec, for messages.
 
     Raises:
-      UserError: there is no prepared dataset, or it is damaged.
+      UserError: there is no prepared data set, or it is damaged.
     """
     if not os.path.isdir(directory):
         raise UserError(f"{origin}: there is no folder {directory!r}")
@@ -46,7 +46,7 @@ def open_shards(directory: str, *, origin: str) -> source.Source:
         builder = tfds.builder_from_directory(directory)
     except Exception as error:  # damaged files raise nearly anything
         raise UserError(
-            f"{origin}: {directory!r} holds no dataset that TensorFlow "
+            f"{origin}: {directory!r} contains no data set that TensorFlow "
             f"Datasets can read; python -m data_pipelines.prepare "
             f"--output_dir writes one") from error
     records = tfds_source.open_records(builder, split=SPLIT, origin=origin)
@@ -58,14 +58,14 @@ def open_shards(directory: str, *, origin: str) -> source.Source:
 
 def write_identities(directory: str, *,
                      held_out: frozenset[str] = frozenset()) -> int:
-    """Reads every record of a prepared directory, and notes its identity.
+    """Reads every record of a prepared directory and lists the identities.
 
     Args:
       directory: the directory, as prepare wrote it.
       held_out: identities that the collection sets aside for evaluation.
 
     Returns:
-      How many records there are.
+      The number of records.
 
     Raises:
       UserError: a record is missing.
@@ -90,7 +90,7 @@ def _stored_identity(records: Records, index: int) -> bytes:
 
 def _identities(directory: str, records: Records,
                 origin: str) -> tuple[Sequence[str], frozenset[str]]:
-    """The examples' names, and those of them that are held out."""
+    """Returns the examples' names, and those that are held out."""
     path = os.path.join(directory, IDENTITIES_FILE)
     if not os.path.exists(path):
         return Numbered(f"{SPLIT}/", records.num_records), frozenset()
@@ -98,18 +98,18 @@ def _identities(directory: str, records: Records,
     names = NameList(_read_identities(path, held_out))
     if len(names) != records.num_records:
         raise UserError(
-            f"{origin}: {path!r} names {len(names)} example(s), the records "
-            f"are {records.num_records}; prepare the directory again")
+            f"{origin}: {path!r} names {len(names)} example(s), but there are "
+            f"{records.num_records} records; prepare the directory again")
     return names, frozenset(held_out)
 
 
 def _read_identities(path: str, held_out: list[str]) -> Iterator[str]:
-    """Yields the names; those of examples held out are appended as well."""
+    """Yields the names, and appends those of held-out examples to the list."""
     with open(path, encoding="utf-8", errors="surrogateescape",
               newline="") as file:
         rows = csv.reader(file)
         next(rows, None)
-        for identity, *marks in rows:
-            if marks == ["1"]:
+        for identity, mark in rows:
+            if mark == "1":
                 held_out.append(identity)
             yield identity

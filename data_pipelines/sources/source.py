@@ -1,4 +1,4 @@
-"""What every kind of source is: a list of photographs, each read by index."""
+"""The form of every source: a list of photographs, each read by index."""
 
 import dataclasses
 from typing import Callable, Sequence
@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import decode
-from data_pipelines.sources.listing import NameList, Selection
+from data_pipelines.sources.name_list import NameList, Selection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,17 +15,15 @@ class Source:
     """A collection of photographs.
 
     Attributes:
-      origin: the flag and data spec that it was opened from, for messages:
+      origin: the flag and data spec that opened it, for messages:
         `--data=folder:photos`.
-      identities: one name an example, stable when other examples come or go;
-        splits are made by it and messages name it.
+      identities: one name per example, stable when other examples come or go;
+        splits depend on it and messages show it.
       load: int64 [] index -> uint8 [H, W, channels], in TensorFlow ops, so
-        that it runs inside Dataset.map; a photograph that cannot be read
-        raises a tf.errors.OpError.
-      channels: 3 for RGB; 4 where the source gives its own gray photograph
-        beside the RGB one.
-      held_out: identities that the source itself sets aside for evaluation;
-        empty where it does not.
+        that it runs inside Dataset.map; raises tf.errors.OpError for a
+        photograph that cannot be read.
+      channels: 3 for RGB; 4 if a gray photograph comes with each RGB one.
+      held_out: identities that the source itself sets aside for evaluation.
     """
 
     origin: str
@@ -38,7 +36,7 @@ class Source:
         return len(self.identities)
 
     def select(self, indices: Sequence[int]) -> "Source":
-        """The source of these examples alone, in this order."""
+        """Returns a source of these examples alone, in this order."""
         chosen = np.asarray(indices, np.int64)
         kept = tf.constant(chosen)
         return dataclasses.replace(
@@ -48,11 +46,11 @@ class Source:
 
 
 def from_files(directory: str, names: NameList, *, origin: str) -> Source:
-    """A source of image files, decoded as they are read.
+    """Makes a source of image files.
 
     Args:
-      directory: the folder that the names are relative to.
-      names: the files' relative paths, which are their identities.
+      directory: the folder.
+      names: the files' paths relative to it, which are their identities.
       origin: the flag and data spec, for messages.
     """
     def load(index):

@@ -1,10 +1,9 @@
-"""`tfds:NAME[/CONFIG][@SPLIT]`: what TensorFlow Datasets has prepared.
+"""`tfds:NAME[/CONFIG][@SPLIT]`: data sets that TensorFlow Datasets prepared.
 
 Photographs are read by index, in any order: from ArrayRecord through TFDS's
-own data source, from TFRecord by the place of each record, which one pass over
-the records' headers finds.
+own data source, from TFRecord through an index of the records' places.
 
-Nothing here reaches the network.
+Nothing here uses the network.
 """
 
 import re
@@ -14,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source, tfrecord
-from data_pipelines.sources.listing import Numbered
+from data_pipelines.sources.name_list import Numbered
 from data_pipelines.sources.records import Records, from_records
 
 # A namespace (`huggingface:mnist`) would be looked up on the network.
@@ -26,16 +25,16 @@ def open_tfds(argument: str, *, origin: str,
               data_dir: str = "") -> source.Source:
     """Opens a prepared TensorFlow Datasets collection.
 
-    An example's identity is its split and its number in it.
+    An example's identity is its split and its number in the split.
 
     Args:
-      argument: `NAME[/CONFIG][:VERSION][@SPLIT]`; the split is `train` or as
-        TFDS writes splits: `train[:10%]`.
+      argument: `NAME[/CONFIG][:VERSION][@SPLIT]`; the split is written as in
+        TFDS, `train[:10%]`, and is `train` by default.
       origin: the flag and data spec, for messages.
-      data_dir: where the prepared datasets are; empty for TFDS's default.
+      data_dir: folder of the prepared data sets; empty for TFDS's default.
 
     Raises:
-      UserError: the dataset is unknown, has no image, or is not prepared.
+      UserError: the data set is unknown, has no image, or is not prepared.
     """
     name, split = split_argument(argument)
     builder = find_builder(name, origin=origin, data_dir=data_dir)
@@ -45,22 +44,22 @@ def open_tfds(argument: str, *, origin: str,
 
 
 def split_argument(argument: str) -> tuple[str, str]:
-    """`NAME[/CONFIG][@SPLIT]` -> the name with its config, and the split."""
+    """Splits `NAME[/CONFIG][@SPLIT]` into name with config, and split."""
     name, _, split = argument.partition("@")
     return name, split or _DEFAULT_SPLIT
 
 
 def find_builder(name: str, *, origin: str,
                  data_dir: str = "") -> tfds.core.DatasetBuilder:
-    """The builder of a dataset, prepared or not.
+    """Finds the builder of a data set, prepared or not.
 
     Args:
       name: `NAME[/CONFIG][:VERSION]`.
       origin: the flag and data spec, for messages.
-      data_dir: where the prepared datasets are; empty for TFDS's default.
+      data_dir: folder of the prepared data sets; empty for TFDS's default.
 
     Raises:
-      UserError: TFDS has no such dataset, config or version.
+      UserError: TFDS has no such data set, config or version.
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"{origin}: write tfds:NAME[/CONFIG][@SPLIT], "
@@ -77,16 +76,16 @@ def find_builder(name: str, *, origin: str,
 
 def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
                  origin: str) -> Records:
-    """Opens a prepared dataset's records.
+    """Opens the records of a prepared data set.
 
     Args:
-      builder: the dataset.
-      split: which split, as TFDS writes splits.
+      builder: the data set.
+      split: the split, written as in TFDS.
       origin: the flag and data spec, for messages.
 
     Raises:
       UserError: it has no image feature or no such split, is not prepared, or
-        is stored in a way that cannot be read by index.
+        has a file format that cannot be read by index.
     """
     image_key, holds_pixels = _image_feature(builder, origin)
     try:
@@ -106,7 +105,7 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
             ) from None
         if not isinstance(error, NotImplementedError):
             raise _no_split(builder, split, origin) from None
-        # No format with an index.
+        # The file format has no index.
         places = tfrecord.RecordIndex(
             _file_instructions(builder, split, origin), origin=origin)
         return Records(places.read, len(places), image_key, holds_pixels)
@@ -115,12 +114,12 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
 
 
 def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
-    """Whether a dataset is on disk; TFDS's own word asks for folder names."""
+    """Tells whether a data set is on disk, under any folder name."""
     return (builder.data_path / "dataset_info.json").exists()
 
 
 def _image_feature(builder, origin):
-    """The image's key, and whether it is kept as undecoded pixels."""
+    """Returns the image's key, and whether it is undecoded pixels."""
     features = builder.info.features
     images = [
         key for key, feature in features.items()
@@ -130,8 +129,8 @@ def _image_feature(builder, origin):
     pixels = [key for key, feature in features.items() if _is_pixels(feature)]
     for found, holds_pixels in (images, False), (pixels, True):
         if found:
-            # The order of features that are read from disk is not that of
-            # their code.
+            # Features that are read from disk may be in another order than in
+            # the builder's code.
             return "image" if "image" in found else min(found), holds_pixels
     raise UserError(
         f"{origin}: {builder.info.full_name} has no image among its "

@@ -1,8 +1,8 @@
-"""Records of TFRecord files by index, which the files themselves do not have.
+"""Access by index to TFRecord files, which have no index of their own.
 
-A TFRecord file is a row of: length (uint64, little endian), its checksum (4
-bytes), the data, their checksum (4 bytes). One pass over the lengths finds the
-places of all the records; the data are not read.
+A record is its length (uint64, little-endian), the length's checksum (4 bytes),
+the data, and the data's checksum (4 bytes). One pass over the lengths finds all
+the records without reading the data.
 """
 
 import os
@@ -15,10 +15,10 @@ from data_pipelines.errors import UserError
 
 
 class RecordIndex:
-    """Where each record of some TFRecord files is.
+    """The locations of records in TFRecord files.
 
     Args:
-      instructions: TFDS's: which records of which files.
+      instructions: TFDS's file instructions: which records of which files.
       origin: the flag and data spec, for messages.
 
     Raises:
@@ -43,9 +43,9 @@ class RecordIndex:
         return len(self._spans)
 
     def read(self, index: int) -> bytes:
-        """The data of one record; any thread may call it."""
+        """Reads the data of one record; any thread may call this."""
         start, length = self._spans[index].tolist()
-        # Opened anew each time: a dataset may have more files than a process
+        # Opened anew each time: a data set may have more files than a process
         # may keep open.
         file = os.open(self._paths[self._file_numbers[index]], os.O_RDONLY)
         try:
@@ -54,7 +54,7 @@ class RecordIndex:
             os.close(file)
 
     def _scan(self, path: str, count: int, origin: str) -> np.ndarray:
-        """int64 [count, 2]: where each record's data start, and how long."""
+        """Returns the start and length of each record's data, int64 [K, 2]."""
         spans = np.empty((count, 2), np.int64)
         position, size = 0, os.path.getsize(path)
         with open(path, "rb", buffering=0) as file:
@@ -66,7 +66,7 @@ class RecordIndex:
                 position = start + length + self._FOOTER_BYTES
                 if position > size:
                     raise UserError(
-                        f"{origin}: {path!r} is damaged: it ends before its "
-                        f"record {number} of {count} does")
+                        f"{origin}: {path!r} is damaged: it ends within "
+                        f"record {number} of {count}")
                 spans[number] = start, length
         return spans

@@ -48,13 +48,13 @@ _LISTING_PROGRAM = """
 import os, resource, sys, tempfile
 from PIL import Image
 from data_pipelines import color, pipeline
-from data_pipelines.sources import listing, source
+from data_pipelines.sources import name_list, source
 count = int(sys.argv[1])
 with tempfile.TemporaryDirectory() as root:
     Image.new("RGB", (288, 288), (90, 120, 30)).save(f"{root}/photo.jpg")
     for number in range(1000):
         os.mkdir(f"{root}/d{number}")
-    names = listing.Listing(
+    names = name_list.NameList(
         f"d{number % 1000}/../d{number // 1000 % 1000}/../photo.jpg"
         for number in range(count))
     photos = source.from_files(root, names, origin="--data=listing")

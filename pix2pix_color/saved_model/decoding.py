@@ -26,7 +26,7 @@ def decode_request(image_bytes: tf.Tensor, index: tf.Tensor, *,
     size = _attempt(decode.read_size, image_bytes, tf.zeros([2], tf.int64))
     image_bytes = _require(
         tf.reduce_all(size > 0), image_bytes, index, "no image of a format "
-        "that is read: JPEG, PNG, BMP, GIF, WebP")
+        f"that is read: {decode.FORMATS}")
     image_bytes = _require(
         tf.reduce_prod(size) <= max_pixels, image_bytes, index,
         "{} x {} pixels, more than --max_pixels={} allowed", size[1], size[0],

@@ -1,9 +1,11 @@
-"""How commands start; how they end is seen in the tests of the commands."""
+"""The start of commands; the commands' own tests show how they end."""
 
 import contextlib
 import gc
 import importlib
 import os
+import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -11,9 +13,11 @@ import pytest
 from data_pipelines import command
 from data_pipelines.errors import UserError
 
+ROOT = pathlib.Path(__file__).parents[2]
 
-def test_arguments_that_are_no_flags_are_refused():
-    with pytest.raises(UserError, match="'steps=3' is no flag"):
+
+def test_arguments_that_are_not_flags_are_refused():
+    with pytest.raises(UserError, match="^Unexpected argument 'steps=3'."):
         command.refuse_arguments(["fit", "steps=3"])
     command.refuse_arguments(["fit"])
 
@@ -47,3 +51,10 @@ def test_modules_are_never_taken_for_garbage(tmp_path, monkeypatch):
         with command.quiet_tensorflow():
             raise NameError("no_such_name")
     assert gc.isenabled()
+
+
+def test_shared_flags_belong_to_the_command_that_defines_them():
+    help_text = subprocess.run(
+        [sys.executable, "-m", "data_pipelines.inspect", "--help"], cwd=ROOT,
+        capture_output=True, text=True, check=True).stdout
+    assert "--data:" in help_text and "--tfds_data_dir:" in help_text

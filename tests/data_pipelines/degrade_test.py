@@ -10,7 +10,7 @@ from data_pipelines.sources import sample_photos
 
 
 def photo(size=128, name="gcompris_red_panda.jpg"):
-    return augment.centre_square(tf.io.decode_jpeg(tf.io.read_file(
+    return augment.center_square(tf.io.decode_jpeg(tf.io.read_file(
         f"{sample_photos.DIRECTORY}/{name}")), image_size=size)
 
 
@@ -98,7 +98,7 @@ def test_a_gray_photograph_of_its_own_is_degraded_instead():
 def test_training_shows_half_of_the_photographs_as_they_are():
     rgb = photo(64)
     clean = color.given_gray(rgb)[..., 0].numpy()
-    shown = [degrade.degrade_some(rgb, seed=seed(number)).numpy()
+    shown = [degrade.degrade_half(rgb, seed=seed(number)).numpy()
              for number in range(60)]
     for picture in shown:
         assert picture.shape == (64, 64, 4)

@@ -71,7 +71,7 @@ def test_kaggles_arrays_have_their_names_shapes_and_scaling(photos, tmp_path):
         "ab/ab/ab1.npy": ((3, 224, 224, 2), "uint8"),
         "ab/ab/ab2.npy": ((3, 224, 224, 2), "uint8"),
         "ab/ab/ab3.npy": ((2, 224, 224, 2), "uint8")}
-    squares = [augment.centre_square(photo, image_size=224).numpy()
+    squares = [augment.center_square(photo, image_size=224).numpy()
                for photo in readable(photos)]
     lab = skimage_color.rgb2lab(np.stack(squares))
     np.testing.assert_allclose(

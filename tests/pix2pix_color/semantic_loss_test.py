@@ -21,7 +21,7 @@ def classifier():
 @pytest.fixture(scope="module")
 def pictures():
     """Two photographs, and the same without color: float32 [2, 64, 64, 3]."""
-    photos = [augment.centre_square(tf.io.decode_jpeg(tf.io.read_file(
+    photos = [augment.center_square(tf.io.decode_jpeg(tf.io.read_file(
         f"{sample_photos.DIRECTORY}/{name}")), image_size=64)
         for name in ("gcompris_red_panda.jpg", "sklearn_china.jpg")]
     real = tf.cast(tf.stack(photos), tf.float32)

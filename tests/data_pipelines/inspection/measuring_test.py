@@ -26,7 +26,7 @@ def measure(source, *, examples=0):
 
 
 def square_of(source, index):
-    return augment.centre_square(
+    return augment.center_square(
         source.load(tf.constant(index, tf.int64)), image_size=SIZE).numpy()
 
 

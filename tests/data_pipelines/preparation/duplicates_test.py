@@ -93,15 +93,16 @@ def test_a_distance_below_zero_has_no_bands():
     assert not list(duplicates.bands(5, distance=-1))
 
 
-def test_earlier_alike_is_what_comparing_all_pairs_finds(monkeypatch):
-    monkeypatch.setattr(duplicates, "_CHUNK", 1000)  # several chunks
+@pytest.mark.parametrize("pairs_at_once", [1, 1000, 2**21])
+def test_earlier_alike_is_what_comparing_all_pairs_finds(pairs_at_once):
     rng = np.random.default_rng(1)
     seeds = rng.integers(0, 2**64, 20, dtype=np.uint64)
     flips = rng.integers(0, 64, (150, 2)).astype(np.uint64)
     hashes = rng.choice(seeds, 150)
     for column in range(2):
         hashes ^= np.uint64(1) << flips[:, column]
-    found = duplicates.earlier_alike(hashes, distance=3)
+    found = duplicates.earlier_alike(
+        hashes, distance=3, pairs_at_once=pairs_at_once)
     for index, value in enumerate(hashes.tolist()):
         earlier = [other for other in range(index)
                    if (value ^ hashes.tolist()[other]).bit_count() <= 3]

@@ -115,8 +115,8 @@ def damage_size(directory):
 
 @pytest.mark.parametrize("damage, message", [
     (damage_missing, "cannot open '.*ab2.npy': No such file"),
-    (damage_truncated, "'.*gray_scale.npy' is no array file"),
-    (damage_other_file, "'.*gray_scale.npy' is no array file"),
+    (damage_truncated, "'.*gray_scale.npy' is not an array file"),
+    (damage_other_file, "'.*gray_scale.npy' is not an array file"),
     (damage_type, r"holds float32 \(10, 8, 8\), expected uint8 \(N, H, W\)"),
     (damage_count, "gray_scale.npy holds 9 photographs and .* hold 10"),
     (damage_size, r"ab3.npy holds photographs of \(7, 8\) and .* of \(8, 8\)"),

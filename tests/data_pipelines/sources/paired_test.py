@@ -72,7 +72,7 @@ def test_the_condition_is_the_given_gray_and_the_target_the_color(tmp_path):
 @pytest.mark.parametrize("spec, message", [
     ("paired:gray", "paired takes two folders, paired:GRAY_DIR,COLOR_DIR"),
     ("paired:nowhere,color", "there is no folder 'nowhere'"),
-    ("paired:gray,color", "has the same path, extension aside"),
+    ("paired:gray,color", "have no file of the same path, apart from the ext"),
 ])
 def test_wrong_folders_are_refused(tmp_path, monkeypatch, spec, message):
     save(tmp_path / "gray" / "a.png", 10, mode="L")

@@ -120,16 +120,6 @@ def test_what_is_held_out_stays_so(tmp_path, held_out):
     assert sorted(photographs.identities) == sorted(NAMES)
 
 
-def test_identities_alone_hold_nothing_out(tmp_path):
-    """As they were written before a second column stood beside them."""
-    path = write(tmp_path, "array_record")
-    with open(os.path.join(path, "identities.csv"), "w") as file:
-        file.write("identity\n" + "".join(f"{n}.jpg\n" for n in range(7)))
-    photographs = open_shards(path)
-    assert list(photographs.identities) == [f"{n}.jpg" for n in range(7)]
-    assert photographs.held_out == frozenset()
-
-
 def test_directory_without_identities_has_numbers(tmp_path):
     photographs = open_shards(write(tmp_path, "array_record"))
     assert list(photographs.identities)[:2] == ["train/0", "train/1"]
@@ -139,18 +129,18 @@ def test_directory_without_identities_has_numbers(tmp_path):
 def test_identities_that_do_not_fit_are_refused(directory):
     path = os.path.join(directory, "identities.csv")
     with open(path, "a") as file:
-        file.write("one_more.jpg\n")
-    with pytest.raises(UserError, match="names 8 example.*records are 7"):
+        file.write("one_more.jpg,0\n")
+    with pytest.raises(UserError, match="names 8 .* are 7 records"):
         open_shards(directory)
 
 
 @pytest.mark.parametrize("make, message", [
     (lambda path: None, "there is no folder"),
     (lambda path: path.write_text(""), "there is no folder"),
-    (lambda path: path.mkdir(), "no dataset that TensorFlow Datasets can read"),
+    (lambda path: path.mkdir(), "no data set that TensorFlow Datasets can"),
     (lambda path: (path.mkdir(),
                    (path / "dataset_info.json").write_text("{broken")),
-     "no dataset that TensorFlow Datasets can read"),
+     "no data set that TensorFlow Datasets can read"),
 ], ids=["missing", "file", "empty", "damaged"])
 def test_what_is_no_dataset_is_refused(tmp_path, make, message):
     path = tmp_path / "shards"

@@ -103,7 +103,7 @@ def test_noise_has_no_weight_in_the_encoder_at_first():
 def test_the_weights_in_the_package_know_imagenet_s_classes(name, expected):
     photo = tf.io.decode_jpeg(tf.io.read_file(
         os.path.join(sample_photos.DIRECTORY, name)), channels=3)
-    square = augment.centre_square(photo, image_size=224)[tf.newaxis]
+    square = augment.center_square(photo, image_size=224)[tf.newaxis]
     classifier = efficientnet_weights.load_classifier(IMAGENET, flag="")
     logits = classifier(efficientnet_lite.scale_rgb(
         tf.cast(square, tf.float32)))[-1]

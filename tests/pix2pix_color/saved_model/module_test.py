@@ -143,7 +143,7 @@ def test_a_malformed_image_is_named_by_its_index(signatures, bad, message):
     assert colorize(signatures, good)[0].shape == (30, 40, 3)
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "BMP", "WEBP"])
 def test_too_large_an_image_is_refused_before_it_is_decoded(
         signatures, file_format):
     large = encode(np.zeros((1001, 1000, 3), np.uint8), file_format)

@@ -52,7 +52,7 @@ def run(pairs, tmp_path_factory):
 
 def evaluated_photos(pairs):
     """uint8 [6, 32, 32, 3 or 1]: the color photographs and the gray ones."""
-    return [np.stack([augment.centre_square(
+    return [np.stack([augment.center_square(
         np.asarray(Image.open(path)).reshape(36, 40, channels), image_size=32)
         for path in sorted((pairs / name).iterdir())])
         for name, channels in (("color", 3), ("gray", 1))]

@@ -1,4 +1,7 @@
-"""File names by the million, by index in Python and in TensorFlow."""
+"""Millions of file names, read by index in Python and in TensorFlow.
+
+These sequences take single indices, not slices.
+"""
 
 import array
 import io
@@ -10,14 +13,14 @@ import tensorflow as tf
 
 
 class NameList(Sequence[str]):
-    """An immutable list of file names that takes little more than its letters.
+    """An immutable list of file names in little more memory than their bytes.
 
     A list of Python strings takes several times as much, and a TensorFlow
-    tensor of strings as much again; here both read one block of bytes.
+    tensor of strings as much again. Here both read one block of bytes.
 
     Args:
-      names: what is listed, in order. Bytes that are no text are kept, as
-        os.fsdecode gives them.
+      names: the names, in order, as os.fsdecode makes them: bytes that are not
+        text are kept.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -25,7 +28,7 @@ class NameList(Sequence[str]):
         for name in names:
             block.write(os.fsencode(name))
             ends.append(block.tell())
-        # The bytes are the buffer's own, not a copy.
+        # getvalue does not copy the bytes.
         self._block, self._ends = block.getvalue(), np.frombuffer(
             ends, np.int64)
         self._block_tensor = tf.constant(self._block)
@@ -35,26 +38,24 @@ class NameList(Sequence[str]):
         return len(self._ends) - 1
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
         return os.fsdecode(self._block[self._ends[index]:self._ends[index + 1]])
 
     def at(self, index: tf.Tensor) -> tf.Tensor:
-        """The name at an index: int64 [] -> string []."""
+        """Returns the name at an index: int64 [] -> string []."""
         start, end = tf.unstack(
             tf.gather(self._ends_tensor, tf.stack([index, index + 1])))
         return tf.strings.substr(self._block_tensor, start, end - start)
 
 
 class Selection(Sequence[str]):
-    """Some of a list's names, without a copy of them.
+    """A selection of names that does not copy them.
 
     Args:
       names: the list.
-      indices: int64 [K], which of them, in their new order.
+      indices: int64 [K], indices of the selected names, in their new order.
     """
 
     def __init__(self, names: Sequence[str], indices: np.ndarray) -> None:
@@ -64,17 +65,15 @@ class Selection(Sequence[str]):
         return len(self._indices)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._names[place] for place in self._indices[index]]
         return self._names[self._indices[index]]
 
 
 class Numbered(Sequence[str]):
-    """Names made of a prefix and a number: for examples that have no name.
+    """Names made of a prefix and a number, for examples without names.
 
     Args:
-      prefix: what stands before the number.
-      count: how many there are.
+      prefix: precedes the number.
+      count: number of names.
     """
 
     def __init__(self, prefix: str, count: int) -> None:
@@ -84,6 +83,4 @@ class Numbered(Sequence[str]):
         return len(self._numbers)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [f"{self._prefix}{n}" for n in self._numbers[index]]
         return f"{self._prefix}{self._numbers[index]}"

@@ -1,0 +1,48 @@
+"""Files that are written whole or not at all."""
+
+import os
+
+import pytest
+
+from data_pipelines import files
+
+
+def test_content_replaces_an_earlier_file(tmp_path):
+    path = tmp_path / "page.png"
+    for content in (b"first", b"second"):
+        files.write_atomically(str(path), content)
+        assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == ["page.png"]
+
+
+def test_the_file_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / "page.png"
+    with files.replace_atomically(str(path)) as unfinished:
+        with open(unfinished, "wb") as file:
+            file.write(b"half")
+        assert not path.exists()
+        assert unfinished.startswith(str(path))
+        assert unfinished.endswith(files.UNFINISHED)
+    assert path.read_bytes() == b"half"
+
+
+@pytest.mark.parametrize("error", [
+    KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_a_failure_leaves_the_earlier_file_alone(tmp_path, error):
+    path = tmp_path / "page.png"
+    path.write_bytes(b"mine")
+    with pytest.raises(type(error)):
+        with files.replace_atomically(str(path)) as unfinished:
+            with open(unfinished, "wb") as file:
+                file.write(b"half")
+            raise error
+    assert os.listdir(tmp_path) == ["page.png"]
+    assert path.read_bytes() == b"mine"
+    if isinstance(error, OSError):
+        assert error.filename == str(path)
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    with pytest.raises(OSError) as caught:
+        files.write_atomically(str(tmp_path / "no" / "page.png"), b"")
+    assert caught.value.filename == str(tmp_path / "no" / "page.png")
