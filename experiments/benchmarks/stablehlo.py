@@ -66,8 +66,8 @@ def write(path: str, config: Config, *, precision: str,
     inputs = [tf.zeros([config.data.batch_size, size, size, channels])
               for channels in (space.condition_channels,
                                space.target_channels)]
-    step = make_train_step(state, adversarial_objective(config.training),
-                           jit_compile=True)
+    step: Any = make_train_step(
+        state, adversarial_objective(config.training), jit_compile=True)
     with convolution.left_to_keras():
         compiler = step.experimental_get_compiler_ir(*inputs)
     names = {id(variable.handle): name

@@ -26,13 +26,13 @@ FILES = ["config.flags", "journal.json", "state.data-00000-of-00001",
          "state.index"]
 
 
-def make_state(config=CONFIG):
-    return TrainState.create(config, precision="float32")
-
-
 @pytest.fixture(scope="module")
 def shared_state():
     return make_state()
+
+
+def make_state(config=CONFIG):
+    return TrainState.create(config, precision="float32")
 
 
 @pytest.fixture
@@ -86,9 +86,6 @@ def contents(folder):
 
 def every_variable(state):
     return [np.asarray(variable) for variable in state.variables_of_all()]
-
-
-# What a checkpoint is.
 
 
 def train(state, step, *, seeds):
@@ -165,13 +162,8 @@ def test_the_newest_and_the_best_are_kept(state, tmp_path, keep, best, kept):
     assert checkpoints.steps() == kept
     assert sorted(os.listdir(tmp_path)) == [
         f"step-{step:07d}" for step in kept]
-
-
-def test_a_best_one_that_is_surpassed_is_removed(state, tmp_path):
-    checkpoints = open_checkpoints(state, tmp_path, keep=1)
-    save_at(checkpoints, state, 10, 20, best=10)
-    save_at(checkpoints, state, 30, best=30)
-    assert checkpoints.steps() == [30]
+    save_at(checkpoints, state, 60, best=60)  # a better one
+    assert checkpoints.steps() == [10, 20, 30, 40, 50, 60][-keep:]
 
 
 def test_saving_the_step_that_was_restored_rewrites_its_journal_alone(
@@ -329,37 +321,40 @@ def test_an_undamaged_newest_one_is_taken(state, copied, caplog):
     assert stands_at(state, 20) and "damaged" not in caplog.text
 
 
+def cut(content, share):
+    return content[:int(len(content) * share)]
+
+
+def first_lines(content, count):
+    return b"".join(content.splitlines(True)[:count])
+
+
+def replaced(content, words):
+    return content.replace(*words, 1)
+
+
 STATE = ("state.index", "state.data-00000-of-00001")
-DAMAGE = {
-    **{f"{name} cut at {share}": (name, lambda content, share=share: (
-        content[:int(len(content) * share)])) for name, shares in (
-            ("journal.json", (0.0, 0.5, 0.999)), ("config.flags", (0.5, 0.75)),
-            (STATE[0], (0.0, 0.5, 0.9999)), (STATE[1], (0.0, 0.5, 0.9999)))
-       for share in shares},
-    **{f"{name} flipped at {share}": (name, lambda content, share=share: (
-        flipped(content, share)))
-       for name in STATE for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)},
-    **{f"{name} with {new}": (name, lambda content, old=old, new=new: (
-        content.replace(old, new, 1))) for name, old, new in (
-            ("journal.json", b'"num_losses"', b'"mum_losses"'),
-            ("journal.json", b"_l1", b"_m1"),  # other losses
-            ("journal.json", b"{", b"\xff"), ("journal.json", b":", b";"),
-            ("config.flags", b"--image_size", b"--imbge_size"),
-            ("config.flags", b"--image_size=32", b"--image_size=33"),
-            ("config.flags", b"--seed=0", b"--seed=\xff"))},
-    **{f"config.flags of {count} lines": (
-        "config.flags", lambda content, count=count: b"".join(
-            content.splitlines(True)[:count])) for count in (0, 1, 5)},
-}
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name, damage, how", [
+    *((name, cut, share) for name in (*STATE, "journal.json")
+      for share in (0.0, 0.5, 0.999)),
+    *(("config.flags", cut, share) for share in (0.5, 0.75)),
+    *(("config.flags", first_lines, count) for count in (0, 1, 5)),
+    *((name, flipped, share) for name in STATE
+      for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+    *(("journal.json", replaced, words) for words in (
+        (b'"num_losses"', b'"mum_losses"'), (b"_l1", b"_m1"), (b"{", b"\xff"),
+        (b":", b";"))),
+    *(("config.flags", replaced, words) for words in (
+        (b"--image_size", b"--imbge_size"),
+        (b"--image_size=32", b"--image_size=33"),
+        (b"--seed=0", b"--seed=\xff")))])
 def test_a_damaged_file_makes_the_one_before_be_taken(
-        state, copied, caplog, damage):
-    name, change = DAMAGE[damage]
+        state, copied, caplog, name, damage, how):
     path = copied / "step-0000020" / name
     before = path.read_bytes()
-    path.write_bytes(change(before))
+    path.write_bytes(damage(before, how))
     assert path.read_bytes() != before
     assert_falls_back(state, copied, caplog)
 
@@ -401,11 +396,9 @@ def test_a_journal_that_cannot_be_rewritten_is_an_error_too(
     checkpoints.restore_latest()
     before = contents(copied)
     full_disk("write_atomically")
-    try:
-        with pytest.raises(UserError, match="^step 20 could not be saved"):
-            checkpoints.save(Journal(evaluated_step=99))
-    finally:
-        assert contents(copied) == before
+    with pytest.raises(UserError, match="^step 20 could not be saved"):
+        checkpoints.save(Journal(evaluated_step=99))
+    assert contents(copied) == before
 
 
 # Checkpoints of something else.

@@ -205,12 +205,12 @@ def test_encoder_weights_that_are_gone_are_missed_at_the_start():
 # Weights and optimizers.
 
 
-def small(precision="float32", **training):
+def small(policy="float32", **training):
     """A state for 32 px, without dropout."""
     return train_state.TrainState.create(Config(
         data=Data(image_size=32), networks=Networks(
             base_filters=4, dropout=0.0),
-        training=Training(**training)), precision=precision)
+        training=Training(**training)), precision=policy)
 
 
 def arrays(part):

@@ -110,7 +110,8 @@ def test_a_loss_of_pictures_falls_as_the_generator_learns_from_it(
     photo = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
     condition, target = color.LAB.encode(
         tf.constant(photo.repeat(8, 1).repeat(8, 2)))
-    step = train_step.make_train_step(state, ALONE._replace(**{weight: 1.0}))
+    only: Any = {weight: 1.0}
+    step = train_step.make_train_step(state, ALONE._replace(**only))
     first, *_, last = (float(getattr(step(condition, target), loss))
                        for _ in range(40))
     assert last < remaining * first
