@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from typing import Iterator, Mapping, NamedTuple, Optional, Union
+from typing import Iterator, Mapping, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -28,18 +28,6 @@ _CHARTS = {
 }
 
 Flag = Union[bool, int, float, str]
-
-
-class Point(NamedTuple):
-    """One point of a curve.
-
-    Attributes:
-      value: the scalar.
-      wall_time: when it was written, seconds since 1970.
-    """
-
-    value: float
-    wall_time: float
 
 
 class Summaries:
@@ -165,17 +153,17 @@ def _mark_start(folder: str, step: int) -> None:
                 wall_time=now, **content).SerializeToString())
 
 
-def read_curves(folder: str) -> dict[str, dict[int, Point]]:
+def read_curves(folder: str) -> dict[str, dict[int, float]]:
     """Reads the curves of a folder of event files, even while it is written to.
 
     Args:
       folder: `train/` or `eval/` of a run; it need not exist.
 
     Returns:
-      tag -> step -> point, steps ascending. Points that a restart has
+      tag -> step -> value, steps ascending. Points that a restart has
       overtaken are left out.
     """
-    curves: dict[str, dict[int, Point]] = {}
+    curves: dict[str, dict[int, float]] = {}
     for event in _read_events(folder):
         if event.session_log.status == event_pb2.SessionLog.START:
             for points in curves.values():
@@ -185,8 +173,8 @@ def read_curves(folder: str) -> dict[str, dict[int, Point]]:
             tensor = value.tensor
             if (tensor.dtype == tf.float32.as_datatype_enum
                     and not tensor.tensor_shape.dim):
-                curves.setdefault(value.tag, {})[event.step] = Point(
-                    tf.make_ndarray(tensor).item(), event.wall_time)
+                curves.setdefault(value.tag, {})[event.step] = (
+                    tf.make_ndarray(tensor).item())
     return {tag: dict(sorted(points.items()))
             for tag, points in curves.items() if points}
 

@@ -54,14 +54,10 @@ class Schedule:
         """Returns the objective of the update after `step` completed ones."""
         training = self._training
         if self.stage(step) == PRETRAINING:
-            return Objective(
-                gan_weight=0.0, l1_weight=training.l1_weight,
-                psnr_weight=training.psnr_weight,
-                colorfulness_weight=training.colorfulness_weight,
-                discriminator_updates=0,
+            return adversarial_objective(training)._replace(
+                gan_weight=0.0, semantic_weight=0.0, discriminator_updates=0,
                 freeze_encoder=(training.freeze_encoder
-                                or not training.encoder_rate),
-                frozen_stages=training.frozen_stages)
+                                or not training.encoder_rate))
         return adversarial_objective(training)._replace(
             discriminator_updates=self._discriminator_updates(
                 step - self.pretrain_steps))

@@ -80,11 +80,9 @@ def test_every_line_of_the_charts_is_a_curve_that_is_written(written):
 
 def test_curves_are_read_as_they_were_written(written):
     train = summaries.read_curves(str(written / "train"))
-    assert {step: point.value for step, point
-            in train["loss/generator"].items()} == {10: 10.0, 20: 20.0}
-    assert [point.value for point in train["stage"].values()] == [0.0, 1.0]
+    assert train["loss/generator"] == {10: 10.0, 20: 20.0}
+    assert train["stage"] == {10: 0.0, 20: 1.0}
     assert "custom_scalars__config__" not in train
-    assert abs(train["loss/generator"][20].wall_time - time.time()) < 600
     assert summaries.read_curves(str(written / "eval")).keys() == {
         "metric/ab_l1"}
     assert summaries.read_curves(str(written / "nowhere")) == {}
@@ -133,8 +131,7 @@ def test_a_resumed_run_has_one_point_per_step(tmp_path, resumed_at, expected):
         events = read(tmp_path / folder)
         assert scalars(events, tag) == expected
         curves = summaries.read_curves(str(tmp_path / folder))
-        assert [(step, point.value)
-                for step, point in curves[tag].items()] == expected
+        assert list(curves[tag].items()) == expected
     assert read(tmp_path / "train").Tensors("custom_scalars__config__")
 
 

@@ -253,8 +253,8 @@ def test_each_update_has_its_objective_and_its_rates(state, tmp_path, made):
         discriminator_learning_rate=0.4,
         lr_schedule="linear", discriminator_steps=0.5))
     open_training(run, state=state).run(flat_source())
-    pretraining = Objective(gan_weight=0.0, discriminator_updates=0, **weights)
     both = Objective(gan_loss="lsgan", gan_weight=8.0, **weights)
+    pretraining = both._replace(gan_weight=0.0, discriminator_updates=0)
     alone = both._replace(discriminator_updates=0)
     assert [update[0] for update in made.updates] == [
         pretraining, both, alone, both, alone]
