@@ -298,9 +298,6 @@ class Reporting:
     profile_steps: str = option(
         "", "FIRST,LAST updates to record for TensorBoard's profile page.",
         resumable=True)
-    histograms: bool = option(
-        False, "Write histograms of the weights with every sample grid.",
-        resumable=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Trains a colorizer: python -m pix2pix_color.fit --flagfile=F [--flag=...].
 
-Resumes when --workdir holds the same run; ends with an evaluation on training
-and evaluation photographs and a SavedModel. SIGINT and SIGTERM save the run
-and exit with code 75; a second signal exits at once.
+Resumes the run in --workdir if there is one. Ends with an evaluation on
+training and evaluation photographs and a SavedModel. SIGINT or SIGTERM
+finishes the update, saves the run and exits with code 75; a second signal
+exits at once.
 """
 
 from typing import Sequence
@@ -14,8 +15,8 @@ from pix2pix_color import config_flags
 
 config_flags.define_config_flags()
 _DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "Build everything, make two updates, say how many "
-    "parameters, how much memory and time they take, and change nothing.")
+    "dry_run", False, "Build everything, make two updates, print the number of "
+    "parameters and the memory and time used, and change nothing.")
 flags.adopt_module_key_flags(config_flags)
 
 

@@ -1,4 +1,4 @@
-"""What the machine offers, and which arithmetic suits it."""
+"""The machine: its devices, its memory and the arithmetic that suits it."""
 
 import os
 import platform
@@ -9,13 +9,15 @@ import tensorflow as tf
 from tensorflow.python.client import device_lib
 
 _AMPERE = (8, 0)
-_CGROUP_LIMIT = "/sys/fs/cgroup/memory.max"
+# Linux tells of the processor and of a container's memory limit here.
+CPU_INFO_PATH = "/proc/cpuinfo"
+CGROUP_LIMIT_PATH = "/sys/fs/cgroup/memory.max"
 
 
 def claim_devices(*, deterministic: bool = False) -> None:
-    """Lets GPU memory grow with need instead of taking all of it at once.
+    """Lets TensorFlow take GPU memory as needed instead of all of it.
 
-    Must come before anything else touches a device.
+    Call it before anything else touches a device.
 
     Args:
       deterministic: whether every operation must repeat to the bit.
@@ -27,10 +29,10 @@ def claim_devices(*, deterministic: bool = False) -> None:
 
 
 def resolve_precision(precision: str) -> str:
-    """Turns `auto` into the fastest policy that this machine trains in.
+    """Turns `auto` into the fastest policy for training on this machine.
 
-    bfloat16 is native to CPUs with AVX512_BF16 or AMX, and to GPUs from Ampere
-    (compute capability 8.0) on.
+    CPUs with AVX512_BF16 or AMX have native bfloat16, and so have GPUs from
+    Ampere (compute capability 8.0) on.
 
     Args:
       precision: the value of --precision.
@@ -52,17 +54,17 @@ def resolve_precision(precision: str) -> str:
 
 
 def has_amx() -> bool:
-    """Whether the CPU multiplies matrices of bfloat16 in tiles."""
+    """Returns whether the CPU multiplies bfloat16 matrices in tiles (AMX)."""
     return "amx_bf16" in _cpu_flags()
 
 
 def resolve_jit_compile(jit_compile: str, *, num_replicas: int = 1) -> bool:
-    """Whether XLA is to compile the training step.
+    """Returns whether XLA compiles the training step.
 
     Args:
-      jit_compile: the value of --jit_compile. `auto` takes it on a GPU alone:
-        on CPUs its convolutions are slower than oneDNN's.
-      num_replicas: how many devices train; XLA compiles for one.
+      jit_compile: the value of --jit_compile. `auto` compiles for a GPU only:
+        on CPUs, XLA's convolutions are slower than oneDNN's.
+      num_replicas: number of devices that train; XLA compiles for one.
     """
     if jit_compile == "auto":
         return num_replicas == 1 and bool(
@@ -71,7 +73,7 @@ def resolve_jit_compile(jit_compile: str, *, num_replicas: int = 1) -> bool:
 
 
 def memory_bytes() -> int:
-    """Memory that this process may use on what the networks run on."""
+    """Returns the bytes that this process may use on the networks' device."""
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
         return min(device.memory_limit
@@ -81,22 +83,22 @@ def memory_bytes() -> int:
     limits += [limit for limit in resource.getrlimit(resource.RLIMIT_AS)[:1]
                if limit != resource.RLIM_INFINITY]
     try:
-        with open(_CGROUP_LIMIT, encoding="utf-8") as file:
+        with open(CGROUP_LIMIT_PATH, encoding="utf-8") as file:
             limits.append(int(file.read()))
-    except (OSError, ValueError):  # no container, or one without a limit
+    except (OSError, ValueError):  # not in a container, or without a limit
         pass
     return min(limits)
 
 
 def peak_memory_bytes() -> int:
-    """The most memory used so far: the GPU's, or else this process's."""
+    """Returns the peak use so far, in bytes: the GPU's, or this process's."""
     if tf.config.list_logical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def describe_device() -> str:
-    """Names what the networks run on, with its number of cores or GPUs."""
+    """Names the networks' device, with its number of cores or GPUs."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         names = [tf.config.experimental.get_device_details(gpu).get(
@@ -111,9 +113,9 @@ def _cpu_flags() -> list[str]:
 
 
 def _cpu_info(key: str) -> str:
-    """Reads a line of Linux's /proc/cpuinfo; empty elsewhere."""
+    """Reads a line of Linux's CPU info; returns an empty string elsewhere."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        with open(CPU_INFO_PATH, encoding="utf-8") as lines:
             found = re.search(rf"^{key}\s*:\s*(.*)$", lines.read(), re.M)
     except OSError:
         return ""

@@ -1,11 +1,10 @@
-"""The losses of pix2pix and beyond: pure functions on tensors, scalars in
-float32.
+"""The losses of pix2pix and others: pure functions of tensors.
 
-Isola et al. 2017 (arXiv:1611.07004), equations 1 to 4, in the non-saturating
-form that the paper trains with (section 3.3), two other ways to tell real from
-fake, and two losses of what is shown, in red, green and blue.
+Each returns float32 []. Isola et al. 2017 (arXiv:1611.07004), equations 1 to 4,
+in the non-saturating form that the paper trains with (section 3.3); two other
+GAN losses; and two losses of R, G and B.
 
-Logits are [N, h, w, 1], one a patch, or [N, 1], one a whole image.
+Logits are [N, h, w, 1], one per patch, or [N, 1], one per image.
 """
 
 import functools
@@ -26,9 +25,9 @@ def cross_entropy(logits: tf.Tensor, *, is_real: bool,
 
     Args:
       logits: float [N, h, w, 1] or [N, 1], before the sigmoid.
-      is_real: the label of all of them.
-      label_smoothing: how far below 1 the label of what is real lies; 0 stays
-        0 (one-sided, Salimans et al. 2016, arXiv:1606.03498, section 3.4).
+      is_real: the label of all logits.
+      label_smoothing: how far below 1 the real label lies; the fake label
+        stays 0 (Salimans et al. 2016, arXiv:1606.03498, section 3.4).
 
     Returns:
       float32 [], mean over all logits. log(2) for logits of zero.
@@ -43,12 +42,12 @@ def least_squares(logits: tf.Tensor, *, is_real: bool,
                   label_smoothing: float = 0.0) -> tf.Tensor:
     """Squared distance to the label (Mao et al. 2017, arXiv:1611.04076, eq. 9).
 
-    The equation's one half is left out, as the implementations of pix2pix do:
-    discriminator_loss halves, and for the generator it is --gan_weight's.
+    Without the equation's factor 1/2, as in the implementations of pix2pix:
+    discriminator_loss halves, and --gan_weight scales the generator's loss.
 
     Args:
       logits: float [N, h, w, 1] or [N, 1]; no sigmoid follows.
-      is_real: the label of all of them, 1 or 0.
+      is_real: the label of all logits, 1 or 0.
       label_smoothing: as of cross_entropy.
 
     Returns:
@@ -59,7 +58,7 @@ def least_squares(logits: tf.Tensor, *, is_real: bool,
 
 
 def hinge(logits: tf.Tensor, *, is_real: bool) -> tf.Tensor:
-    """The discriminator's hinge loss, which is content beyond a margin of 1.
+    """The discriminator's hinge loss, zero beyond a margin of 1.
 
     Lim and Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957),
     equation 16.
@@ -93,15 +92,15 @@ def _label(is_real: bool, label_smoothing: float) -> float:
 
 
 class GanLoss(NamedTuple):
-    """The two sides of one game.
+    """A GAN loss: one function for each network.
 
     Attributes:
-      judge: the discriminator's loss of logits, given is_real.
-      fool: the generator's loss of the fake target's logits.
+      discriminator: the discriminator's loss of logits, given is_real.
+      generator: the generator's loss of the fake target's logits.
     """
 
-    judge: Callable[..., tf.Tensor]
-    fool: Callable[[tf.Tensor], tf.Tensor]
+    discriminator: Callable[..., tf.Tensor]
+    generator: Callable[[tf.Tensor], tf.Tensor]
 
 
 GAN_LOSSES = {
@@ -118,8 +117,8 @@ def discriminator_loss(real_loss: tf.Tensor,
     """The discriminator's objective, halved to slow it down (section 3.3).
 
     Args:
-      real_loss: float32 [], how it judges real targets.
-      fake_loss: float32 [], how it judges fake targets.
+      real_loss: float32 [], its loss on real targets.
+      fake_loss: float32 [], its loss on fake targets.
 
     Returns:
       float32 [].
@@ -128,19 +127,19 @@ def discriminator_loss(real_loss: tf.Tensor,
 
 
 def psnr_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor) -> tf.Tensor:
-    """The decibels that pictures lack to a PSNR of 40, after Chen et al. 2021
-    (arXiv:2105.06086, section 4.1), who minimize minus PSNR.
+    """The decibels that pictures lack to a PSNR of 40.
 
-    A logarithm for each picture, so that one with little color counts as much
-    as one with bright colors that nobody could guess. It flattens out towards
-    40 dB, or pictures without any color would outweigh all others.
+    After Chen et al. 2021 (arXiv:2105.06086, section 4.1), who minimize minus
+    PSNR. Each picture has its own logarithm, so one with little color counts
+    as much as one with bright colors that cannot be guessed. The loss flattens
+    towards 40 dB; otherwise pictures without color would outweigh all others.
 
     Args:
       real_colors: float32 [N, S, S, 3], in 0..255.
       fake_colors: float32 [N, S, S, 3], in 0..255.
 
     Returns:
-      float32 [], mean over the pictures, decibels; 0 for no error at all,
+      float32 [], mean over the pictures, in decibels; 0 without any error,
       10 log10(2) at 40 dB.
     """
     error = tf.reduce_mean(tf.square(real_colors - fake_colors), axis=[1, 2, 3])
@@ -150,12 +149,12 @@ def psnr_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor) -> tf.Tensor:
 
 def colorfulness_loss(real_colors: tf.Tensor,
                       fake_colors: tf.Tensor) -> tf.Tensor:
-    """How far a batch's colorfulness lies from that of its photographs.
+    """The distance between the colorfulness of fake and real pictures.
 
-    Of the batch as a whole: which of its pictures are colorful is the other
-    losses' affair, while what lowers these, something between all that might
-    be, is too pale on average. DDColor (Kang et al. 2023, arXiv:2212.11613,
-    section 3.4) rewards colorfulness without an end; here it can be enough.
+    It compares the means of the batch. Which picture is colorful is left to
+    the other losses, whose minimum, an average of all likely colors, is too
+    pale. DDColor (Kang et al. 2023, arXiv:2212.11613, section 3.4) rewards
+    colorfulness without a limit.
 
     Args:
       real_colors: float32 [N, S, S, 3], in 0..255.
@@ -169,7 +168,7 @@ def colorfulness_loss(real_colors: tf.Tensor,
 
 
 def _mean_of_batch(values: tf.Tensor) -> tf.Tensor:
-    """float32 [N], this replica's share of a batch -> [], the whole one's."""
+    """Averages float32 [N], a replica's share, over the whole batch."""
     mean = tf.reduce_mean(values)
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:

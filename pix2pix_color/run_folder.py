@@ -1,4 +1,4 @@
-"""A run's folder: where everything is, and whose it is.
+"""A run's folder: its layout, and the lock that one process holds.
 
     config.flags        the run's flags, re-runnable as they stand
     run.json            versions, hardware, data, final metrics
@@ -6,8 +6,7 @@
     checkpoints/        TensorFlow checkpoints, numbered by step
     samples/            PNG grids: gray row, generated row, real row
     export/<version>/   SavedModels
-    diverged/step-N/    batch and state of an update that was not finite
-    .lock               held by the process that trains here
+    .lock               held by the training process
 """
 
 import errno
@@ -39,14 +38,14 @@ class RunFolder:
         self.export_dir = os.path.join(path, "export")
 
     def claim(self, config: Config) -> None:
-        """Makes the folder, or checks that an existing one is the same run's.
+        """Makes the folder, or checks that it holds a run with the same flags.
 
-        It is this process's until the process ends.
+        It stays locked until this process ends.
 
         Raises:
-          UserError: the folder holds another run, whose differing flags are
-            named, or something that is no run at all; another process trains
-            in it; or it cannot be written to.
+          UserError: the folder holds a run with other flags, which the message
+            names, or no run; another process trains in it; or it cannot be
+            written to.
         """
         try:
             self._claim(config)
@@ -71,7 +70,7 @@ class RunFolder:
         os.makedirs(self.path, exist_ok=True)
         self._lock()
         if not os.path.exists(self.flags_path):
-            self.write_flags(config)  # first, so that it is a run's folder
+            self.write_flags(config)  # makes it a run's folder
         for directory in (self.checkpoints_dir, self.samples_dir,
                           self.export_dir, os.path.join(self.path, "train"),
                           os.path.join(self.path, "eval")):
@@ -85,8 +84,8 @@ class RunFolder:
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"--workdir={self.path}: another process trains "
-                            f"in it") from None
+            raise UserError(f"--workdir={self.path} is in use: another process "
+                            f"trains in it") from None
 
     def write_flags(self, config: Config) -> None:
         """Writes config.flags, replacing an earlier one."""
@@ -96,7 +95,7 @@ class RunFolder:
                 errors="surrogateescape"))
 
     def config(self) -> Config:
-        """Reads the flags that the run was made with.
+        """Reads the run's flags.
 
         Raises:
           UserError: the folder holds no run, or one of another version.
@@ -107,7 +106,7 @@ class RunFolder:
         return config_flags.config_from_file(self.flags_path)
 
     def read_run_json(self) -> dict[str, Any]:
-        """Reads run.json; empty where there is none yet."""
+        """Reads run.json; returns an empty dict if there is none yet."""
         try:
             with open(self.run_path, encoding="utf-8") as file:
                 return json.load(file)
@@ -117,13 +116,9 @@ class RunFolder:
     def write_run_json(self, facts: dict[str, Any]) -> None:
         """Writes run.json, replacing an earlier one."""
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        # A file's name may hold bytes that are no text: \udcXX in JSON too.
+        # A file's name may hold bytes that are not text: \udcXX in JSON too.
         write_atomically(self.run_path, text.encode(errors="backslashreplace"))
 
-    def diverged_path(self, step: int) -> str:
-        """Where the evidence of a diverged update belongs."""
-        return os.path.join(self.path, "diverged", f"step-{step:07d}")
-
     def sample_path(self, name: str) -> str:
-        """Where the sample grid of this name belongs."""
+        """Returns the path of the sample grid of this name."""
         return os.path.join(self.samples_dir, f"{name}.png")

@@ -1,14 +1,13 @@
-"""A loss that asks whether a classifier takes the colors for the real ones.
+"""A perceptual loss: the colors must look real to a classifier.
 
-L1 and PSNR are lowest for the mean of all likely colors, which a classifier
-hardly takes for truer than gray. This loss compares what a frozen
-EfficientNet-Lite, trained on ImageNet, sees in the photograph and in its
-colorized version: the classes (the divergence of Kullback and Leibler) and the
-features at four sizes, each scaled to length 1 (a perceptual loss after Johnson
-et al. 2016, arXiv:1603.08155, and Zhang et al. 2018, arXiv:1801.03924, without
-learned weights).
+L1 and PSNR are best for the mean of all likely colors, which a classifier
+recognizes hardly better than gray. This loss runs a frozen EfficientNet-Lite,
+trained on ImageNet, on the photograph and on its colorized version. It
+compares the class probabilities (by KL divergence) and the features at four
+sizes, each scaled to length 1 (after Johnson et al. 2016, arXiv:1603.08155,
+and Zhang et al. 2018, arXiv:1801.03924, without learned weights).
 
-Never judge a model by the network of its own loss: judge.py takes another.
+Never judge a model by the network of its own loss: judge.py takes another one.
 """
 
 from typing import Any
@@ -18,27 +17,27 @@ import tensorflow as tf
 
 from pix2pix_color.networks import efficientnet_lite
 
-# Both parts weigh about the same when training begins.
+# Both parts contribute about equally when training begins.
 CLASS_WEIGHT, FEATURE_WEIGHT = 2.0, 5.0
 _EPSILON = 1e-6
 
 
 def semantic_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor, *,
                   classifier: keras.Model) -> tf.Tensor:
-    """Compares two batches of pictures by a classifier's classes and features.
+    """Compares two batches of pictures by their classes and features.
 
     Args:
       real_colors: float32 [N, S, S, 3], in 0..255, the photographs.
-      fake_colors: float32 [N, S, S, 3], in 0..255, the colorized ones.
-      classifier: as efficientnet_lite.build_classifier.
+      fake_colors: float32 [N, S, S, 3], in 0..255, their colorized versions.
+      classifier: a model from efficientnet_lite.build_classifier.
 
     Returns:
-      float32 [], 2 x the divergence of the classes in nats plus 5 x the mean,
-      over the four taps, of the squared distance of features of length 1 (0 to
-      4 at each pixel); mean over the pictures. 0 for equal pictures.
+      float32 [], mean over the pictures, 0 for equal ones: CLASS_WEIGHT x the
+      KL divergence in nats + FEATURE_WEIGHT x the squared distance of the
+      features, 0 to 4 at each pixel, averaged over the four sizes.
     """
-    *real_taps, real_logits = _see(classifier, real_colors)
-    *fake_taps, fake_logits = _see(classifier, fake_colors)
+    *real_taps, real_logits = _classify(classifier, real_colors)
+    *fake_taps, fake_logits = _classify(classifier, fake_colors)
     distances = [
         tf.reduce_mean(tf.reduce_sum(
             tf.square(_of_length_1(real) - _of_length_1(fake)), axis=-1))
@@ -50,7 +49,7 @@ def semantic_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor, *,
 
 def class_divergence(real_logits: tf.Tensor,
                      fake_logits: tf.Tensor) -> tf.Tensor:
-    """KL(classes of the photograph || classes of the colorized picture).
+    """KL divergence of the fake picture's classes from the photograph's.
 
     Args:
       real_logits: float32 [N, K].
@@ -64,7 +63,7 @@ def class_divergence(real_logits: tf.Tensor,
     return tf.reduce_sum(tf.exp(real) * (real - fake), axis=-1)
 
 
-def _see(classifier, colors) -> list[Any]:
+def _classify(classifier, colors) -> list[Any]:
     return classifier(efficientnet_lite.scale_rgb(colors), training=False)
 
 

@@ -1,8 +1,9 @@
-"""Every TensorBoard tag, written and read; the only user of tf.summary."""
+"""All TensorBoard tags: event files are written and read here only."""
 
 import contextlib
 import os
-from typing import Iterator, Mapping, NamedTuple, Optional, Union
+import time
+from typing import Iterator, Mapping, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,7 @@ from tensorboard.plugins.hparams import summary as hparams
 from data_pipelines.errors import UserError
 from data_pipelines.files import disk_error
 
-# One chart for each question that one asks of a GAN's losses.
+# TensorBoard's custom-scalars page: title -> the tags in one chart.
 _CHARTS = {
     "discriminator: real against fake":
         ("loss/discriminator_real", "loss/discriminator_fake"),
@@ -26,41 +27,17 @@ _CHARTS = {
         ("loss/generator", "loss/discriminator"),
 }
 
-# The layout is the first thing that a run writes in train/, and its flags are
-# the first in eval/, where the numbers are that they are compared by.
-_LAYOUT_TAG = b"custom_scalars__config__"
-_FLAGS_TAG = b"_hparams_/session_start_info"
-_FIRST_BYTES = 4096
-_REWRITTEN = ".rewritten"
-# Length and two checksums around each record of a TFRecord file.
-_RECORD_OVERHEAD = 16
-
 Flag = Union[bool, int, float, str]
-
-
-class Point(NamedTuple):
-    """One point of a curve.
-
-    Attributes:
-      value: the scalar.
-      wall_time: when it was written, seconds since 1970.
-    """
-
-    value: float
-    wall_time: float
 
 
 class Summaries:
     """The event files of a run: `train/` and `eval/` below its folder.
 
-    Step is the number of completed updates.
-
     Args:
       workdir: the run's folder.
-      step: where the run stands. What an earlier part of it wrote beyond that,
-        before it was killed, will come again and is removed.
-      hyperparameters: flag -> value, for TensorBoard's page that compares
-        runs by them; they stay what they were when the run was begun.
+      step: the run's present step, the number of completed updates. Readers
+        drop later points that a killed process wrote: they will come again.
+      hyperparameters: flag -> value, for TensorBoard's HParams page.
     """
 
     def __init__(self, workdir: str, *, step: int = 0,
@@ -68,17 +45,14 @@ class Summaries:
         self._workdir = workdir
         folders = [os.path.join(workdir, name) for name in ("train", "eval")]
         for folder in folders:
-            remove_events_after(step, folder)
-        has_layout = _has_tag(folders[0], _LAYOUT_TAG)
-        has_flags = _has_tag(folders[1], _FLAGS_TAG)
+            _mark_start(folder, step)
         self._train, self._eval = map(tf.summary.create_file_writer, folders)
-        if not has_layout:
-            self._write_layout()
-        if hyperparameters and not has_flags:
+        self._write_layout()
+        if hyperparameters:
             self._write_flags(hyperparameters)
 
     def _write_layout(self) -> None:
-        """Writes the custom-scalars page: each of _CHARTS in one picture."""
+        """Writes the layout of the custom-scalars page."""
         charts = [
             layout_pb2.Chart(
                 title=title, multiline=layout_pb2.MultilineChartContent(
@@ -91,9 +65,9 @@ class Summaries:
                 custom_scalar.pb(layout).SerializeToString(), step=0)
 
     def _write_flags(self, hyperparameters: Mapping[str, Flag]) -> None:
-        """Writes what the HParams page compares runs by."""
+        """Writes the flags that the HParams page compares runs by."""
         summary = hparams.session_start_pb({
-            # A file's name may hold bytes that are no text.
+            # A file's name may hold bytes that are not text.
             name: (value.encode(errors="backslashreplace").decode()
                    if isinstance(value, str) else value)
             for name, value in hyperparameters.items()})
@@ -111,8 +85,8 @@ class Summaries:
           losses: name -> mean since the last point.
           step: number of completed updates.
           learning_rates: network -> its optimizer's current rate.
-          images_per_second: since the last point.
-          rejected: how many photographs could not be read so far.
+          images_per_second: rate since the last point.
+          rejected: number of photographs that could not be read so far.
           stage: 0 in pretraining, 1 with the adversarial loss.
         """
         with self._train.as_default(step):
@@ -137,19 +111,12 @@ class Summaries:
                 tf.summary.scalar(f"metric/{name}", value)
 
     def write_grid(self, grid: np.ndarray, *, step: int) -> None:
-        """Writes a picture from sample_grid.draw_grid."""
+        """Writes a sample grid, uint8 [H, W, 3]."""
         with self._eval.as_default(step):
             tf.summary.image("samples", grid[np.newaxis])
 
-    def write_histograms(self, weights: Mapping[str, tf.Variable], *,
-                         step: int) -> None:
-        """Writes one histogram a variable, named by its path."""
-        with self._train.as_default(step):
-            for name, value in weights.items():
-                tf.summary.histogram(name, value)
-
     def flush(self) -> None:
-        """Brings all that was written to disk.
+        """Flushes both files to the disk.
 
         Raises:
           UserError: the disk is full or cannot be written to.
@@ -164,86 +131,60 @@ class Summaries:
                 f"again") from error
 
     def close(self) -> None:
-        """Flushes and ends both files."""
+        """Flushes and closes both files."""
         self._train.close()
         self._eval.close()
 
 
-def _has_tag(folder: str, tag: bytes) -> bool:
-    """Whether a process before this one has brought a first tag to disk."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    paths = [os.path.join(folder, name) for name in names]
-    for path in filter(os.path.isfile, paths):
-        with open(path, "rb") as file:
-            if tag in file.read(_FIRST_BYTES):
-                return True
-    return False
+def _mark_start(folder: str, step: int) -> None:
+    """Makes readers drop what earlier processes wrote beyond a step.
+
+    TensorBoard does so at a SessionLog.START, which tf.summary cannot write.
+    """
+    os.makedirs(folder, exist_ok=True)
+    now = time.time()
+    # Without a host it sorts before tf.summary's file of the same second.
+    path = os.path.join(folder, f"events.out.tfevents.{now:010.0f}")
+    start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+    with tf.io.TFRecordWriter(path) as file:
+        for content in ({"file_version": "brain.Event:2"},
+                        {"step": step + 1, "session_log": start}):
+            file.write(event_pb2.Event(
+                wall_time=now, **content).SerializeToString())
 
 
-def read_curves(folder: str) -> dict[str, dict[int, Point]]:
-    """Reads the curves of a folder of event files, whole or still written to.
+def read_curves(folder: str) -> dict[str, dict[int, float]]:
+    """Reads the curves of a folder of event files, even while it is written to.
 
     Args:
       folder: `train/` or `eval/` of a run; it need not exist.
 
     Returns:
-      tag -> step -> point, steps ascending; of two points at a step, the one
-      that was written last.
+      tag -> step -> value, steps ascending. Points that a restart has
+      overtaken are left out.
     """
-    curves: dict[str, dict[int, Point]] = {}
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    for name in sorted(names):
-        if "tfevents" not in name or name.endswith(_REWRITTEN):
-            continue
-        for _, event in _read_events(os.path.join(folder, name)):
-            for value in event.summary.value:
-                tensor = value.tensor
-                if (tensor.dtype == tf.float32.as_datatype_enum
-                        and not tensor.tensor_shape.dim):
-                    point = Point(tf.make_ndarray(tensor).item(),
-                                  event.wall_time)
-                    known = curves.setdefault(value.tag, {}).get(event.step)
-                    if known is None or known.wall_time <= point.wall_time:
-                        curves[value.tag][event.step] = point
+    curves: dict[str, dict[int, float]] = {}
+    for event in _read_events(folder):
+        if event.session_log.status == event_pb2.SessionLog.START:
+            for points in curves.values():
+                for step in [step for step in points if step >= event.step]:
+                    del points[step]
+        for value in event.summary.value:
+            tensor = value.tensor
+            if (tensor.dtype == tf.float32.as_datatype_enum
+                    and not tensor.tensor_shape.dim):
+                curves.setdefault(value.tag, {})[event.step] = (
+                    tf.make_ndarray(tensor).item())
     return {tag: dict(sorted(points.items()))
-            for tag, points in curves.items()}
+            for tag, points in curves.items() if points}
 
 
-def _read_events(path: str) -> Iterator[tuple[bytes, event_pb2.Event]]:
-    """Each record of an event file, up to an unfinished end."""
-    with contextlib.suppress(tf.errors.DataLossError):
-        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-            yield record, event_pb2.Event.FromString(record)
-
-
-def remove_events_after(step: int, folder: str) -> None:
-    """Rewrites the event files of a folder without what is beyond a step.
-
-    A record that a killed process left unfinished goes as well. Each file is
-    replaced as a whole or not at all.
-
-    Args:
-      step: the last step to keep.
-      folder: the folder; it need not exist.
-    """
+def _read_events(folder: str) -> Iterator[event_pb2.Event]:
+    """Yields the events of a folder's files, oldest file first."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    for name in names:
-        path = os.path.join(folder, name)
-        if name.endswith(_REWRITTEN):  # by a process that was killed
-            os.remove(path)
-        elif "tfevents" in name:
-            _rewrite_events(path, step)
-
-
-def _rewrite_events(path: str, last_step: int) -> None:
-    kept, kept_bytes = [], 0
-    for record, event in _read_events(path):
-        if event.step <= last_step:
-            kept.append(record)
-            kept_bytes += len(record) + _RECORD_OVERHEAD
-    if kept_bytes == os.path.getsize(path):
-        return
-    with tf.io.TFRecordWriter(path + _REWRITTEN) as file:
-        for record in kept:
-            file.write(record)
-    os.replace(path + _REWRITTEN, path)
+    for name in sorted(name for name in names if "tfevents" in name):
+        records = tf.data.TFRecordDataset(os.path.join(folder, name))
+        # A process that was killed may leave half a record at the end.
+        with contextlib.suppress(tf.errors.DataLossError):
+            for record in records.as_numpy_iterator():
+                yield event_pb2.Event.FromString(record)

@@ -14,6 +14,7 @@ so that a machine with an accelerator can do without TensorFlow.
 import argparse
 import dataclasses
 import json
+import math
 import os
 import time
 from typing import Any, Iterator
@@ -85,7 +86,6 @@ def compiled(facts: dict[str, Any], module: bytes) -> Any:
     variables = [jax.ShapeDtypeStruct(tuple(one["shape"]), one["dtype"])
                  for one in facts["variables"]]
     outputs = ([jax.ShapeDtypeStruct((), jnp.float32)] * len(facts["losses"])
-               + [jax.ShapeDtypeStruct((), jnp.bool_)]
                + [struct for one, struct in zip(facts["variables"], variables)
                   if one["updated"]])
 
@@ -115,7 +115,7 @@ def train(facts: dict[str, Any], step: Any, variables: list[Any],
       seconds of each step.
 
     Raises:
-      SystemExit: an update was not finite, and was not applied.
+      SystemExit: a loss was not finite.
     """
     variables = [jax.device_put(variable) for variable in variables]
     places = [place for place, one in enumerate(facts["variables"])
@@ -126,11 +126,11 @@ def train(facts: dict[str, Any], step: Any, variables: list[Any],
         batch = next(inputs)
         started = time.monotonic()
         outputs = step(*batch, *variables)
-        for place, value in zip(places, outputs[num_losses + 1:]):
+        for place, value in zip(places, outputs[num_losses:]):
             variables[place] = value
         losses.append([float(value) for value in outputs[:num_losses]])
         seconds.append(time.monotonic() - started)
-        if not bool(outputs[num_losses]):
+        if not all(map(math.isfinite, losses[-1])):
             raise SystemExit(f"error: update {number + 1} was not finite: "
                              f"{losses[-1]}")
     return variables, losses, seconds

@@ -12,7 +12,7 @@ was trained there, which `python -m pix2pix_color.export` takes.
 A program is an .npz file: `stablehlo`, uint8, the serialized module; `facts`,
 JSON; and an array `variable/N` for each entry of facts["variables"]. The
 module takes condition, target and all variables, and returns facts["losses"],
-whether the update was finite, and the variables that are `updated`, in order.
+and the variables that are `updated`, in order.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
-from pix2pix_color.training.train_step import make_pure_step
+from pix2pix_color.training.train_step import make_train_step
 
 if __name__ == "__main__":
     _PROGRAM = flags.DEFINE_string("program", "", "What run_stablehlo wrote.")
@@ -66,9 +66,8 @@ def write(path: str, config: Config, *, precision: str,
     inputs = [tf.zeros([config.data.batch_size, size, size, channels])
               for channels in (space.condition_channels,
                                space.target_channels)]
-    pure_step = make_pure_step(state, adversarial_objective(config.training))
-    step = tf.function(lambda condition, target: pure_step(condition, target),
-                       autograph=False, jit_compile=True)
+    step: Any = make_train_step(
+        state, adversarial_objective(config.training), jit_compile=True)
     with convolution.left_to_keras():
         compiler = step.experimental_get_compiler_ir(*inputs)
     names = {id(variable.handle): name
@@ -76,8 +75,8 @@ def write(path: str, config: Config, *, precision: str,
     values = {id(variable.handle): variable.numpy()
               for variable in _named_variables(state).values()}
     traced = step.get_concrete_function(*inputs)
-    step_losses, _ = traced.structured_outputs
-    loss_names = [name for name, loss in step_losses._asdict().items()
+    loss_names = [name for name, loss
+                  in traced.structured_outputs._asdict().items()
                   if loss is not None]
     handles = [id(handle) for handle in traced.captured_inputs]
     arrays = [values[handle] for handle in handles]
@@ -195,7 +194,7 @@ def _require_outputs(module: Any, updated: Sequence[np.ndarray], *,
     returned = re.search(r"@main\(.*?\) -> \((.*)\) *{$", text, re.M | re.S)
     shapes = re.findall(r"tensor<([^>]*)>", returned.group(1).split("{\n")[0]
                         if returned else "")
-    expected = ["f32"] * num_losses + ["i1"] + [
+    expected = ["f32"] * num_losses + [
         "x".join([*map(str, array.shape),
                   {"float32": "f32", "int64": "i64"}[str(array.dtype)]])
         for array in updated]

@@ -14,7 +14,7 @@ from pix2pix_color.config import Config
 from pix2pix_color.evaluation import sample_grid
 from pix2pix_color.run_folder import RunFolder
 
-Curves = Mapping[str, Mapping[int, summaries.Point]]
+Curves = Mapping[str, Mapping[int, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Run:
       path: its folder.
       config: its flags.
       facts: its run.json.
-      train: the curves of training, tag -> step -> point.
+      train: the curves of training, tag -> step -> value.
       evaluation: the curves of evaluation.
     """
 
@@ -61,8 +61,7 @@ class Run:
 
     def values(self, tag: str) -> dict[int, float]:
         """A curve: step -> value; empty where it was not written."""
-        points = self.train.get(tag) or self.evaluation.get(tag) or {}
-        return {step: point.value for step, point in points.items()}
+        return dict(self.train.get(tag) or self.evaluation.get(tag) or {})
 
     @property
     def metrics(self) -> list[str]:

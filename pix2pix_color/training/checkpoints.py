@@ -1,4 +1,4 @@
-"""TrainState <-> checkpoints on disk: one folder each, whole or not there.
+"""Checkpoints: one folder each, whole or not there.
 
     checkpoints/step-0001000/state.index, state.data-...   the TrainState
                              journal.json                  see journal.py
@@ -31,10 +31,10 @@ class Checkpoints:
     """The newest checkpoints of one run, and the best one.
 
     Args:
-      state: what is saved and restored.
-      config: the run's, saved with it.
-      directory: where the checkpoints live.
-      keep: how many to keep, the newest; the best one stays as well.
+      state: the state to save and restore.
+      config: the run's flags, saved with it.
+      directory: the folder of the checkpoints.
+      keep: number of newest checkpoints to keep; the best one stays as well.
     """
 
     def __init__(self, state: TrainState, *, config: Config, directory: str,
@@ -42,20 +42,20 @@ class Checkpoints:
         self._state, self._config = state, config
         self._checkpoint = tf.train.Checkpoint(**state.tensors())
         self._directory, self._keep = directory, keep
-        self._on_disk = -1  # the step that save need not write again
+        self._on_disk = -1  # the step whose state is on disk already
         self._damaged: set[int] = set()
 
     def steps(self) -> list[int]:
-        """The steps that there are good checkpoints of, in order."""
+        """Returns the steps of all good checkpoints, ascending."""
         return sorted(steps_in(self._directory) - self._damaged)
 
     def path(self, step: int) -> str:
-        """The folder of a step's checkpoint."""
+        """Returns the folder of a step's checkpoint."""
         return os.path.join(self._directory, f"step-{step:07d}")
 
     @property
     def latest(self) -> str:
-        """Folder of the newest checkpoint, or empty."""
+        """The folder of the newest good checkpoint, or an empty string."""
         steps = self.steps()
         return self.path(steps[-1]) if steps else ""
 
@@ -63,8 +63,7 @@ class Checkpoints:
         """Saves the state, and removes the checkpoints that are too old.
 
         Args:
-          journal: saved beside the state; the checkpoint that it calls the
-            best stays.
+          journal: saved beside the state; it names the best step.
 
         Returns:
           The checkpoint's folder.
@@ -73,40 +72,34 @@ class Checkpoints:
           UserError: a variable is not finite, or the disk is full or cannot
             be written to; the other checkpoints are as they were.
         """
-        self._require_finite()
+        for variable in self._state.variables_of_all():
+            if (variable.dtype.is_floating
+                    and not np.isfinite(tf.reduce_sum(variable).numpy())):
+                raise self.diverged(variable.name)
         path = self.path(self._state.step_number)
-        if self._state.step_number == self._on_disk:
-            try:
+        try:
+            if self._state.step_number == self._on_disk:
                 write_atomically(os.path.join(path, _JOURNAL),
                                  _to_bytes(journal))
-            except OSError as error:
-                raise self._cannot_save(error) from error
-        else:
-            self.write(path, journal)
-            self._on_disk = self._state.step_number
-            self._damaged.discard(self._on_disk)
+            else:
+                self._write(path, journal)
+        except (OSError, tf.errors.OpError) as error:
+            raise self._cannot_save(error) from error
+        self._on_disk = self._state.step_number
+        self._damaged.discard(self._on_disk)
         self._remove_old(journal)
         return path
 
-    def _require_finite(self) -> None:
-        """Refuses a state that finite gradients have brought beyond float32."""
-        bad = [variable.name for variable in self._state.variables_of_all()
-               if variable.dtype.is_floating and
-               not np.isfinite(tf.reduce_sum(variable).numpy())]
-        if bad:
-            raise UserError(
-                f"step {self._state.step_number}: not finite: "
-                f"{', '.join(bad[:3])} and {len(bad[3:])} more. The training "
-                f"has diverged and this step is not saved; a lower "
-                f"--learning_rate or --discriminator_learning_rate may help. "
-                f"The newest good checkpoint is {self.latest or 'none'}")
+    def diverged(self, name: str) -> UserError:
+        """Returns the error for a loss or variable that is not finite."""
+        return UserError(
+            f"step {self._state.step_number}: {name} is not finite. The "
+            f"training has diverged; a lower --learning_rate or "
+            f"--discriminator_learning_rate may help. The newest good "
+            f"checkpoint is {self.latest or 'none'}")
 
-    def write(self, path: str, journal: Journal) -> None:
-        """Writes a folder that is there whole or not at all.
-
-        Raises:
-          UserError: as save.
-        """
+    def _write(self, path: str, journal: Journal) -> None:
+        """Writes a checkpoint that is there whole or not at all."""
         unfinished = os.path.join(os.path.dirname(path),
                                   f".{os.path.basename(path)}{_UNFINISHED}")
         try:
@@ -121,13 +114,12 @@ class Checkpoints:
                     errors="surrogateescape"))
             for name in os.listdir(unfinished):
                 sync(os.path.join(unfinished, name))
-            if os.path.isdir(path):  # damaged, since it was not taken up
+            if os.path.isdir(path):  # a damaged one that was not restored
                 shutil.rmtree(path)
             os.rename(unfinished, path)
             sync(os.path.dirname(path))
-        except (OSError, tf.errors.OpError) as error:
+        finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise self._cannot_save(error) from error
 
     def _cannot_save(self, error: Exception) -> UserError:
         room = ""
@@ -146,14 +138,14 @@ class Checkpoints:
             if step != journal.best.get("step") and step < good[-1]:
                 shutil.rmtree(self.path(step), ignore_errors=True)
         for name in _names_in(self._directory):
-            if name.endswith(_UNFINISHED):  # by a process that was killed
+            if name.endswith(_UNFINISHED):  # left by a killed process
                 shutil.rmtree(os.path.join(self._directory, name))
 
     def restore_latest(self) -> Optional[Journal]:
-        """Restores the newest checkpoint that is not damaged, if there is any.
+        """Restores the newest checkpoint that is not damaged.
 
         Returns:
-          Its journal; None where there is no checkpoint.
+          Its journal; None if there is no checkpoint.
 
         Raises:
           UserError: it does not fit the state, or all are damaged.
@@ -170,7 +162,7 @@ class Checkpoints:
         if damaged:
             raise UserError(
                 f"no checkpoint in {self._directory} can be read: "
-                f"{'; '.join(damaged)}. Move the folder away to begin anew")
+                f"{'; '.join(damaged)}. Move the folder away to start again")
         return None
 
     def restore(self, step: int) -> Journal:
@@ -207,7 +199,7 @@ class Checkpoints:
 
 
 def steps_in(directory: str) -> set[int]:
-    """The steps that a directory holds checkpoints of, good or damaged."""
+    """Returns the steps of a folder's checkpoints, good or damaged."""
     found = map(_FOLDER.fullmatch, _names_in(directory))
     return {int(match.group(1)) for match in found if match}
 
@@ -221,4 +213,4 @@ def _to_bytes(journal: Journal) -> bytes:
 
 
 class _Damaged(UserError):
-    """A checkpoint whose files are not what was written."""
+    """A checkpoint's files are not as they were written."""

@@ -1,8 +1,8 @@
-"""One device or many: which process is which, and what they tell each other.
+"""One device or many: the processes of a run, and what they exchange.
 
-Every worker runs the same program. They differ in which part of the training
-stream they read, and in where they write: only the chief's folder is the
-run's. What must be equal everywhere, the chief decides.
+Every worker runs the same program. Each reads its own part of the training
+stream, and only the chief writes into the run's folder. The chief decides
+whatever must be equal on all workers.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ from data_pipelines.errors import UserError
 from pix2pix_color.config import Config
 
 SUM = tf.distribute.ReduceOp.SUM
-# How often a process was begun anew without one update in between.
+# Counts how often a process was restarted without one update in between.
 _REJOINED, _MAX_TRIES = "PIX2PIX_COLOR_REJOINED", 3
-# What TensorFlow raises when another worker is gone.
+# TensorFlow raises one of these when another worker is gone.
 _LOST_WORKER_ERRORS = (
     tf.errors.UnavailableError, tf.errors.AbortedError,
     tf.errors.CancelledError, tf.errors.DeadlineExceededError,
@@ -28,19 +28,19 @@ _LOST_WORKER_ERRORS = (
 
 
 class Workers:
-    """The processes and devices that a run is trained on.
+    """The processes and devices that train a run.
 
     Args:
-      config: the run's.
+      config: the run's flags.
 
     Attributes:
-      strategy: TensorFlow's, the default one for a single device.
-      index: this process's number.
-      count: how many processes there are.
+      strategy: TensorFlow's strategy; the default one for a single device.
+      index: this process's number, from 0.
+      count: number of processes.
 
     Raises:
-      UserError: TF_CONFIG is missing or wrong, or --batch_size cannot be
-        shared out equally.
+      UserError: TF_CONFIG is missing or wrong, or --batch_size is not a
+        multiple of the number of devices.
     """
 
     def __init__(self, config: Config) -> None:
@@ -73,11 +73,11 @@ class Workers:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes the run's folder."""
+        """True in the process that writes the run's folder."""
         return self.index == 0
 
     def split(self, tensor: tf.Tensor) -> Any:
-        """Gives each of this process's replicas its share of a batch."""
+        """Splits a batch among this process's replicas."""
         num_local = self.strategy.num_replicas_in_sync // self.count
         if num_local == 1 and self.count == 1:
             return tensor
@@ -87,7 +87,7 @@ class Workers:
                 replica.replica_id_in_sync_group % num_local])
 
     def sum(self, values: Sequence[float]) -> Sequence[float]:
-        """Adds up every worker's list of numbers, as float64."""
+        """Adds up all workers' lists of numbers, as float64."""
         if self.count == 1:
             return values
         num_local = self.strategy.num_replicas_in_sync // self.count
@@ -97,7 +97,7 @@ class Workers:
         return self.strategy.reduce(SUM, mine, axis=None).numpy().tolist()
 
     def text_of_chief(self, text: str) -> str:
-        """Gives every worker the chief's text."""
+        """Returns the chief's text on every worker."""
         if self.count == 1:
             return text
         mine = list(text.encode()) if self.is_chief else []
@@ -105,32 +105,29 @@ class Workers:
         return bytes(map(int, self.sum(mine or [0.0] * length))).decode()
 
     def finish_update(self, next_ordinal: int, *,
-                      is_last: bool) -> tuple[list[int], bool]:
-        """Lets all workers know where each of them is.
+                      asked_to_stop: bool) -> tuple[list[int], bool]:
+        """Exchanges the workers' places in the stream after an update.
 
         Args:
           next_ordinal: the first example that this worker has not trained on.
-          is_last: whether this worker was told to stop.
+          asked_to_stop: whether this worker was asked to stop.
 
         Returns:
-          Every worker's next_ordinal, and whether one of them was told to
-          stop.
+          All workers' next_ordinal, and whether any of them was asked to stop.
         """
         mine = [0] * self.count
         mine[self.index] = next_ordinal
-        *next_ordinals, num_last = map(int, self.sum([*mine, is_last]))
+        *next_ordinals, num_asked = map(
+            int, self.sum([*mine, asked_to_stop]))
         os.environ.pop(_REJOINED, None)
-        return next_ordinals, num_last > 0
+        return next_ordinals, num_asked > 0
 
     def wait_for_all(self) -> None:
-        """Waits until every worker has come here.
-
-        A worker that ends before the others would be taken for lost.
-        """
+        """Waits for all workers; one that ended early would count as lost."""
         self.sum([0])
 
     def copy_from_chief(self, variables: Sequence[tf.Variable]) -> None:
-        """Gives every worker's variables the values that the chief's have."""
+        """Copies the values of the chief's variables to all workers."""
         if self.count == 1:
             return
 
@@ -150,7 +147,7 @@ class Workers:
             variable.assign(self.strategy.experimental_local_results(value)[0])
 
     def require_equal(self, identities: Sequence[str], *, flag: str) -> None:
-        """Makes sure that all workers see the same photographs.
+        """Checks that all workers see the same photographs.
 
         Raises:
           UserError: they do not.
@@ -161,17 +158,17 @@ class Workers:
                 identity.encode(errors="surrogateescape"), fingerprint)
         if self.text_of_chief(str(fingerprint)) != str(fingerprint):
             raise UserError(
-                f"{flag}: the workers do not see the same photographs; each of "
-                f"them must be given the whole collection")
+                f"{flag}: the workers see different photographs; each of them "
+                f"needs the whole collection")
 
 
 @contextlib.contextmanager
 def rejoining(workers: Workers) -> Iterator[None]:
-    """Begins this process anew where another worker is lost.
+    """Restarts this process if another worker is lost inside the block.
 
-    A process cannot join a new cluster. Started anew it waits for the lost
-    worker, and the run goes on from the last checkpoint. After a few times
-    without an update in between, the error is raised.
+    A process cannot join a new cluster. A restarted one waits for the lost
+    worker, and the run goes on from the last checkpoint. The error is raised
+    after three restarts without an update in between.
     """
     try:
         yield
@@ -186,7 +183,7 @@ def rejoining(workers: Workers) -> Iterator[None]:
 
 
 def _require_cluster() -> None:
-    """Checks TF_CONFIG, whose mistakes TensorFlow answers with a hang."""
+    """Checks TF_CONFIG, since TensorFlow hangs if it is wrong."""
     text = os.environ.get("TF_CONFIG", "")
     example = ('{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": '
                '{"type": "worker", "index": 0}}')

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: finish the step, save, exit; at once the second time."""
+"""SIGINT and SIGTERM: the first asks to stop, the second stops at once."""
 
 import contextlib
 import os
@@ -6,13 +6,13 @@ import signal
 import threading
 from typing import Any, Iterator
 
-from data_pipelines.errors import Interrupted
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NOTICE = (b"\nstopping after this update, which is saved; a second signal "
+           b"stops at once, without saving\n")
 
 
 class Interruption:
-    """Turns the first signal into Interrupted, once, between two steps.
+    """Remembers that a signal asked to stop; the loop looks once a step.
 
     Attributes:
       requested: whether a signal has come.
@@ -20,13 +20,12 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = False
-        self._depth, self._was_raised = 0, False
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
-        """Handles the signals as long as it is entered."""
+        """Handles both signals inside the block; in the main thread only."""
         if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread is told of signals
+            yield  # Python allows handlers in the main thread only
             return
         earlier = {number: signal.signal(number, self._note)
                    for number in SIGNALS}
@@ -36,28 +35,10 @@ class Interruption:
             for number, handler in earlier.items():
                 signal.signal(number, handler)
 
-    @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Lets no signal break into what must be done as a whole.
-
-        Raises:
-          Interrupted: behind it, where one has come meanwhile.
-        """
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-        self._raise_once()
-
     def _note(self, number: int, frame: Any) -> None:
         del frame
         if self.requested:
             os._exit(128 + number)
         self.requested = True
-        self._raise_once()
-
-    def _raise_once(self) -> None:
-        if self.requested and not self._depth and not self._was_raised:
-            self._was_raised = True
-            raise Interrupted("interrupted; the same command goes on")
+        # print would raise if the signal came in the middle of another print.
+        os.write(2, _NOTICE)

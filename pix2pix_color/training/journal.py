@@ -1,17 +1,17 @@
-"""What a run remembers beside its TrainState, saved with every checkpoint.
+"""The record of a run beside its TrainState, saved with every checkpoint.
 
-Without it, a run that was resumed would draw other curves than one that was
-not: the point of a curve is a mean over all updates since the last one.
+It makes a resumed run draw the same curves: each of their points is a mean
+over all updates since the point before, on either side of an interruption.
 """
 
 import contextlib
 import dataclasses
 import time
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 from pix2pix_color.training.train_step import StepLosses
 
-# The higher, the better; of the other metrics, the lower.
+# Higher is better; lower is better for the other metrics.
 _RISING_METRICS = ("psnr_db", "ssim", "agreement")
 
 ACTIVITIES = ("waiting for data", "step", "evaluation", "summaries",
@@ -19,7 +19,7 @@ ACTIVITIES = ("waiting for data", "step", "evaluation", "summaries",
 
 
 def is_better(value: float, other: float, *, metric: str) -> bool:
-    """Whether one value of an evaluation's metric is better than another."""
+    """Returns whether one value of a metric is better than another."""
     return value > other if metric in _RISING_METRICS else value < other
 
 
@@ -29,13 +29,12 @@ class Journal:
 
     Attributes:
       loss_sums: loss -> sum over the updates since the curves' last point.
-      num_losses: loss -> how many updates these are; the discriminator may
-        not learn in all of them.
+      num_losses: loss -> number of these updates that had it; the
+        discriminator may skip some.
       evaluated_step: the last step that was evaluated.
-      sampled_step: the last step that has a sample grid.
-      best: of the best checkpoint its `step`, the `metric` that told it and
-        its `value`; empty before the first evaluation.
-      plateau: what --lr_schedule=plateau has seen (schedules.py).
+      best: `step`, `metric` and `value` of the best checkpoint; empty before
+        the first evaluation.
+      plateau: the state of --lr_schedule=plateau (schedules.py).
       rejected: photograph -> why it could not be read, over the whole run.
       seconds: activity -> seconds spent on it, over the whole run.
     """
@@ -45,7 +44,6 @@ class Journal:
     num_losses: dict[str, int] = dataclasses.field(
         default_factory=lambda: dict.fromkeys(StepLosses._fields, 0))
     evaluated_step: int = 0
-    sampled_step: int = 0
     best: dict[str, Any] = dataclasses.field(default_factory=dict)
     plateau: dict[str, Any] = dataclasses.field(default_factory=dict)
     rejected: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -54,34 +52,29 @@ class Journal:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "Journal":
-        """Takes up what to_json gave.
-
-        A loss that an earlier version did not know of begins at nothing.
+        """Restores a journal from the output of to_json.
 
         Raises:
-          TypeError, ValueError: it is something else.
+          TypeError, ValueError: it is not the output of to_json.
         """
         journal, new = cls(**saved), cls()
-        journal.loss_sums = {**new.loss_sums, **journal.loss_sums}
-        journal.num_losses = {**new.num_losses, **journal.num_losses}
         if any(set(getattr(journal, name)) != set(getattr(new, name))
                for name in ("loss_sums", "num_losses", "seconds")):
             raise ValueError("not the losses and activities of a journal")
         return journal
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers, words and dicts alone; every float to the bit."""
+        """Returns numbers, strings and dicts only; every float is exact."""
         return dataclasses.asdict(self)
 
-    def add_losses(self, losses: StepLosses) -> None:
-        """Counts the losses of one update, those that it has."""
-        for name, loss in losses._asdict().items():
-            if loss is not None:
-                self.loss_sums[name] += float(loss)
-                self.num_losses[name] += 1
+    def add_losses(self, losses: Mapping[str, float]) -> None:
+        """Counts the losses of one update, by their StepLosses name."""
+        for name, loss in losses.items():
+            self.loss_sums[name] += loss
+            self.num_losses[name] += 1
 
     def take_mean_losses(self) -> dict[str, float]:
-        """The means since the curves' last point; begins anew.
+        """Returns the means since the curves' last point, and resets them.
 
         A loss that no update had is left out.
         """
@@ -97,9 +90,9 @@ class Journal:
         """Remembers an evaluation; returns whether it is the best so far.
 
         Args:
-          metrics: what it gave.
+          metrics: metric -> value.
           step: the step that was evaluated.
-          metric: the one that decides.
+          metric: the metric that decides.
         """
         self.evaluated_step = step
         is_best = (self.best.get("metric") != metric
@@ -112,7 +105,7 @@ class Journal:
 
     @contextlib.contextmanager
     def timed(self, activity: str) -> Iterator[None]:
-        """Counts the time inside towards one of ACTIVITIES."""
+        """Adds the time spent inside the block to one of ACTIVITIES."""
         started = time.monotonic()
         try:
             yield
@@ -120,7 +113,7 @@ class Journal:
             self.seconds[activity] += time.monotonic() - started
 
     def where_the_time_went(self) -> str:
-        """One line: each activity's seconds and share."""
+        """Returns one line: each activity's seconds and share."""
         total = sum(self.seconds.values()) or 1.0
         return ", ".join(
             f"{name} {seconds:.1f} s ({seconds / total:.0%})"

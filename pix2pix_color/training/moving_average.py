@@ -1,11 +1,11 @@
 """The moving average of a generator's weights, which often colors better.
 
-An average over the last updates of a GAN goes around less than any of them
-(Yazici et al. 2019, arXiv:1806.04498). It begins short and grows, as
-tf.train.ExponentialMovingAverage's num_updates has it: after t updates the
-old average weighs min(decay, t / (9 + t)), and so the initial weights are soon
-forgotten. Batch normalization's statistics are averaged alike: as they are,
-they are of the last ten batches and of other weights.
+An average over the last updates of a GAN oscillates less than the weights
+themselves (Yazici et al. 2019, arXiv:1806.04498). After t updates the old
+average weighs min(decay, t / (9 + t)), as with num_updates of
+tf.train.ExponentialMovingAverage, so the initial weights are soon forgotten.
+Batch normalization's statistics are averaged too: they describe the last ten
+batches under other weights.
 """
 
 import tensorflow as tf
@@ -14,13 +14,13 @@ from pix2pix_color.training.train_state import TrainState
 
 
 def follow(state: TrainState, *, strategy: tf.distribute.Strategy) -> None:
-    """Brings the state's average, if it has one, to the present weights.
+    """Moves the state's average, if it has one, towards the present weights.
 
-    Across replicas, after their update; each replica averages its own copy.
+    Call it across replicas, after their update; each averages its own copy.
 
     Args:
-      state: its step is the number of completed updates, this one included.
-      strategy: the one that the state was made in.
+      state: its step counts the update just made.
+      strategy: the strategy that the state was made in.
     """
     if state.average is None:
         return

@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar on a terminal, lines in a log."""
+"""Progress of a training: a bar on a terminal, lines in a log."""
 
 import io
 import sys
@@ -7,16 +7,18 @@ from typing import Mapping, Optional, TextIO
 
 import tqdm
 
+from pix2pix_color.training.journal import Journal
+
 _SHOWN = {"discriminator": "D", "generator": "G", "generator_l1": "L1"}
 
 
 class Progress:
-    """Rate, time left and losses of a training.
+    """Shows the rate, time left and losses of a training.
 
     Args:
-      first_step: updates that were completed before.
-      total_steps: updates when the run is complete.
-      stream: where to; standard error by default.
+      first_step: number of updates completed before.
+      total_steps: number of updates of the complete run.
+      stream: where to write; standard error by default.
     """
 
     def __init__(self, *, first_step: int, total_steps: int,
@@ -37,12 +39,12 @@ class Progress:
 
     def show_losses(self, losses: Mapping[str, float], *, step: int,
                     images_per_second: float) -> None:
-        """Shows the losses, and on a plain stream the rest too.
+        """Shows the losses; on a plain stream, also the step and time left.
 
         Args:
           losses: name -> mean since the last call.
           step: number of completed updates.
-          images_per_second: since the last call.
+          images_per_second: rate since the last call.
         """
         shown = {label: f"{losses[name]:.3f}"
                  for name, label in _SHOWN.items() if name in losses}
@@ -68,3 +70,35 @@ class Progress:
         """Ends the bar."""
         if self._bar is not None:
             self._bar.close()
+
+
+class Rate:
+    """Measures images per second between two points of the curves.
+
+    Evaluations, sample grids and checkpoints do not count.
+
+    Args:
+      journal: counts the seconds.
+      batch_size: photographs per update.
+    """
+
+    def __init__(self, journal: Journal, *, batch_size: int) -> None:
+        self._seconds, self._batch_size = journal.seconds, batch_size
+        self._num_steps, self._since, self._is_tracing = 0, 0.0, True
+
+    def _now(self) -> float:
+        return self._seconds["waiting for data"] + self._seconds["step"]
+
+    def count_step(self) -> None:
+        """Counts an update, except the first: it is mostly compilation."""
+        if self._is_tracing:
+            self._is_tracing, self._since = False, self._now()
+        else:
+            self._num_steps += 1
+
+    def take(self) -> float:
+        """Returns the rate, 0 if no update was counted, and starts again."""
+        seconds = self._now() - self._since
+        rate = self._num_steps * self._batch_size / seconds if seconds else 0.0
+        self._num_steps, self._since = 0, self._now()
+        return rate

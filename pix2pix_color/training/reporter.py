@@ -1,4 +1,4 @@
-"""Shows how training goes: curves, metrics and sample grids."""
+"""The reports of a training: curves, metrics and sample grids."""
 
 from typing import Mapping, Optional
 
@@ -17,21 +17,20 @@ from pix2pix_color.summaries import Summaries
 from pix2pix_color.training.train_state import TrainState
 
 NUM_SAMPLES = 8
-# Evaluation gives the same numbers with any batch; this one fits anywhere.
+# Does not change the numbers; fits into any memory.
 EVALUATION_BATCH = 8
 
 
 class Reporter:
-    """Evaluates and draws the state's inference_generator.
+    """Evaluates the state's inference_generator and writes samples of it.
 
     Args:
-      config: the run's.
-      state: whose generator.
-      eval_source: photographs for the evaluation; some of them, evenly spread,
-        are drawn.
-      folder: where the sample grids go.
-      summaries: where metrics and grids are drawn for TensorBoard.
-      rejected: is told of photographs that cannot be read.
+      config: the run's flags.
+      state: holds the generator.
+      eval_source: photographs for the evaluation and the sample grids.
+      folder: the run's folder, for the sample grids.
+      summaries: TensorBoard's curves and pictures.
+      rejected: counts the photographs that cannot be read.
     """
 
     def __init__(self, *, config: Config, state: TrainState,
@@ -39,27 +38,26 @@ class Reporter:
                  rejected: RejectedExamples) -> None:
         self._state = state
         self._image_size = config.data.image_size
-        self._color_space = color.COLOR_SPACES[config.networks.color_space]
         self._eval_source = eval_source
         self._folder, self._summaries = folder, summaries
         self._rejected = rejected
-        self._histograms = config.reporting.histograms
-        self._predict = tf.function(
+        predict = tf.function(
             lambda condition: state.inference_generator(
                 condition, training=False),
             autograph=False, reduce_retracing=True)
         self._answer = protocol.answer_of(
-            self._predict, color_space=self._color_space)
+            predict,
+            color_space=color.COLOR_SPACES[config.networks.color_space])
         self._judge = (judge.Judge(config.reporting.judge_weights,
                                    state.loss_classifier)
                        if config.reporting.judge_weights else None)
-        self._drawn = self._some_photographs(eval_source)
+        self._samples = self._some_photographs(eval_source)
 
     def _some_photographs(self, source: Source) -> tf.Tensor:
-        """uint8 [N, S, S, C], the same whenever they are asked for.
+        """Returns up to NUM_SAMPLES photographs, uint8 [N, S, S, C].
 
-        Evenly spread: neighbors in a folder are often much alike. The others
-        follow, to stand in for those that cannot be read.
+        They are the same in every call, and spread evenly, as neighbors in a
+        folder are often alike. Others replace those that cannot be read.
         """
         num_photographs = len(source)
         spread = dict.fromkeys(place * num_photographs // NUM_SAMPLES
@@ -70,14 +68,14 @@ class Reporter:
             source, image_size=self._image_size, batch_size=NUM_SAMPLES)
         return next(self._rejected.watch_evaluation(batches, source)).photo
 
-    def draw_losses(self, means: Mapping[str, float], *, stage: int,
-                    images_per_second: float) -> None:
-        """Draws a point of each training curve.
+    def write_losses(self, means: Mapping[str, float], *, stage: int,
+                     images_per_second: float) -> None:
+        """Writes a point of each training curve.
 
         Args:
           means: loss -> mean since the last point.
-          stage: of the last update, as schedules.py numbers it.
-          images_per_second: since the last point.
+          stage: the last update's stage, as schedules.py numbers it.
+          images_per_second: rate since the last point.
         """
         state = self._state
         self._summaries.write_losses(
@@ -90,15 +88,15 @@ class Reporter:
                     ("discriminator", state.discriminator_optimizer))})
 
     def flush(self) -> None:
-        """Brings all that was drawn to disk."""
+        """Flushes the event files to the disk."""
         self._summaries.flush()
 
     def measure(self,
                 source: Optional[Source] = None) -> protocol.Evaluation:
-        """Evaluates on any photographs, without drawing a curve.
+        """Evaluates on any photographs, without writing a curve.
 
         Args:
-          source: the photographs; by default those of the evaluation.
+          source: the photographs; eval_source by default.
         """
         return protocol.evaluate(
             self._answer, source or self._eval_source,
@@ -106,45 +104,37 @@ class Reporter:
             rejected=self._rejected, the_judge=self._judge)
 
     def evaluate(self) -> protocol.Evaluation:
-        """Evaluates on the evaluation photographs: a point of each curve."""
+        """Evaluates on eval_source and writes a point of each curve."""
         result = self.measure()
         self._summaries.write_metrics(
             result.means(), step=self._state.step_number)
         return result
 
-    def draw_samples(self) -> str:
-        """Draws the sample grid of this step; returns its path.
-
-        The same photographs of the evaluation in every grid.
-        """
+    def write_samples(self) -> None:
+        """Writes this step's sample grid, always of the same photographs."""
         step = self._state.step_number
-        grid = self._colorize_and_draw(self._drawn)
+        grid = self._colorize(self._samples)
         self._summaries.write_grid(grid, step=step)
-        if self._histograms:
-            self._summaries.write_histograms(
-                {variable.path: variable.value for network in
-                 (self._state.generator, self._state.discriminator)
-                 for variable in network.trainable_variables}, step=step)
-        path = self.sample_path(step)
-        write_atomically(path, tf.io.encode_png(grid).numpy())
-        return path
+        write_atomically(self.sample_path(step),
+                         tf.io.encode_png(grid).numpy())
 
     def sample_path(self, step: int) -> str:
-        """Where the sample grid of a step is."""
+        """Returns the path of a step's sample grid."""
         return self._folder.sample_path(f"step-{step:07d}")
 
-    def draw_training(self, source: Source) -> str:
-        """Draws a grid of training photographs; returns its path.
+    def write_training_samples(self, source: Source) -> str:
+        """Writes a grid of training photographs; returns its path.
 
-        Beside the samples it shows what was learned by heart.
+        Compared with the samples, it shows how much was memorized.
         """
-        grid = self._colorize_and_draw(self._some_photographs(source))
+        grid = self._colorize(self._some_photographs(source))
         path = self._folder.sample_path(
             f"training-{self._state.step_number:07d}")
         write_atomically(path, tf.io.encode_png(grid).numpy())
         return path
 
-    def _colorize_and_draw(self, photos: tf.Tensor) -> np.ndarray:
+    def _colorize(self, photos: tf.Tensor) -> np.ndarray:
+        """Returns the sample grid of photographs, uint8 [H, W, 3]."""
         generated = self._answer(photos, photos)
         return draw_grid(color.given_gray(photos).numpy(), generated.numpy(),
                          photos[..., :3].numpy())

@@ -1,4 +1,4 @@
-"""One call of fit: from a Config to a trained, measured and exported run."""
+"""One run: from a Config to a trained, evaluated and exported model."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from absl import logging
 
 from data_pipelines import cache, split
 from data_pipelines.errors import UserError
@@ -33,52 +32,48 @@ from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.reporter import Reporter
 from pix2pix_color.training.train_state import TrainState
 
-# The final evaluation on training photographs, which shows how much was
-# learned by heart, takes no more of them than this.
+# The final evaluation on training photographs, which shows memorization, takes
+# this many at most.
 MAX_TRAIN_EVALUATION = 500
 
 
 def fit(config: Config) -> None:
-    """Trains, evaluates and exports; resumes where the run's folder stands.
+    """Trains, evaluates and exports; resumes the run in the folder.
 
     Raises:
-      UserError: flags or the run's folder cannot be used, or the training
-        has diverged.
-      UserError: the photographs cannot be used.
-      Interrupted: SIGINT or SIGTERM came; what was learned is saved.
+      UserError: the flags, the run's folder or the photographs cannot be used,
+        memory runs out, or the training diverges.
+      Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
     hardware.claim_devices(deterministic=config.training.deterministic)
-    workers = Workers(config)
-    interruption = Interruption()
+    workers, interruption = Workers(config), Interruption()
     with contextlib.ExitStack() as stack:
         stack.enter_context(interruption.handled())
-        if workers.count > 1:
-            # All of them stop after the same update or none does.
-            stack.enter_context(interruption.deferred())
-        if not workers.is_chief:  # what it writes is nobody's
+        if not workers.is_chief:  # nobody needs its files
             config = _in_folder(config, stack.enter_context(
                 tempfile.TemporaryDirectory()))
-        with rejoining(workers):
-            _train_and_export(config, workers, interruption)
-            workers.wait_for_all()
+        stack.enter_context(rejoining(workers))
+        stack.enter_context(memory.exhaustion_explained(config))
+        _train_and_export(config, workers, interruption)
+        workers.wait_for_all()
 
 
 def dry_run(config: Config) -> None:
-    """Builds everything, makes two updates, says what they took; saves nothing.
+    """Builds everything, makes two updates and prints their cost.
 
-    Where --discriminator_steps is a fraction, both are of the longer kind: one
-    of another kind would be traced anew.
+    Nothing is saved. If --discriminator_steps is a fraction, both updates are
+    of the longer kind, since each kind is traced separately.
 
     Raises:
-      UserError: flags cannot be used, memory runs out, or an update is not
-        finite.
-      UserError: the photographs cannot be used.
+      UserError: the flags or the photographs cannot be used, memory runs out,
+        or a loss is not finite.
     """
     hardware.claim_devices(deterministic=config.training.deterministic)
     config = dataclasses.replace(config, training=dataclasses.replace(
         config.training, discriminator_steps=float(math.ceil(
             config.training.discriminator_steps))))
-    with tempfile.TemporaryDirectory() as unused:
+    with (tempfile.TemporaryDirectory() as unused,
+          memory.exhaustion_explained(config)):
         workers = Workers(config)
         training, train_source, _ = prepare(
             _in_folder(config, unused), workers, Interruption())
@@ -86,15 +81,12 @@ def dry_run(config: Config) -> None:
         for name, network in (("generator", state.generator),
                               ("discrim.", state.discriminator)):
             _say(name, f"{network.count_params():,} parameters")
-        estimated = memory.estimate(state, batch_size=batch_size)
-        _say("estimate", f"{estimated / 2**30:.2f} GiB of "
-                         f"{hardware.memory_bytes() / 2**30:.1f} GiB, room "
-                         f"for --batch_size={memory.largest_batch(state)}")
         first, second = training.time_updates(train_source, 2)
         workers.wait_for_all()
     _say("step", f"{second:.2f} s ({batch_size / second:.1f} images/s), the "
                  f"first one {first:.1f} s with tracing")
-    _say("memory", f"{hardware.peak_memory_bytes() / 2**30:.2f} GiB at most")
+    _say("memory", f"{hardware.peak_memory_bytes() / 2**30:.2f} GiB at the "
+                   f"peak, of {hardware.memory_bytes() / 2**30:.2f} GiB")
     _say("dry run", f"nothing was written to {config.reporting.workdir}")
 
 
@@ -110,7 +102,7 @@ def _train_and_export(config: Config, workers: Workers,
     held_out = training.run(train_source) or reporter.measure()
     some_train = reporter.measure(train_source.select(
         range(min(len(train_source), MAX_TRAIN_EVALUATION))))
-    training_path = reporter.draw_training(train_source)
+    training_path = reporter.write_training_samples(train_source)
     reporter.flush()
     facts |= {
         "step": state.step_number,
@@ -126,7 +118,7 @@ def _train_and_export(config: Config, workers: Workers,
         f"{len(some_train)} training photographs": some_train}))
     if facts["rejected"]:
         _say("skipped", f"{len(facts['rejected'])} photograph(s) that could "
-                        f"not be read, named in {folder.run_path}")
+                        f"not be read, listed in {folder.run_path}")
     _say("time", training.journal.where_the_time_went())
     _say("best", "step {step}, {metric} {value:.2f}".format(**facts["best"]))
     _say("samples", f"{reporter.sample_path(state.step_number)}, evaluation")
@@ -138,17 +130,20 @@ def _train_and_export(config: Config, workers: Workers,
 
 def prepare(config: Config, workers: Workers, interruption: Interruption
             ) -> tuple[loop.TrainingLoop, Source, dict[str, Any]]:
-    """Brings a run to where it can go on from.
+    """Opens the photographs, builds the networks and restores the run.
 
     Returns:
       The training, its photographs, and facts for run.json.
+
+    Raises:
+      UserError: as fit, before the training.
     """
     precision = hardware.resolve_precision(config.training.precision)
-    train_source, eval_source = _open_sources(config)
+    train_source, eval_source = open_sources(config)
     workers.require_equal(train_source.identities,
                           flag=f"--data={config.data.data}")
     folder = RunFolder(config.reporting.workdir)
-    # Before the folder is this run's, which another --encoder_weights is not.
+    # Missing weights must be noticed before the folder is claimed.
     begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
     if begins and config.networks.encoder_weights:
         encoder_weights.require(config.networks)
@@ -163,19 +158,14 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     facts = _facts(config, precision, jit_compile, train_source, eval_source)
     _say_what_is_used(facts, workers)
 
-    with workers.strategy.scope(), memory.explained(config):
+    with workers.strategy.scope():
         state = TrainState.create(config, precision=precision,
                                   num_workers=workers.count,
                                   pretrained=begins)
         initial_weights.assign(state, initial)
     facts["loss_classifier"] = state.loss_classifier
     if config.training.gan_weight:
-        _say("judges", _judged(config, state))
-    share = config.data.batch_size // workers.strategy.num_replicas_in_sync
-    if memory.estimate(state, batch_size=share) > hardware.memory_bytes():
-        # The kernel ends a process that takes too much without a word.
-        logging.warning("this may need too much memory: %s",
-                        memory.describe(config, state))
+        _say("judges", _judged_area(config, state))
     checkpoints = Checkpoints(state, config=config,
                               directory=folder.checkpoints_dir,
                               keep=config.reporting.keep_checkpoints)
@@ -185,7 +175,7 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
         raise UserError(
             f"--steps={config.training.steps}, --epochs="
             f"{config.training.epochs}: the run in {folder.path} has done "
-            f"{state.step_number} steps already, more than these {total_steps}")
+            f"{state.step_number} steps already, more than {total_steps}")
     if state.step_number:
         _say("resuming", f"at step {state.step_number} of {total_steps}")
     else:
@@ -214,7 +204,7 @@ def _in_folder(config: Config, workdir: str) -> Config:
 
 def _restore(state: TrainState, checkpoints: Checkpoints,
              workers: Workers) -> Journal:
-    """Takes up the newest checkpoint, which only the chief can see."""
+    """Restores the newest checkpoint, which only the chief can see."""
     journal = (checkpoints.restore_latest() if workers.is_chief
                else None) or Journal()
     state.share_out(workers.count)
@@ -223,7 +213,12 @@ def _restore(state: TrainState, checkpoints: Checkpoints,
         workers.text_of_chief(json.dumps(journal.to_json()))))
 
 
-def _open_sources(config: Config) -> tuple[Source, Source]:
+def open_sources(config: Config) -> tuple[Source, Source]:
+    """Opens the photographs for training and for evaluation.
+
+    Raises:
+      UserError: a data spec or a share of the photographs cannot be used.
+    """
     train_source, eval_source = split.open_train_and_eval(
         data=config.data.data, eval_data=config.data.eval_data,
         eval_fraction=config.data.eval_fraction,
@@ -236,7 +231,7 @@ def _open_sources(config: Config) -> tuple[Source, Source]:
 
 def _export(config: Config, state: TrainState, folder: RunFolder,
             facts: dict[str, Any], before: dict[str, Any]) -> str:
-    """Exports the state, unless that was done before; returns the path."""
+    """Exports the state, unless an earlier process did; returns the path."""
     path = before.get("export", "")
     if before.get("step") != facts["step"] or not os.path.isdir(path):
         path = exporting.export_state(state, config, folder.export_dir,
@@ -276,13 +271,13 @@ def _say_what_is_used(facts: dict[str, Any], workers: Workers) -> None:
                  f"on")
 
 
-def _judged(config: Config, state: TrainState) -> str:
-    """What one of the discriminator's logits is about."""
+def _judged_area(config: Config, state: TrainState) -> str:
+    """Describes the part of an image that one logit judges."""
     if config.networks.discriminator == "dcgan":
         return "the whole image"
     side = patchgan.receptive_field(state.discriminator)
     return f"patches of {side} x {side} px"
 
 
-def _say(what: str, text: str) -> None:
-    print(f"{what:<12}{text}", flush=True)
+def _say(label: str, text: str) -> None:
+    print(f"{label:<12}{text}", flush=True)

@@ -1,10 +1,9 @@
-"""What each update of a run is for, and how fast it learns.
+"""The objective and the learning rates of each update.
 
-A run has two stages: 0 is pretraining without the adversarial loss, which in
-pix2pix leaves L1 alone, 1 is with it. All here follows from the flags, from
-the number of completed updates and from what the evaluations gave, never from
-what an optimizer says: a run that is resumed goes on exactly, and every worker
-decides the same.
+A run has two stages: 0 is pretraining without the adversarial loss, 1 is with
+it. Everything here follows from the flags, the number of completed updates and
+the evaluations, never from the optimizers' state. So a resumed run goes on
+exactly, and all workers decide alike.
 """
 
 import math
@@ -19,7 +18,7 @@ PRETRAINING, ADVERSARIAL = 0, 1
 
 
 def adversarial_objective(training: Training) -> Objective:
-    """What updates of the second stage are for, one turn each."""
+    """Returns the second stage's objective, with one turn per network."""
     return Objective(
         gan_loss=training.gan_loss, gan_weight=training.gan_weight,
         l1_weight=training.l1_weight, psnr_weight=training.psnr_weight,
@@ -31,15 +30,15 @@ def adversarial_objective(training: Training) -> Objective:
 
 
 class Schedule:
-    """The course of one run.
+    """The objectives and learning rates of one run.
 
     Args:
-      config: the run's.
-      num_train_examples: how many photographs are an epoch.
+      config: the run's flags.
+      num_train_examples: number of photographs in an epoch.
 
     Attributes:
-      pretrain_steps: updates of the first stage.
-      total_steps: updates of both.
+      pretrain_steps: number of updates in the first stage.
+      total_steps: number of updates in both stages.
     """
 
     def __init__(self, config: Config, *, num_train_examples: int) -> None:
@@ -48,28 +47,27 @@ class Schedule:
         self.total_steps = config.total_steps(num_train_examples)
 
     def stage(self, step: int) -> int:
-        """The stage of the update that follows so many completed ones."""
+        """Returns the stage of the update after `step` completed ones."""
         return ADVERSARIAL if step >= self.pretrain_steps else PRETRAINING
 
     def objective(self, step: int) -> Objective:
-        """What the update that follows so many completed ones is for."""
+        """Returns the objective of the update after `step` completed ones."""
         training = self._training
         if self.stage(step) == PRETRAINING:
-            return Objective(
-                gan_weight=0.0, l1_weight=training.l1_weight,
-                psnr_weight=training.psnr_weight,
-                colorfulness_weight=training.colorfulness_weight,
-                discriminator_updates=0,
+            return adversarial_objective(training)._replace(
+                gan_weight=0.0, semantic_weight=0.0, discriminator_updates=0,
                 freeze_encoder=(training.freeze_encoder
-                                or not training.encoder_rate),
-                frozen_stages=training.frozen_stages)
+                                or not training.encoder_rate))
         return adversarial_objective(training)._replace(
             discriminator_updates=self._discriminator_updates(
                 step - self.pretrain_steps))
 
     def _discriminator_updates(self, step: int) -> int:
-        """--discriminator_steps on average, the first turn among them; none
-        where the generator does not mind the discriminator."""
+        """Returns how often the discriminator learns in a turn.
+
+        It averages --discriminator_steps and starts with the first turn; it is
+        always 0 with --gan_weight=0.
+        """
         if not self._training.gan_weight:
             return 0
         a_turn = Fraction(repr(self._training.discriminator_steps))
@@ -77,11 +75,11 @@ class Schedule:
 
     def learning_rates(self, step: int,
                        plateau: Mapping[str, Any]) -> dict[str, float]:
-        """Both networks' rates in the update that follows.
+        """Returns both networks' learning rates in the next update.
 
         Args:
-          step: the number of completed updates.
-          plateau: as watch_plateau left it.
+          step: number of completed updates.
+          plateau: the last return value of watch_plateau.
         """
         training = self._training
         if self.stage(step) == PRETRAINING:
@@ -99,8 +97,8 @@ class Schedule:
             lowered = rate * training.plateau_factor**plateau.get("cuts", 0)
             return max(lowered, min(rate, training.plateau_floor))
         if training.lr_schedule == "linear":
-            # Zero is what would come after the last update. A dry run times
-            # updates of this stage even where --steps leaves it none.
+            # The rate would be zero after the last update. A dry run times
+            # this stage even if --steps leaves no update for it.
             num_steps = max(1, self.total_steps - self.pretrain_steps)
             left = max(0, self.total_steps - step) / num_steps
             return rate * min(1.0, left / (1.0 - training.lr_decay_start)
@@ -110,20 +108,20 @@ class Schedule:
     def watch_plateau(self, plateau: Mapping[str, Any],
                       metrics: Mapping[str, float], *,
                       step: int) -> dict[str, Any]:
-        """Notes an evaluation; a plateau cuts the rates once more.
+        """Notes an evaluation, which may cut the learning rates.
 
-        As ReduceLROnPlateau of Keras and PyTorch, with no threshold: any
-        improvement is one.
+        Works like ReduceLROnPlateau of Keras and PyTorch with a threshold of
+        zero: any improvement counts.
 
         Args:
-          plateau: what this gave the last time; empty at first.
-          metrics: what the evaluation gave.
-          step: the number of completed updates; what was evaluated before the
-            second stage does not count.
+          plateau: the last return value; empty at first.
+          metrics: metric -> value in this evaluation.
+          step: number of completed updates; evaluations before the second
+            stage do not count.
 
         Returns:
-          The `best` value so far, how many `waited` evaluations were not
-          better since that or since the last cut, and the number of `cuts`.
+          `best`, the best value so far; `waited`, the number of evaluations
+          since then or since the last cut; `cuts`, the number of cuts.
         """
         training = self._training
         if training.lr_schedule != "plateau" or step <= self.pretrain_steps:

@@ -1,4 +1,4 @@
-"""Everything that training changes, in one place: what a checkpoint holds."""
+"""Everything that training changes and a checkpoint holds."""
 
 from typing import Any, Callable, Optional
 
@@ -14,26 +14,26 @@ from pix2pix_color.networks import (build_discriminator, build_generator,
 
 
 class TrainState(tf.Module):
-    """Networks, optimizers, and how far training has come.
+    """Networks, optimizers and the place in the training stream.
 
-    Nothing else has an influence on what comes next: order, augmentation and
-    dropout follow from the run's seed and from these counters.
+    Nothing else influences the next updates: order, augmentation and dropout
+    follow from the run's seed and these counters.
 
     Attributes:
       generator: condition -> target.
       discriminator: [condition, target] -> logits.
       generator_optimizer: Adam with its moments.
       discriminator_optimizer: Adam with its moments.
-      average: a generator with the moving average of generator's weights
+      average: a generator with the moving average of the generator's weights
         (moving_average.py), or None.
-      ema_decay: how slowly the average moves.
-      color_space: how condition and target become pictures.
-      classifier: the frozen network of the semantic loss, or None; it is no
-        part of what is saved.
+      ema_decay: decay of the average, 0..1.
+      color_space: converts condition and target to RGB.
+      classifier: the frozen network of the semantic loss, or None; checkpoints
+        do not hold it.
       step: int64 variable, number of completed updates.
-      next_ordinals: int64 variable [num_workers], the first example of each
-        worker's part of the training stream (data_pipelines.pipeline) that was
-        not trained on.
+      next_ordinals: int64 variable [num_workers], the first example in each
+        worker's part of the training stream (data_pipelines.pipeline) that it
+        has not trained on.
     """
 
     def __init__(self, *, generator: keras.Model, discriminator: keras.Model,
@@ -52,27 +52,27 @@ class TrainState(tf.Module):
         self.average, self.ema_decay = average, ema_decay
         self.color_space, self.classifier = color_space, classifier
         self.step = step
-        # Of any length, since another number of workers may have saved it.
+        # Any length: the checkpoint may come from another number of workers.
         self.next_ordinals = tf.Variable(
             [0] * num_workers, dtype=tf.int64, shape=[None],
             name="next_ordinals")
-        # Keras makes an optimizer's moments on first use, which is too late
-        # for restoring them and not allowed inside a tf.function.
+        # Keras makes an optimizer's moments on first use. That is too late to
+        # restore them, and not allowed inside a tf.function.
         generator_optimizer.build(generator.trainable_variables)
         discriminator_optimizer.build(discriminator.trainable_variables)
 
     @property
     def loss_classifier(self) -> Optional[str]:
-        """The name of the semantic loss's network, if there is one."""
+        """The name of the semantic loss's classifier, or None."""
         return None if self.classifier is None else self.classifier.name
 
     @property
     def step_number(self) -> int:
-        """The step as a number, on one device or many."""
+        """The number of completed updates, on one device or many."""
         return int(self.step.numpy())
 
     def tensors(self) -> dict[str, Any]:
-        """What a checkpoint holds, by its names on disk."""
+        """Returns what a checkpoint holds, by its names on disk."""
         average = {} if self.average is None else {"average": self.average}
         return dict(
             generator=self.generator, discriminator=self.discriminator,
@@ -81,7 +81,7 @@ class TrainState(tf.Module):
             step=self.step, next_ordinals=self.next_ordinals, **average)
 
     def variables_of_all(self) -> list[tf.Variable]:
-        """The variables that must be equal on all workers."""
+        """Returns the variables that must be equal on all workers."""
         return [*(variable.value for part in
                   (self.generator, self.discriminator,
                    self.generator_optimizer, self.discriminator_optimizer,
@@ -90,7 +90,7 @@ class TrainState(tf.Module):
                 self.step, self.next_ordinals]
 
     def share_out(self, num_workers: int) -> None:
-        """Makes next_ordinals fit another number of workers than saved it.
+        """Adapts next_ordinals to another number of workers.
 
         Exact, unless photographs were rejected: then it is off by as many.
         """
@@ -100,16 +100,16 @@ class TrainState(tf.Module):
 
     def set_learning_rates(self, *, generator: float,
                            discriminator: float) -> None:
-        """Sets both optimizers' rates for the updates that follow."""
+        """Sets both optimizers' learning rates."""
         self.generator_optimizer.learning_rate = generator
         self.discriminator_optimizer.learning_rate = discriminator
 
     def forget_generator_moments(self) -> None:
-        """Begins the generator's Adam anew, with moments of zero.
+        """Resets the moments and the step count of the generator's Adam.
 
-        Where some variables have not been updated so far, their moments are
-        zero while Adam's correction for that (Kingma and Ba 2015, algorithm
-        1) would be over: their first steps would be 16 times too long.
+        A variable that was frozen until now has moments of zero. Without the
+        reset, Adam would no longer correct for that (Kingma and Ba 2015,
+        algorithm 1), and its first steps would be 16 times too long.
         """
         adam = _adam_of(self.generator_optimizer)
         for variable in (adam.iterations, *adam._momentums,
@@ -118,18 +118,18 @@ class TrainState(tf.Module):
 
     @property
     def inference_generator(self) -> keras.Model:
-        """The generator that is evaluated, drawn and served."""
+        """The generator that is evaluated, sampled and served."""
         return self.generator if self.average is None else self.average
 
     def served_generator(
             self, config: Config,
             seed: Optional[Callable[[], tf.Tensor]] = None) -> keras.Model:
-        """The generator as it is served: the same weights, in float32.
+        """Returns a copy of inference_generator in float32, for serving.
 
         Args:
-          config: the run's.
-          seed: returns int64 [], what its noise at inference follows from;
-            None leaves it without.
+          config: the run's flags.
+          seed: returns int64 [], the seed of the noise at inference; None for
+            a generator without noise.
         """
         generator = build_generator(
             config, precision="float32", step=seed or layers.no_step,
@@ -141,17 +141,17 @@ class TrainState(tf.Module):
     def create(cls, config: Config, *, precision: str, num_workers: int = 1,
                pretrained: bool = True,
                learning: bool = True) -> "TrainState":
-        """Makes the state that a run begins with, in the current strategy.
+        """Makes a run's initial state, in the current strategy.
 
         Args:
-          config: the run's; its seed determines the initial weights.
-          precision: policy of the networks; float16 needs the config to say
-            so as well, which scales the losses.
-          num_workers: how many processes share the training stream.
-          pretrained: whether the encoder begins with --encoder_weights; what a
-            checkpoint will be restored into does not need the file.
-          learning: whether the state will be trained further, which takes the
-            semantic loss's classifier.
+          config: the run's flags; the seed determines the initial weights.
+          precision: Keras policy of the networks. mixed_float16 needs
+            --precision=mixed_float16 as well, which scales the losses.
+          num_workers: number of processes that share the training stream.
+          pretrained: whether the encoder starts from --encoder_weights; False
+            where a checkpoint will be restored, so that the file may be gone.
+          learning: whether the state will be trained, for which the semantic
+            loss needs its classifier.
 
         Raises:
           UserError: --encoder_weights or --classifier_weights cannot be used.
@@ -198,16 +198,16 @@ def _make_optimizer(config: Config,
                     learning_rate: float) -> keras.optimizers.Optimizer:
     optimizer = make_adam(learning_rate)
     if config.training.precision == "mixed_float16":
-        # Small gradients would be zero in float16; what overflows is skipped.
+        # Small gradients would underflow in float16; overflows are skipped.
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
 
 
 def _adam_of(optimizer: keras.optimizers.Optimizer) -> FusedAdam:
-    """Returns an optimizer's Adam; a LossScaleOptimizer has it inside."""
+    """Returns the Adam itself, which LossScaleOptimizer wraps."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def make_adam(learning_rate: float) -> keras.optimizers.Optimizer:
-    """Adam as pix2pix sets it (Isola et al. 2017, 3.3; epsilon from Torch)."""
+    """Returns pix2pix's Adam (Isola et al. 2017, 3.3; epsilon from Torch)."""
     return FusedAdam(learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)

@@ -1,4 +1,4 @@
-"""The commands as a person runs them: real processes, real folders."""
+"""The commands as users run them: real processes, real folders."""
 
 import concurrent.futures
 import fcntl
@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import color as skimage_color
-from tensorboard.backend.event_processing import event_accumulator
 
 from data_pipelines import command
+from pix2pix_color import summaries
 
 ROOT = pathlib.Path(__file__).parents[2]
 PHOTOS = ROOT / "data_pipelines" / "sample_photos"
@@ -120,25 +120,25 @@ def test_the_same_command_continues_and_the_curves_too(trained):
     assert "step 30/30" in longer.stderr and "step 20/30" not in longer.stderr
     facts = json.loads((workdir / "run.json").read_text())
     assert facts["step"] == 30
-    events = event_accumulator.EventAccumulator(
-        str(workdir / "train"), size_guidance={event_accumulator.TENSORS: 0})
-    events.Reload()
-    assert [event.step for event in events.Tensors("loss/generator")] == [
-        5, 10, 15, 20, 25, 30]
+    curves = summaries.read_curves(str(workdir / "train"))
+    assert list(curves["loss/generator"]) == [5, 10, 15, 20, 25, 30]
     # Nothing was trained the second time, so nothing was exported.
     assert (workdir / "export" / "2" / "saved_model.pb").exists()
     assert sorted(os.listdir(workdir / "export")) == ["1", "2"]
 
 
-def test_other_flags_are_refused_by_name(trained):
+@pytest.mark.parametrize("changed, expected", [
+    (("--steps=40", "--base_filters=8"),
+     "--workdir=.* holds a run made with other flags: --base_filters is 8 now "
+     "and was 4. Choose another --workdir, or the same flags"),
+    (("--steps=3",), r"--steps=3, --epochs=200: the run in .* has done \d+ "
+                     "steps already, more than 3")])
+def test_other_flags_and_fewer_steps_are_refused(trained, changed, expected):
     workdir, arguments, _ = trained
     before = (workdir / "config.flags").read_bytes()
-    process = run("fit", *arguments, "--steps=40", "--base_filters=8")
+    process = run("fit", *arguments, *changed)
     assert process.returncode == 1
-    assert error_of(process) == [
-        f"error: --workdir={workdir} holds a run made with other flags: "
-        f"--base_filters is 8 now and was 4. Choose another --workdir, or the "
-        f"same flags"]
+    assert re.fullmatch(f"error: {expected}", error_of(process)[-1])
     assert (workdir / "config.flags").read_bytes() == before
 
 
@@ -333,8 +333,7 @@ def test_wrong_input_gets_one_clear_line_and_exit_code_1(tmp_path):
     "module", ["fit", "evaluate", "export", "colorize", "demo"])
 def test_help_names_every_flag(module):
     process = run(module, "--help")
-    flags = {"fit": ["--image_size", "--workdir", "--[no]histograms",
-                     "--[no]dry_run"],
+    flags = {"fit": ["--image_size", "--workdir", "--[no]dry_run"],
              "evaluate": ["--model", "--data", "--inception_weights",
                           "--judge_weights", "--image_size", "--[no]degrade"],
              "export": ["--run", "--checkpoint"],
@@ -346,55 +345,42 @@ def test_help_names_every_flag(module):
     assert process.stderr == ""
 
 
-def test_fewer_steps_than_were_done_are_refused(trained):
-    workdir, arguments, _ = trained
-    before = (workdir / "config.flags").read_bytes()
-    process = run("fit", *arguments, "--steps=3")
-    assert process.returncode == 1
-    assert re.search(r"error: --steps=3, .* has done \d+ steps already",
-                     process.stderr)
-    assert (workdir / "config.flags").read_bytes() == before
-
-
 @pytest.mark.slow
 def test_a_run_that_diverges_stops_and_keeps_what_was_good(tmp_path):
     process = run("fit", f"--workdir={tmp_path}/run", *SMALL, "--steps=30",
                   "--checkpoint_every=1", "--learning_rate=1e30")
     assert process.returncode == 1
     message = re.fullmatch(
-        r"error: step \d: not finite: .+ The training has diverged; .* are in "
-        r"(.+/run/diverged/step-000000\d); the newest good checkpoint is "
-        r"(.+/run/checkpoints/step-000000\d)", error_of(process)[-1])
+        r"error: step \d: \S+ is not finite. The training has diverged; .* The "
+        r"newest good checkpoint is (.+/run/checkpoints/step-000000\d)",
+        error_of(process)[-1])
     assert message
-    assert sorted(os.listdir(message.group(1))) == [
-        "batch.npz", "config.flags", "journal.json", "not_finite.txt",
-        "state.data-00000-of-00001", "state.index"]
-    assert os.path.isdir(message.group(2))
-    assert os.path.basename(message.group(2)) == max(
+    assert os.path.isdir(message.group(1))
+    assert os.path.basename(message.group(1)) == max(
         os.listdir(tmp_path / "run" / "checkpoints"))
 
 
-def interrupt(workdir, number):
-    """Sends a signal to a run without end; returns its exit code and stderr."""
+def start_endless(workdir, *arguments):
+    """Starts a run without end; returns it after its tenth update."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pix2pix_color.fit", f"--workdir={workdir}",
          *SMALL, "--steps=100000", "--checkpoint_every=100000",
-         "--sample_every=100000", "--eval_every=100000"], cwd=ROOT,
+         "--sample_every=100000", "--eval_every=100000", *arguments], cwd=ROOT,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     for line in process.stderr:
         if line.startswith("step 10/"):
             break
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
-    return process.returncode, stderr
+    return process
 
 
 @pytest.mark.parametrize("number", [
     signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_run_saves_where_it_stands(tmp_path, number):
-    code, stderr = interrupt(tmp_path / "run", number)
-    assert code == 75 == command.INTERRUPTED_EXIT_CODE
+    process = start_endless(tmp_path / "run")
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 75 == command.INTERRUPTED_EXIT_CODE
     message = re.fullmatch(
         r"interrupted at step (\d+), which is saved; the same command goes on "
         r"from there", stderr.splitlines()[-1])
@@ -422,14 +408,13 @@ def test_a_dry_run_tells_the_cost_and_changes_nothing(
              for line in process.stdout.splitlines()}
     assert facts["generator"] == f"{GENERATOR_PARAMETERS:,} parameters"
     assert re.fullmatch(r"[\d,]+ parameters", facts["discrim."])
-    assert re.fullmatch(r"0\.7\d GiB of \d+\.\d GiB, room for "
-                        r"--batch_size=\d+", facts["estimate"])
     step = re.fullmatch(r"(\d+\.\d\d) s \((\d+\.\d) images/s\), the first "
                         r"one (\d+\.\d) s with tracing", facts["step"])
     assert step
     second, _, first = map(float, step.groups())
     assert second < first
-    assert re.fullmatch(r"\d\.\d\d GiB at most", facts["memory"])
+    assert re.fullmatch(r"\d\.\d\d GiB at the peak, of \d+\.\d\d GiB",
+                        facts["memory"])
     assert facts["dry run"] == f"nothing was written to {folder}"
     assert folder.exists() == exists
     assert not exists or everything_below(folder) == before
@@ -441,17 +426,9 @@ def test_photographs_that_vanish_end_the_run_with_a_line(tmp_path):
     photos.mkdir()
     for path in sorted(PHOTOS.glob("*.jpg"))[:12]:
         (photos / path.name).write_bytes(path.read_bytes())
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pix2pix_color.fit",
-         f"--data=folder:{photos}", "--eval_data=sample_photos",
-         f"--workdir={tmp_path}/run", *SMALL, "--steps=100000",
-         "--max_bad_fraction=1", "--checkpoint_every=100000",
-         "--sample_every=100000", "--eval_every=100000"],
-        cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    for line in process.stderr:
-        if line.startswith("step 10/"):
-            break
+    process = start_endless(
+        tmp_path / "run", f"--data=folder:{photos}",
+        "--eval_data=sample_photos", "--max_bad_fraction=1")
     for path in photos.iterdir():
         path.unlink()
     _, stderr = process.communicate(timeout=120)
@@ -469,4 +446,4 @@ def test_a_second_process_in_the_same_folder_is_refused(trained):
         process = run("fit", *arguments, "--steps=50")
     assert process.returncode == 1
     assert error_of(process) == [
-        f"error: --workdir={workdir}: another process trains in it"]
+        f"error: --workdir={workdir} is in use: another process trains in it"]

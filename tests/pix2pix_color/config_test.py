@@ -183,7 +183,7 @@ def test_length_and_periods_may_change_on_resume():
         reporting=Reporting(
             workdir="elsewhere", log_every=1, sample_every=1, eval_every=1,
             checkpoint_every=1, keep_checkpoints=1, best_metric="ssim",
-            profile_steps="1,2", histograms=True, judge_weights="imagenet"))
+            profile_steps="1,2", judge_weights="imagenet"))
     assert all(getattr(new.reporting, field.name) != field.default
                for field in dataclasses.fields(Reporting))
     assert differing_options(Config(), new) == []

@@ -1,4 +1,4 @@
-"""Which arithmetic suits which machine, and how much memory it has."""
+"""The arithmetic that suits a machine, and the memory it has."""
 
 import resource
 import subprocess
@@ -12,12 +12,13 @@ from pix2pix_color import hardware
 
 
 @pytest.fixture
-def machine(monkeypatch):
-    """A function that makes this machine another one."""
+def machine(monkeypatch, tmp_path):
+    """A function that gives this machine another processor or GPUs."""
     def make(*, cpu_flags="", capabilities=()):
-        monkeypatch.setattr(
-            hardware, "_cpu_info",
-            {"flags": cpu_flags, "model name": "Some CPU"}.get)
+        cpu_info = tmp_path / "cpuinfo"
+        cpu_info.write_text(
+            f"model name\t: Some CPU\nflags\t\t: {cpu_flags}\n")
+        monkeypatch.setattr(hardware, "CPU_INFO_PATH", str(cpu_info))
         gpus = [f"gpu{number}" for number in range(len(capabilities))]
         details = {gpu: {"compute_capability": capability,
                          "device_name": f"Card {capability}"}
@@ -87,7 +88,7 @@ def test_memory_grows_with_need_and_repeats_are_exact_when_asked(monkeypatch):
 
 @pytest.fixture
 def memory(monkeypatch, tmp_path):
-    """A function that gives this machine other limits of its memory."""
+    """A function that gives this machine other memory limits."""
     def make(*, physical, process=resource.RLIM_INFINITY, container=None):
         pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": physical // 4096}
         monkeypatch.setattr(hardware.os, "sysconf", pages.__getitem__)
@@ -96,7 +97,7 @@ def memory(monkeypatch, tmp_path):
         path = tmp_path / "memory.max"
         if container is not None:
             path.write_text(container)
-        monkeypatch.setattr(hardware, "_CGROUP_LIMIT", str(path))
+        monkeypatch.setattr(hardware, "CGROUP_LIMIT_PATH", str(path))
 
     return make
 
@@ -143,7 +144,7 @@ def test_the_peak_of_a_gpu_is_tensorflow_s(monkeypatch):
 
 @pytest.fixture
 def run_python(monkeypatch):
-    """A function that runs a program anew, with oneDNN asked for or not."""
+    """A function that runs a program in a new process."""
     def run(program, *, onednn=None):
         monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
         if onednn is not None:

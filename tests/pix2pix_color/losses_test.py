@@ -20,22 +20,15 @@ def logits_of(*values):
     return tf.reshape(tf.constant(values, tf.float32), [1, 1, len(values), 1])
 
 
-@pytest.mark.parametrize("is_real", [True, False])
-def test_cross_entropy_of_undecided_logits_is_log_2(is_real):
-    loss = losses.cross_entropy(tf.zeros([2, 3, 3, 1]), is_real=is_real)
-    assert loss.dtype == tf.float32
-    assert tuple(loss.shape) == ()
-    assert float(loss) == pytest.approx(LOG_2, abs=1e-6)
-
-
 @pytest.mark.parametrize("logit, is_real, expected", [
-    (2.0, True, AT_2),
-    (-2.0, True, AT_MINUS_2),
-    (2.0, False, AT_MINUS_2),
-    (-2.0, False, AT_2),
-])
+    (0.0, True, LOG_2), (0.0, False, LOG_2),
+    (2.0, True, AT_2), (-2.0, True, AT_MINUS_2),
+    (2.0, False, AT_MINUS_2), (-2.0, False, AT_2),
+    (1e4, True, 0.0), (-1e4, True, 1e4),
+    (1e4, False, 1e4), (-1e4, False, 0.0)])
 def test_cross_entropy_is_the_logistic_loss(logit, is_real, expected):
     loss = losses.cross_entropy(logits_of(logit), is_real=is_real)
+    assert loss.dtype == tf.float32 and loss.shape == ()
     assert float(loss) == pytest.approx(expected, abs=1e-6)
 
 
@@ -43,17 +36,6 @@ def test_cross_entropy_is_the_mean_over_all_patches_of_all_images():
     logits = tf.constant([0.0] * 6 + [2.0] * 4 + [-2.0] * 2, tf.float32)
     loss = losses.cross_entropy(tf.reshape(logits, [2, 2, 3, 1]), is_real=True)
     expected = (6 * LOG_2 + 4 * AT_2 + 2 * AT_MINUS_2) / 12
-    assert float(loss) == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("logit, is_real, expected", [
-    (1e4, True, 0.0),
-    (-1e4, True, 1e4),
-    (1e4, False, 1e4),
-    (-1e4, False, 0.0),
-])
-def test_huge_logits_give_finite_losses(logit, is_real, expected):
-    loss = losses.cross_entropy(logits_of(logit), is_real=is_real)
     assert float(loss) == pytest.approx(expected, abs=1e-6)
 
 
@@ -73,21 +55,6 @@ def test_discriminator_loss_is_half_of_the_sum():
     assert float(loss) == pytest.approx(1.25)
 
 
-def test_discriminator_loss_of_an_undecided_discriminator_is_log_2():
-    logits = tf.zeros([2, 3, 3, 1])
-    loss = losses.discriminator_loss(
-        losses.cross_entropy(logits, is_real=True),
-        losses.cross_entropy(logits, is_real=False))
-    assert float(loss) == pytest.approx(LOG_2, abs=1e-6)
-
-
-@pytest.mark.parametrize("logit, expected",
-                         [(0.0, LOG_2), (2.0, AT_2), (-2.0, AT_MINUS_2)])
-def test_adversarial_loss_falls_as_the_fake_passes_for_real(logit, expected):
-    loss = losses.GAN_LOSSES["vanilla"].fool(logits_of(logit))
-    assert float(loss) == pytest.approx(expected, abs=1e-6)
-
-
 @pytest.mark.parametrize("logit, slope", [
     (-1000.0, -1.0),
     (-20.0, -1.0),
@@ -100,7 +67,7 @@ def test_adversarial_gradient_is_full_where_the_discriminator_is_sure(
     logits = logits_of(logit, logit, logit, logit)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        loss = losses.GAN_LOSSES["vanilla"].fool(logits)
+        loss = losses.GAN_LOSSES["vanilla"].generator(logits)
     gradient = tape.gradient(loss, logits)
     np.testing.assert_allclose(
         np.ravel(gradient), [slope / 4] * 4, rtol=0, atol=1e-6)
@@ -117,11 +84,6 @@ def test_l1_loss_is_the_mean_absolute_difference_of_all_elements():
     # 0.5 + 1 + 0 + 0.5 + 0 + 0 + 2 + 0.25 of eight elements.
     assert float(loss) == pytest.approx(4.25 / 8)
     assert float(losses.l1_loss(fake_target, real_target)) == float(loss)
-
-
-def test_l1_loss_of_equal_targets_is_zero():
-    target = tf.random.stateless_uniform([2, 4, 4, 2], [1, 2], -1.0, 1.0)
-    assert float(losses.l1_loss(target, target)) == 0.0
 
 
 def test_l1_gradient_is_the_sign_over_the_number_of_elements():
@@ -210,7 +172,7 @@ def test_losses_of_pictures_have_finite_gradients_everywhere(
         assert np.isfinite(tape.gradient(total, fake)).all()
 
 
-# Other games.
+# Other GAN losses.
 
 
 def test_every_choice_of_gan_loss_has_its_two_sides():
@@ -219,7 +181,7 @@ def test_every_choice_of_gan_loss_has_its_two_sides():
     assert choices == tuple(losses.GAN_LOSSES)
 
 
-@pytest.mark.parametrize("gan_loss, real, fake, fool", [
+@pytest.mark.parametrize("gan_loss, real, fake, generator", [
     # Of logits 2, 0.5, -1: -log(sigmoid(x)), -log(1 - sigmoid(x)).
     ("vanilla", (AT_2 + 0.47407698 + 1.31326169) / 3,
      (AT_MINUS_2 + 0.97407698 + 0.31326169) / 3,
@@ -230,12 +192,12 @@ def test_every_choice_of_gan_loss_has_its_two_sides():
     ("hinge", (0 + 0.5 + 2) / 3, (3 + 1.5 + 0) / 3, -0.5)])
 @pytest.mark.parametrize("shape", [(1, 1, 3, 1), (3, 1)],
                          ids=["patches", "images"])
-def test_each_game_by_hand(gan_loss, real, fake, fool, shape):
+def test_each_gan_loss_by_hand(gan_loss, real, fake, generator, shape):
     logits = tf.reshape(tf.constant([2.0, 0.5, -1.0], tf.bfloat16), shape)
-    game = losses.GAN_LOSSES[gan_loss]
-    for loss, expected in ((game.judge(logits, is_real=True), real),
-                           (game.judge(logits, is_real=False), fake),
-                           (game.fool(logits), fool)):
+    gan = losses.GAN_LOSSES[gan_loss]
+    for loss, expected in ((gan.discriminator(logits, is_real=True), real),
+                           (gan.discriminator(logits, is_real=False), fake),
+                           (gan.generator(logits), generator)):
         assert loss.dtype == tf.float32 and loss.shape == ()
         assert float(loss) == pytest.approx(expected, abs=1e-6)
 
@@ -246,10 +208,10 @@ def test_each_game_by_hand(gan_loss, real, fake, fool, shape):
     ("lsgan", 0.81, 1.21)])
 def test_smoothing_moves_the_label_of_what_is_real_alone(
         gan_loss, at_zero, at_two):
-    judge = losses.GAN_LOSSES[gan_loss].judge
+    loss = losses.GAN_LOSSES[gan_loss].discriminator
     for logit, expected in ((0.0, at_zero), (2.0, at_two)):
         logits = logits_of(logit)
-        assert float(judge(logits, is_real=True, label_smoothing=0.1)
+        assert float(loss(logits, is_real=True, label_smoothing=0.1)
                      ) == pytest.approx(expected, abs=1e-6)
-        assert float(judge(logits, is_real=False, label_smoothing=0.1)
-                     ) == float(judge(logits, is_real=False))
+        assert float(loss(logits, is_real=False, label_smoothing=0.1)
+                     ) == float(loss(logits, is_real=False))

@@ -1,4 +1,4 @@
-"""A run's folder is claimed by one set of flags and written without gaps."""
+"""A run's folder belongs to one set of flags and one process."""
 
 import json
 import os

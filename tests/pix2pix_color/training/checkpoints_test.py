@@ -1,4 +1,4 @@
-"""Checkpoints hold everything that training changes, whole or not at all."""
+"""Checkpoints hold everything that training changes, or are not there."""
 
 import errno
 import json
@@ -26,13 +26,13 @@ FILES = ["config.flags", "journal.json", "state.data-00000-of-00001",
          "state.index"]
 
 
-def make_state(config=CONFIG):
-    return TrainState.create(config, precision="float32")
-
-
 @pytest.fixture(scope="module")
 def shared_state():
     return make_state()
+
+
+def make_state(config=CONFIG):
+    return TrainState.create(config, precision="float32")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def save_at(checkpoints, state, *steps, best=None):
     for step in steps:
         stand_at(state, step)
         checkpoints.save(Journal(
-            sampled_step=step,
+            evaluated_step=step,
             best={"step": best, "metric": "ab_l1", "value": 1.0}
             if best else {}))
 
@@ -85,18 +85,7 @@ def contents(folder):
 
 
 def every_variable(state):
-    variables = [*state.generator.variables, *state.discriminator.variables,
-                 *state.generator_optimizer.variables,
-                 *state.discriminator_optimizer.variables,
-                 state.step, state.next_ordinals]
-    return [np.asarray(variable) for variable in variables]
-
-
-# What a checkpoint is.
-
-
-def make_step(state):
-    return train_step.make_train_step(state)
+    return [np.asarray(variable) for variable in state.variables_of_all()]
 
 
 def train(state, step, *, seeds):
@@ -108,21 +97,21 @@ def train(state, step, *, seeds):
 
 def test_a_restored_state_goes_on_as_if_never_interrupted(tmp_path):
     whole = make_state()
-    step = make_step(whole)
+    step = train_step.make_train_step(whole)
     train(whole, step, seeds=range(3))
-    open_checkpoints(whole, tmp_path).save(Journal(sampled_step=3))
+    open_checkpoints(whole, tmp_path).save(Journal(evaluated_step=3))
 
     resumed = make_state(CONFIG)
     resumed.generator.variables[0].assign_add(
         tf.ones_like(resumed.generator.variables[0]))
     journal = open_checkpoints(resumed, tmp_path).restore_latest()
-    assert journal == Journal(sampled_step=3)
+    assert journal == Journal(evaluated_step=3)
     assert resumed.step_number == 3 and int(resumed.next_ordinals[0]) == 6
     for saved, restored in zip(every_variable(whole), every_variable(resumed)):
         np.testing.assert_array_equal(saved, restored)
 
     train(whole, step, seeds=range(3, 5))
-    train(resumed, make_step(resumed), seeds=range(3, 5))
+    train(resumed, train_step.make_train_step(resumed), seeds=range(3, 5))
     # Equal up to the order of additions across threads; the noise of dropout,
     # which is saved nowhere, is the same too.
     for one, other in zip(every_variable(whole), every_variable(resumed)):
@@ -132,13 +121,13 @@ def test_a_restored_state_goes_on_as_if_never_interrupted(tmp_path):
 def test_a_step_has_a_folder_of_state_journal_and_flags(state, tmp_path):
     stand_at(state, 10)
     checkpoints = open_checkpoints(state, tmp_path / "new" / "checkpoints")
-    path = checkpoints.save(Journal(sampled_step=7))
+    path = checkpoints.save(Journal(evaluated_step=7))
     assert path == f"{tmp_path}/new/checkpoints/step-0000010"
     assert path == checkpoints.path(10) == checkpoints.latest
     assert os.listdir(os.path.dirname(path)) == ["step-0000010"]
     assert sorted(os.listdir(path)) == FILES
     with open(os.path.join(path, "journal.json"), encoding="utf-8") as file:
-        assert Journal.from_json(json.load(file)) == Journal(sampled_step=7)
+        assert Journal.from_json(json.load(file)) == Journal(evaluated_step=7)
     assert config_flags.config_from_file(
         os.path.join(path, "config.flags")) == CONFIG
     saved = tf.train.load_checkpoint(os.path.join(path, "state"))
@@ -173,13 +162,8 @@ def test_the_newest_and_the_best_are_kept(state, tmp_path, keep, best, kept):
     assert checkpoints.steps() == kept
     assert sorted(os.listdir(tmp_path)) == [
         f"step-{step:07d}" for step in kept]
-
-
-def test_a_best_one_that_is_surpassed_goes(state, tmp_path):
-    checkpoints = open_checkpoints(state, tmp_path, keep=1)
-    save_at(checkpoints, state, 10, 20, best=10)
-    save_at(checkpoints, state, 30, best=30)
-    assert checkpoints.steps() == [30]
+    save_at(checkpoints, state, 60, best=60)  # a better one
+    assert checkpoints.steps() == [10, 20, 30, 40, 50, 60][-keep:]
 
 
 def test_saving_the_step_that_was_restored_rewrites_its_journal_alone(
@@ -190,21 +174,35 @@ def test_saving_the_step_that_was_restored_rewrites_its_journal_alone(
     times = {name: (folder / name).stat().st_mtime_ns for name in FILES}
     checkpoints = open_checkpoints(state, tmp_path)
     checkpoints.restore_latest()
-    assert checkpoints.save(Journal(sampled_step=99)) == str(folder)
+    assert checkpoints.save(Journal(evaluated_step=99)) == str(folder)
     after = contents(folder)
-    assert json.loads(after.pop("journal.json"))["sampled_step"] == 99
+    assert json.loads(after.pop("journal.json"))["evaluated_step"] == 99
     assert before.pop("journal.json") and after == before
     assert [name for name in FILES
             if (folder / name).stat().st_mtime_ns != times[name]] == [
                 "journal.json"]
 
 
-# A disk that is full.
+def test_a_state_that_is_not_finite_is_not_saved(state, tmp_path):
+    checkpoints = open_checkpoints(state, tmp_path)
+    save_at(checkpoints, state, 10)
+    before = contents(tmp_path)
+    stand_at(state, 20)
+    kernel = state.generator.variables[0]
+    kernel.assign(tf.fill(kernel.shape, np.inf))
+    with pytest.raises(UserError, match=(
+            rf"^step 20: .*kernel.* is not finite\. The training has diverged; "
+            rf".* The newest good checkpoint is {tmp_path}/step-0000010$")):
+        checkpoints.save(Journal())
+    assert contents(tmp_path) == before
+
+
+# A full disk.
 
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """Fails a call, by its number, of what checkpoints.py writes with."""
+    """A function that makes one call of a writing function fail."""
     def fill(name, call=1):
         module = (checkpoints_lib if hasattr(checkpoints_lib, name)
                   else os)
@@ -297,23 +295,18 @@ def copied(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "checkpoints")
 
 
-def cut(content, share):
-    return content[:int(len(content) * share)]
-
-
 def flipped(content, share):
-    """With two bits of the byte at this share of a file's length the other
-    way round."""
+    """Flips two bits of the byte at this share of a file's length."""
     place = min(int(len(content) * share), len(content) - 1)
     return (content[:place] + bytes([content[place] ^ 0x81])
             + content[place + 1:])
 
 
 def assert_falls_back(state, folder, caplog):
-    """That 10 is taken in place of 20, which the warning names."""
+    """Checks that 10 is restored and the warning names 20."""
     stand_at(state, 3)
     journal = open_checkpoints(state, folder).restore_latest()
-    assert journal == Journal(sampled_step=10)
+    assert journal == Journal(evaluated_step=10)
     assert stands_at(state, 10)
     (warning,) = [record.getMessage() for record in caplog.records
                   if record.levelname == "WARNING"
@@ -324,72 +317,53 @@ def assert_falls_back(state, folder, caplog):
 
 def test_an_undamaged_newest_one_is_taken(state, copied, caplog):
     assert open_checkpoints(state, copied).restore_latest() == Journal(
-        sampled_step=20)
+        evaluated_step=20)
     assert stands_at(state, 20) and "damaged" not in caplog.text
 
 
-@pytest.mark.parametrize("name, share", [
-    ("journal.json", 0.0), ("journal.json", 0.5), ("journal.json", 0.999),
-    ("config.flags", 0.5), ("config.flags", 0.75),
-    ("state.index", 0.0), ("state.index", 0.5), ("state.index", 0.9999),
-    ("state.data-00000-of-00001", 0.0), ("state.data-00000-of-00001", 0.5),
-    ("state.data-00000-of-00001", 0.9999)])
-def test_a_file_that_was_cut_off_makes_the_one_before_be_taken(
-        state, copied, caplog, name, share):
+def cut(content, share):
+    return content[:int(len(content) * share)]
+
+
+def first_lines(content, count):
+    return b"".join(content.splitlines(True)[:count])
+
+
+def replaced(content, words):
+    return content.replace(*words, 1)
+
+
+STATE = ("state.index", "state.data-00000-of-00001")
+
+
+@pytest.mark.parametrize("name, damage, how", [
+    *((name, cut, share) for name in (*STATE, "journal.json")
+      for share in (0.0, 0.5, 0.999)),
+    *(("config.flags", cut, share) for share in (0.5, 0.75)),
+    *(("config.flags", first_lines, count) for count in (0, 1, 5)),
+    *((name, flipped, share) for name in STATE
+      for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+    *(("journal.json", replaced, words) for words in (
+        (b'"num_losses"', b'"mum_losses"'), (b"_l1", b"_m1"), (b"{", b"\xff"),
+        (b":", b";"))),
+    *(("config.flags", replaced, words) for words in (
+        (b"--image_size", b"--imbge_size"),
+        (b"--image_size=32", b"--image_size=33"),
+        (b"--seed=0", b"--seed=\xff")))])
+def test_a_damaged_file_makes_the_one_before_be_taken(
+        state, copied, caplog, name, damage, how):
     path = copied / "step-0000020" / name
-    path.write_bytes(cut(path.read_bytes(), share))
+    before = path.read_bytes()
+    path.write_bytes(damage(before, how))
+    assert path.read_bytes() != before
     assert_falls_back(state, copied, caplog)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
-@pytest.mark.parametrize("name", ["state.index", "state.data-00000-of-00001"])
-def test_a_flipped_bit_of_the_state_makes_the_one_before_be_taken(
-        state, copied, caplog, name, share):
-    path = copied / "step-0000020" / name
-    path.write_bytes(flipped(path.read_bytes(), share))
-    assert_falls_back(state, copied, caplog)
-
-
-@pytest.mark.parametrize("name, garbled", [
-    ("journal.json", (b'"num_losses"', b'"mum_losses"')),
-    ("journal.json", (b"{", b"\xff")), ("journal.json", (b":", b";")),
-    ("config.flags", (b"--image_size", b"--imbge_size")),
-    ("config.flags", (b"--image_size=32", b"--image_size=33")),
-    ("config.flags", (b"--seed=0", b"--seed=\xff"))])
-def test_a_flipped_bit_of_text_makes_the_one_before_be_taken(
-        state, copied, caplog, name, garbled):
-    path = copied / "step-0000020" / name
-    assert garbled[0] in path.read_bytes()
-    path.write_bytes(path.read_bytes().replace(*garbled, 1))
-    assert_falls_back(state, copied, caplog)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_makes_the_one_before_be_taken(
-        state, copied, caplog, name):
-    (copied / "step-0000020" / name).unlink()
-    assert_falls_back(state, copied, caplog)
-
-
-def test_an_empty_folder_makes_the_one_before_be_taken(
-        state, copied, caplog):
-    shutil.rmtree(copied / "step-0000020")
-    (copied / "step-0000020").mkdir()
-    assert_falls_back(state, copied, caplog)
-
-
-@pytest.mark.parametrize("num_lines", [0, 1, 5])
-def test_flags_cut_off_behind_a_line_make_the_one_before_be_taken(
-        state, copied, caplog, num_lines):
-    path = copied / "step-0000020" / "config.flags"
-    path.write_text("".join(path.read_text().splitlines(True)[:num_lines]))
-    assert_falls_back(state, copied, caplog)
-
-
-def test_a_journal_of_other_losses_makes_the_one_before_be_taken(
-        state, copied, caplog):
-    path = copied / "step-0000020" / "journal.json"
-    path.write_bytes(path.read_bytes().replace(b"_l1", b"_m1"))
+@pytest.mark.parametrize("missing", [*([name] for name in FILES), FILES])
+def test_missing_files_make_the_one_before_be_taken(
+        state, copied, caplog, missing):
+    for name in missing:
+        (copied / "step-0000020" / name).unlink()
     assert_falls_back(state, copied, caplog)
 
 
@@ -400,31 +374,20 @@ def test_nothing_but_damaged_checkpoints_is_an_error(state, copied):
         open_checkpoints(state, copied).restore_latest()
     assert re.match(
         rf"no checkpoint in {copied} can be read: step 20: .+; step 10: .+\. "
-        rf"Move the folder away to begin anew$", str(refusal.value))
+        rf"Move the folder away to start again$", str(refusal.value))
 
 
-def test_a_damaged_one_is_replaced_when_its_step_comes_again(
-        state, copied, caplog):
-    (copied / "step-0000020" / "state.index").write_bytes(b"")
-    checkpoints = open_checkpoints(state, copied)
-    checkpoints.restore_latest()
-    save_at(checkpoints, state, 20)
-    stand_at(state, 0)
-    assert open_checkpoints(state, copied).restore_latest() == Journal(
-        sampled_step=20)
-    assert stands_at(state, 20)
-
-
-def test_a_damaged_newer_one_does_not_push_out_a_good_one(
-        state, copied):
+@pytest.mark.parametrize("step", [15, 20])
+def test_a_damaged_one_is_no_obstacle_to_the_next(state, copied, step):
     (copied / "step-0000020" / "state.index").write_bytes(b"")
     checkpoints = open_checkpoints(state, copied, keep=1)
     checkpoints.restore_latest()
-    save_at(checkpoints, state, 15)
+    save_at(checkpoints, state, step)
+    assert step in checkpoints.steps()
     stand_at(state, 0)
-    assert 15 in checkpoints.steps()
     assert open_checkpoints(state, copied).restore_latest() == Journal(
-        sampled_step=15)
+        evaluated_step=step)
+    assert stands_at(state, step)
 
 
 def test_a_journal_that_cannot_be_rewritten_is_an_error_too(
@@ -433,11 +396,9 @@ def test_a_journal_that_cannot_be_rewritten_is_an_error_too(
     checkpoints.restore_latest()
     before = contents(copied)
     full_disk("write_atomically")
-    try:
-        with pytest.raises(UserError, match="^step 20 could not be saved"):
-            checkpoints.save(Journal(sampled_step=99))
-    finally:
-        assert contents(copied) == before
+    with pytest.raises(UserError, match="^step 20 could not be saved"):
+        checkpoints.save(Journal(evaluated_step=99))
+    assert contents(copied) == before
 
 
 # Checkpoints of something else.

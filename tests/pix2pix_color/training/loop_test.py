@@ -1,9 +1,8 @@
-"""The loop: an interrupted run and a whole one do and see the same."""
+"""The loop: an interrupted run does and reports what a whole one does."""
 
 import dataclasses
 import os
-import re
-import signal
+import types
 from typing import Any, cast
 
 import numpy as np
@@ -12,17 +11,13 @@ import tensorflow as tf
 
 from data_pipelines import color, pipeline, split
 from data_pipelines.errors import Interrupted, UserError
-from data_pipelines.rejected import RejectedExamples
+from data_pipelines.rejected import RejectedExamples, TooManyRejectedError
 from data_pipelines.sources import Source
 from pix2pix_color.config import Config, Data, Networks, Reporting, Training
-from pix2pix_color.run_folder import RunFolder
-from pix2pix_color.summaries import Summaries
 from pix2pix_color.training import loop
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.distribution import Workers
-from pix2pix_color.training.interruption import Interruption
 from pix2pix_color.training.journal import Journal
-from pix2pix_color.training.reporter import Reporter
 from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import Objective, StepLosses
@@ -31,7 +26,7 @@ from pix2pix_color.training.train_step import Objective, StepLosses
 class Recorded:
     """A reporter that keeps what it is told, and when.
 
-    Each evaluation gives another ab_l1, from a list.
+    Each evaluation gives the next ab_l1 of a list.
     """
 
     def __init__(self, state, metrics=(9.0,) * 100):
@@ -42,31 +37,22 @@ class Recorded:
     def _note(self, what):
         self.done.append(f"{what} {self._state.step_number}")
 
-    def draw_losses(self, means, *, stage, images_per_second):
+    def write_losses(self, means, *, stage, images_per_second):
         self._note("losses")
         self.stages[self._state.step_number] = stage
         self.losses[self._state.step_number] = means
         self.rates[self._state.step_number] = images_per_second
 
-    def draw_samples(self):
+    def write_samples(self):
         self._note("samples")
 
     def evaluate(self):
         self._note("evaluation")
-        return Measured(next(self._metrics))
+        means = {"ab_l1": next(self._metrics)}
+        return types.SimpleNamespace(means=lambda: means)
 
     def flush(self):
         self._note("flush")
-
-
-class Measured:
-    """An evaluation that gave this ab_l1."""
-
-    def __init__(self, value):
-        self._value = value
-
-    def means(self):
-        return {"ab_l1": self._value}
 
 
 def config(steps, workdir="run", training=None, **reporting):
@@ -86,7 +72,18 @@ def sources():
         train_examples=7, eval_examples=2)
 
 
-def open_training(run, *, state=None, metrics=(9.0,) * 100, **others):
+class StopAt:
+    """A signal that comes during the update of a step."""
+
+    def __init__(self, state, step):
+        self._state, self._step = state, step
+
+    @property
+    def requested(self):
+        return self._step is not None and self._state.step_number >= self._step
+
+
+def open_training(run, *, state=None, metrics=(9.0,) * 100, stop_at=None):
     """A training from the newest checkpoint below run's folder."""
     state = state or TrainState.create(run, precision="float32")
     checkpoints = Checkpoints(
@@ -94,56 +91,26 @@ def open_training(run, *, state=None, metrics=(9.0,) * 100, **others):
         directory=os.path.join(run.reporting.workdir, "checkpoints"))
     journal = checkpoints.restore_latest() or Journal()
     parts: dict[str, Any] = dict(
-        reporter=Recorded(state, metrics), interruption=Interruption(),
-        rejected=RejectedExamples(known=journal.rejected), **others)
+        reporter=Recorded(state, metrics), interruption=StopAt(state, stop_at),
+        rejected=RejectedExamples(known=journal.rejected))
     return loop.TrainingLoop(
         config=run, state=state, journal=journal, workers=Workers(run),
         checkpoints=checkpoints, **parts)
 
 
-def interrupt(training, source, *, update):
-    """Runs a training that a signal comes to during the numbered update."""
-    batches = training._batches
-
-    def interrupted_batches(source):
-        for number, batch in enumerate(batches(source), 1):
-            if number == update:
-                signal.raise_signal(signal.SIGTERM)
-            yield batch
-
-    training._batches = interrupted_batches
-    with training.interruption.handled(), pytest.raises(Interrupted) as raised:
+def interrupted(run, source, *, at, **options):
+    """A training that a signal has stopped at a step, and its message."""
+    training = open_training(run, stop_at=at, **options)
+    with pytest.raises(Interrupted) as raised:
         training.run(source)
-    return str(raised.value)
+    return training, str(raised.value)
+
+
+def told(training):
+    return told(training)
 
 
 # With real updates; killed_test.py does the same with whole runs, to the bit.
-
-
-@pytest.mark.slow
-def test_a_resumed_run_goes_on_where_stream_noise_and_curves_stood(tmp_path):
-    def begin(name):
-        return open_training(config(5, tmp_path / name, log_every=2))
-
-    whole = begin("whole")
-    whole.run(sources()[0])
-    first = begin("parts")
-    interrupt(first, sources()[0], update=3)
-    second = begin("parts")
-    assert second.state.step_number == 3
-    assert int(second.state.next_ordinals[0]) == 9
-    second.run(sources()[0])
-    assert int(second.state.next_ordinals[0]) == 15
-
-    expected, parts = (cast(Any, whole.reporter).losses, {
-        **cast(Any, first.reporter).losses,
-        **cast(Any, second.reporter).losses})
-    assert list(cast(Any, first.reporter).losses) == [2]
-    assert list(parts) == list(expected) == [2, 4, 5]
-    for step, losses in expected.items():
-        for name, value in losses.items():
-            assert parts[step][name] == pytest.approx(value, rel=1e-3), step
-    assert expected[2] != expected[4]
 
 
 # Stage, plateau, turns and average all change on the way: two updates of
@@ -154,21 +121,20 @@ COURSE = dict(
 
 
 @pytest.mark.slow
-def test_a_resumed_run_goes_on_in_its_stage_plateau_turns_and_average(
-        tmp_path):
-    def begin(name):
-        return open_training(config(7, tmp_path / name, COURSE, eval_every=1))
+def test_a_resumed_run_ends_as_a_whole_one(tmp_path):
+    """In its stream, noise, curves, stage, plateau, turns and average."""
+    def run(name):
+        return config(7, tmp_path / name, COURSE, eval_every=1, log_every=2)
 
-    whole, parts = begin("whole"), []
+    whole = open_training(run("whole"))
     initial = whole.state.variables_of_all()[0].numpy()
     whole.run(sources()[0])
-    for update in (1, 3, None):
-        parts.append(begin("parts"))
-        if update:
-            interrupt(parts[-1], sources()[0], update=update)
-        else:
-            parts[-1].run(sources()[0])
-    assert [part.state.step_number for part in parts] == [1, 4, 7]
+    parts = [interrupted(run("parts"), sources()[0], at=step)[0]
+             for step in (1, 5)]
+    parts.append(open_training(run("parts")))
+    assert parts[-1].state.step_number == 5
+    assert int(parts[-1].state.next_ordinals[0]) == 15
+    parts[-1].run(sources()[0])
 
     ended = parts[-1]
     assert ended.journal.plateau == whole.journal.plateau == {
@@ -178,43 +144,21 @@ def test_a_resumed_run_goes_on_in_its_stage_plateau_turns_and_average(
                      ) == pytest.approx(1e-3 / 2**3)
         assert int(one.state.generator_optimizer.iterations) == 5
         assert int(one.state.discriminator_optimizer.iterations) == 3
-    stages = {step: stage for part in parts
-              for step, stage in cast(Any, part.reporter).stages.items()}
-    assert stages == cast(Any, whole.reporter).stages == {
-        1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1}
-    assert "discriminator" not in cast(Any, whole.reporter).losses[2]
-    assert "discriminator" in cast(Any, whole.reporter).losses[3]
+    expected, found = told(whole), {
+        name: {step: value for part in parts
+               for step, value in getattr(told(part), name).items()}
+        for name in ("stages", "losses")}
+    assert found["stages"] == expected.stages == {2: 0, 4: 1, 6: 1, 7: 1}
+    for step, losses in expected.losses.items():
+        assert found["losses"][step] == pytest.approx(losses, rel=1e-3), step
+    assert "discriminator" not in expected.losses[2]
+    assert "discriminator" in expected.losses[4]
     for expected, found in zip(whole.state.variables_of_all(),
                                ended.state.variables_of_all(), strict=True):
         np.testing.assert_allclose(
             found.numpy(), expected.numpy(), rtol=2e-3, atol=2e-5)
     assert np.abs(whole.state.variables_of_all()[0].numpy()
                   - initial).max() > 1e-3
-
-
-@pytest.fixture(scope="module")
-def diverged(tmp_path_factory):
-    """The message of a run whose first update is not finite."""
-    workdir = tmp_path_factory.mktemp("diverged")
-    training = open_training(config(5, workdir))
-    kernel = training.state.generator.get_layer("decoder1").kernel
-    kernel.assign(tf.fill(kernel.shape, np.inf))
-    with pytest.raises(UserError) as refusal:
-        training.run(sources()[0])
-    return workdir, str(refusal.value)
-
-
-def test_a_run_that_diverges_ends_with_its_message(diverged):
-    workdir, message = diverged
-    assert re.match(r"step \d: not finite: weight .* checkpoint is none$",
-                    message)
-    assert not (workdir / "checkpoints").exists()
-
-
-def test_a_run_that_diverges_names_the_step(diverged):
-    workdir, message = diverged
-    assert message.startswith("step 1: not finite")
-    assert os.listdir(workdir / "diverged") == ["step-0000001"]
 
 
 # With updates that do nothing but count.
@@ -226,39 +170,37 @@ def shared_state():
 
 
 @pytest.fixture
-def updates():
-    """Objective and both learning rates of each update that was made."""
-    return []
+def made():
+    """The updates that were made.
+
+    Attributes:
+      updates: objective and both learning rates of each update.
+      compiled: for each compiled step, whether XLA compiled it.
+      num_shown: for each update, the conditions beside the clean one.
+      third: loss -> value that replaces it in the third update.
+    """
+    return types.SimpleNamespace(updates=[], compiled=[], num_shown=[],
+                                 third={})
 
 
 @pytest.fixture
-def compiled():
-    """Of each step that was made, whether by XLA."""
-    return []
-
-
-@pytest.fixture
-def num_shown():
-    """Of each update, how many conditions beside the clean one it was given."""
-    return []
-
-
-@pytest.fixture
-def state(shared_state, monkeypatch, updates, compiled, num_shown):
+def state(shared_state, monkeypatch, made):
     """A state whose updates take no time; losses are the step's number."""
     def make_train_step(state, objective, *, jit_compile, **_):
-        compiled.append(jit_compile)
+        made.compiled.append(jit_compile)
 
         def train_step(condition, target, *shown):
-            updates.append((objective, *(
+            made.updates.append((objective, *(
                 float(optimizer.learning_rate) for optimizer in
                 (state.generator_optimizer, state.discriminator_optimizer))))
             assert condition.shape == (3, 32, 32, 1)
             assert target.shape == (3, 32, 32, 2)
             assert all(each.shape == condition.shape for each in shown)
-            num_shown.append(len(shown))
+            made.num_shown.append(len(shown))
             state.step.assign_add(1)
-            return StepLosses(*[tf.constant(float(state.step_number))] * 6)
+            losses = StepLosses(*[tf.constant(float(state.step_number))] * 6)
+            return losses._replace(
+                **made.third if state.step_number == 3 else {})
 
         return train_step
 
@@ -276,38 +218,32 @@ def flat_source(num_examples=7):
                   identities=[str(index) for index in range(num_examples)])
 
 
-def done(training):
-    return cast(Any, training.reporter).done
-
-
 def test_what_is_due_is_done_before_the_checkpoint_is_saved(state, tmp_path):
     training = open_training(
         config(6, tmp_path, log_every=3, sample_every=2, eval_every=4,
                checkpoint_every=5), state=state)
     training.run(flat_source())
-    assert done(training) == [
+    assert told(training).done == [
         "samples 2", "losses 3", "samples 4", "evaluation 4",
         "flush 4",  # the first evaluation is the best so far
         "flush 5", "losses 6", "samples 6", "evaluation 6", "flush 6"]
     assert training.checkpoints.steps() == [4, 5, 6]
-    saved = training.checkpoints.restore(6)
-    assert (saved.evaluated_step, saved.sampled_step) == (6, 6)
-    losses = cast(Any, training.reporter).losses
+    assert training.checkpoints.restore(6).evaluated_step == 6
+    losses = told(training).losses
     assert [losses[step]["generator"] for step in (3, 6)] == [2.0, 5.0]
 
 
 def test_the_rate_leaves_out_what_was_not_counted(state, tmp_path):
     training = open_training(config(3, tmp_path), state=state)
     training.run(flat_source())
-    rates = cast(Any, training.reporter).rates
+    rates = told(training).rates
     assert rates[1] == 0.0 and rates[2] > 0.0 and rates[3] > 0.0
     seconds = training.journal.seconds
     assert seconds["step"] > 0 and seconds["waiting for data"] > 0
     assert seconds["checkpoints"] > 0
 
 
-def test_each_update_has_its_objective_and_its_rates(
-        state, tmp_path, updates):
+def test_each_update_has_its_objective_and_its_rates(state, tmp_path, made):
     state.set_learning_rates(generator=9.0, discriminator=9.0)  # restored
     weights: dict[str, Any] = dict(
         l1_weight=5.0, psnr_weight=6.0, colorfulness_weight=7.0)
@@ -317,36 +253,30 @@ def test_each_update_has_its_objective_and_its_rates(
         discriminator_learning_rate=0.4,
         lr_schedule="linear", discriminator_steps=0.5))
     open_training(run, state=state).run(flat_source())
-    pretraining = Objective(gan_weight=0.0, discriminator_updates=0, **weights)
     both = Objective(gan_loss="lsgan", gan_weight=8.0, **weights)
+    pretraining = both._replace(gan_weight=0.0, discriminator_updates=0)
     alone = both._replace(discriminator_updates=0)
-    assert [update[0] for update in updates] == [
+    assert [update[0] for update in made.updates] == [
         pretraining, both, alone, both, alone]
     np.testing.assert_allclose(
-        [update[1:] for update in updates],
+        [update[1:] for update in made.updates],
         [(1.0, 0.0), (0.8, 0.4), (0.8, 0.4), (0.8, 0.4), (0.4, 0.2)],
         rtol=1e-6)
 
 
-@pytest.mark.parametrize("degrade", [True, False])
-def test_an_update_is_given_what_is_shown_where_it_is_degraded(
-        state, tmp_path, num_shown, degrade):
-    run = config(2, tmp_path)
+@pytest.mark.parametrize("degrade, jit_compile", [
+    (True, "off"), (False, "on")])
+def test_updates_are_compiled_and_shown_what_the_flags_say(
+        state, tmp_path, made, degrade, jit_compile):
+    run = config(2, tmp_path, dict(jit_compile=jit_compile))
     run = dataclasses.replace(run, data=dataclasses.replace(
         run.data, degrade=degrade))
     open_training(run, state=state).run(flat_source())
-    assert num_shown == [int(degrade)] * 2
+    assert made.num_shown == [int(degrade)] * 2
+    assert made.compiled == [jit_compile == "on"]
 
 
-@pytest.mark.parametrize("jit_compile", ["on", "off"])
-def test_steps_are_compiled_as_the_flag_says(
-        state, tmp_path, compiled, jit_compile):
-    run = config(2, tmp_path, dict(jit_compile=jit_compile))
-    open_training(run, state=state).run(flat_source())
-    assert compiled == [jit_compile == "on"]
-
-
-# Of options of Data and Training, what the stream is made with.
+# The options of Data and Training that the stream depends on.
 STREAM = dict(batch_size=3, image_size=32, resize_size=36, seed=0)
 
 
@@ -373,7 +303,7 @@ def test_the_stream_is_that_of_the_flags(
             source, part=part, first_ordinal=0, color_space=color.LAB,
             **options)))
 
-    batch = next(open_training(run, state=state)._batches(source))
+    batch = next(open_training(run, state=state).batches(source))
     for found, wanted, plain in zip(batch, first(STREAM | expected),
                                     first(STREAM), strict=True):
         np.testing.assert_array_equal(found, wanted)
@@ -382,24 +312,28 @@ def test_the_stream_is_that_of_the_flags(
                 or not np.array_equal(found, plain))
 
 
-def test_a_plateau_is_seen_by_its_own_metric(state, tmp_path, updates):
+def test_a_plateau_is_seen_by_its_own_metric(state, tmp_path, made):
     run = config(5, tmp_path, dict(
         lr_schedule="plateau", plateau_patience=2, plateau_factor=0.1,
         learning_rate=1.0), eval_every=1)
     training = open_training(run, state=state,
                              metrics=(5.0, 6.0, 5.5, 4.0, 3.0))
     training.run(flat_source())
-    assert [update[1] for update in updates] == pytest.approx(
+    assert [update[1] for update in made.updates] == pytest.approx(
         [1.0, 1.0, 1.0, 0.1, 0.1])
     assert training.checkpoints.restore(5).plateau == {
         "best": 3.0, "waited": 0, "cuts": 1}
 
 
-def test_updates_are_timed_in_the_adversarial_stage(state, tmp_path, updates):
+def test_timed_updates_are_of_the_adversarial_stage_and_not_saved(
+        state, tmp_path, made):
     run = config(9, tmp_path, dict(pretrain_epochs=0.8))
-    open_training(run, state=state).time_updates(flat_source(), 1)
-    assert [update[0] for update in updates] == [
-        adversarial_objective(run.training)]
+    training = open_training(run, state=state)
+    seconds = training.time_updates(flat_source(), 2)
+    assert len(seconds) == 2 and min(seconds) > 0
+    assert {update[0] for update in made.updates} == {
+        adversarial_objective(run.training)}
+    assert told(training).done == [] and os.listdir(tmp_path) == []
 
 
 def test_the_best_evaluation_has_a_checkpoint(state, tmp_path):
@@ -419,64 +353,72 @@ def test_a_finished_run_is_left_as_it_is(state, tmp_path):
     state.step.assign(0)
     again = open_training(run, state=state)
     assert again.run(flat_source()) is None
-    assert done(again) == [] and state.step_number == 2
+    assert told(again).done == [] and state.step_number == 2
+
+
+@pytest.mark.parametrize("loss, value", [
+    ("generator_l1", np.nan), ("discriminator_real", np.inf)])
+def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(
+        state, tmp_path, made, loss, value):
+    made.third[loss] = tf.constant(value)
+    training = open_training(
+        config(9, tmp_path, checkpoint_every=2), state=state)
+    with pytest.raises(UserError) as refusal:
+        training.run(flat_source())
+    assert str(refusal.value) == (
+        f"step 3: {loss} is not finite. The training has diverged; a lower "
+        f"--learning_rate or --discriminator_learning_rate may help. The "
+        f"newest good checkpoint is {tmp_path}/checkpoints/step-0000002")
+    assert training.checkpoints.steps() == [2]
+    assert told(training).done[-1] == "flush 2"
 
 
 def test_a_signal_ends_the_update_and_saves(state, tmp_path):
-    training = open_training(config(9, tmp_path, log_every=1), state=state)
-    assert interrupt(training, flat_source(), update=4) == (
+    training, message = interrupted(
+        config(9, tmp_path), flat_source(), at=4, state=state)
+    assert message == (
         "interrupted at step 4, which is saved; the same command goes on from "
         "there")
-    assert done(training)[-2:] == ["losses 4", "flush 4"]
+    assert told(training).done[-2:] == ["losses 4", "flush 4"]
     assert training.checkpoints.steps() == [4]
     state.step.assign(0)
     again = open_training(config(9, tmp_path), state=state)
     assert state.step_number == 4 and int(state.next_ordinals[0]) == 12
     again.run(flat_source())
-    assert list(cast(Any, again.reporter).losses) == [5, 6, 7, 8, 9]
+    assert list(told(again).losses) == [5, 6, 7, 8, 9]
 
 
-def interrupt_the_evaluation(training):
-    """Runs a training that a signal comes to in its evaluation."""
-    reporter = cast(Any, training.reporter)
-    with training.interruption.handled(), pytest.raises(Interrupted):
-        reporter.evaluate = lambda: signal.raise_signal(signal.SIGINT)
-        training.run(flat_source())
-
-
-def test_an_evaluation_that_was_interrupted_is_made_up_for(state, tmp_path):
+def test_what_is_due_is_done_before_a_signal_ends_the_run(state, tmp_path):
     run = config(3, tmp_path, eval_every=2, sample_every=2)
-    training = open_training(run, state=state)
-    interrupt_the_evaluation(training)
-    assert done(training) == ["losses 1", "losses 2", "samples 2", "flush 2"]
-    state.step.assign(0)
+    training, _ = interrupted(run, flat_source(), at=2, state=state)
+    assert told(training).done == [
+        "losses 1", "losses 2", "samples 2", "evaluation 2", "flush 2"]
     again = open_training(run, state=state)
     again.run(flat_source())
-    assert done(again) == ["evaluation 2", "flush 2", "losses 3",
-                           "samples 3", "evaluation 3", "flush 3"]
+    assert told(again).done == [
+        "losses 3", "samples 3", "evaluation 3", "flush 3"]
 
 
-def test_an_evaluation_that_is_made_up_for_counts_as_the_best(
+def test_a_run_may_be_ended_at_the_step_where_it_was_interrupted(
         state, tmp_path):
-    run = config(2, tmp_path)
-    interrupt_the_evaluation(open_training(run, state=state))
-    again = open_training(run, state=state)
-    again.run(flat_source())
-    assert "evaluation 2" in done(again)
-    assert again.journal.evaluated_step == 2
-    assert again.journal.best == {
+    interrupted(config(9, tmp_path), flat_source(), at=2, state=state)
+    training = open_training(config(2, tmp_path), state=state)
+    last = training.run(flat_source())
+    assert last and last.means() == {"ab_l1": 9.0}
+    assert told(training).done == ["samples 2", "evaluation 2", "flush 2"]
+    assert open_training(config(2, tmp_path), state=state).journal.best == {
         "step": 2, "metric": "ab_l1", "value": 9.0}
 
 
 def test_photographs_that_vanish_leave_what_was_learned(state, tmp_path):
     training = open_training(config(9, tmp_path), state=state)
-    batches = training._batches
+    batches = training.batches
 
     def vanishing(source):
         yield from (next(batches(source)) for _ in range(2))
-        raise UserError("none of them can be read")
+        raise TooManyRejectedError("none of them can be read")
 
-    cast(Any, training)._batches = vanishing
+    cast(Any, training).batches = vanishing
     with pytest.raises(UserError, match="none of them can be read"):
         training.run(flat_source())
     assert training.checkpoints.steps() == [2]
@@ -496,49 +438,13 @@ def test_rejected_photographs_are_in_the_journal(state, tmp_path):
     assert list(again.rejected.reasons) == ["--data=flat: e"]
 
 
-def test_timing_updates_saves_nothing(state, tmp_path):
-    training = open_training(config(9, tmp_path), state=state)
-    seconds = training.time_updates(flat_source(), 3)
-    assert len(seconds) == 3 and min(seconds) > 0
-    assert state.step_number == 3 and done(training) == []
-    assert os.listdir(tmp_path) == []
-
-
-# What looks at the generator.
-
-
-def test_looking_at_the_generator_changes_nothing_in_it(tmp_path):
-    folder = RunFolder(str(tmp_path / "run"))
-    run = config(1, folder.path)
-    folder.claim(run)
-    state = TrainState.create(run, precision="float32")
-    summaries = Summaries(folder.path)
-    train_source, eval_source = sources()
-    reporter = Reporter(
-        config=run, state=state, eval_source=eval_source, folder=folder,
-        summaries=summaries, rejected=RejectedExamples())
-    before = [variable.numpy() for variable in state.generator.variables]
-    one = reporter.evaluate().means()
-    reporter.draw_samples()
-    reporter.draw_training(train_source)
-    assert reporter.measure(eval_source).means() == pytest.approx(one)
-    summaries.close()
-    for old, variable in zip(before, state.generator.variables):
-        np.testing.assert_array_equal(old, variable.numpy())
-
-
-@pytest.mark.parametrize("steps, num_records", [
-    (range(1, 9), 1), (range(4, 9), 1), (range(1, 5), 1), (range(6, 9), 0)],
+@pytest.mark.parametrize("first, last, num_records", [
+    (0, 8, 1), (3, 8, 1), (0, 4, 1), (5, 8, 0)],
     ids=["whole", "resumed_within", "ended_within", "resumed_behind"])
-def test_the_named_steps_are_recorded_as_far_as_they_are_made(
-        tmp_path, steps, num_records):
-    profile = loop._Profile(Config(reporting=Reporting(
-        workdir=str(tmp_path), profile_steps="3,5")))
-    recorded = []
-    for step in steps:
-        profile.follow(step)
-        recorded += [step] * profile._is_running
-    profile.close()
-    assert recorded == [step for step in steps if 3 <= step <= 5]
+def test_the_named_steps_are_recorded(
+        state, tmp_path, first, last, num_records):
+    state.step.assign(first)
+    run = config(last, tmp_path, profile_steps="3,5")
+    open_training(run, state=state).run(flat_source())
     records = list(tmp_path.glob("train/plugins/profile/*/*.xplane.pb"))
     assert len(records) == num_records

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pix2pix_color.config import Config, Data, Networks, Training
-from pix2pix_color.training import memory, train_step
+from pix2pix_color.training import train_step
 from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.train_state import TrainState
@@ -95,10 +95,3 @@ def test_it_begins_as_the_generator_and_changes_nothing_else(trained):
     step(*batch(0))
     for found, wanted in zip(values(without.generator), history[1]):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
-
-
-def test_its_memory_is_estimated(trained):
-    without = TrainState.create(config(0.0), precision="float32")
-    sizes = [memory.estimate(state, batch_size=2)
-             for state in (trained[0], without)]
-    assert sizes[0] - sizes[1] == 4 * without.generator.count_params()

@@ -1,4 +1,4 @@
-"""Real processes that train, for tests that kill them."""
+"""Real training processes, for tests that kill them."""
 
 import multiprocessing
 import os
@@ -10,8 +10,7 @@ from pix2pix_color.config import Config, Data, Networks, Reporting, Training
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["pix2pix_color.training.run"])
 
-# What a run can have beside its networks: two stages, the discriminator every
-# second time, an average of the weights.
+# Two stages, the discriminator every second time, an average of the weights.
 COURSE = dict(pretrain_epochs=1.0, discriminator_steps=0.5, ema_decay=0.9,
               label_smoothing=0.1)
 
@@ -81,20 +80,23 @@ def saved_variables(workdir):
 
 
 def events(workdir):
-    """(folder, tag, step, content) of every point, picture and layout."""
-    import tensorflow as tf
-    from tensorboard.compat.proto import event_pb2
+    """(folder, tag, step, content) of every point and picture.
+
+    As TensorBoard reads them, without those that a restart has overtaken.
+    """
+    from tensorboard.backend.event_processing import event_accumulator
 
     found = []
     for folder in ("train", "eval"):
-        directory = os.path.join(workdir, folder)
-        for name in sorted(os.listdir(directory)):
-            records = tf.data.TFRecordDataset(os.path.join(directory, name))
-            for record in records.as_numpy_iterator():
-                event = event_pb2.Event.FromString(record)
-                found += [
-                    (folder, value.tag, event.step,
-                     value.tensor.SerializeToString())
-                    for value in event.summary.value
-                    if value.tag != "images_per_second"]  # it measures time
-    return sorted(found)
+        reader = event_accumulator.EventAccumulator(
+            os.path.join(workdir, folder),
+            size_guidance={event_accumulator.TENSORS: 0})
+        reader.Reload()
+        found += [
+            (folder, tag, event.step, event.tensor_proto.SerializeToString())
+            for tag in reader.Tags()["tensors"]
+            # One measures time; the others are written at each start.
+            if tag not in ("images_per_second", "custom_scalars__config__",
+                           "_hparams_/session_start_info")
+            for event in reader.Tensors(tag)]
+    return found

@@ -35,8 +35,8 @@ def test_alone_everything_passes_through(alone):
     numbers = [1.5, 0.1 + 0.2, float("inf")]
     assert alone.sum(numbers) == numbers
     assert alone.text_of_chief('{"ä": "\udce9"}') == '{"ä": "\udce9"}'
-    assert alone.finish_update(30, is_last=False) == ([30], False)
-    assert alone.finish_update(36, is_last=True) == ([36], True)
+    assert alone.finish_update(30, asked_to_stop=False) == ([30], False)
+    assert alone.finish_update(36, asked_to_stop=True) == ([36], True)
     variable = tf.Variable([1.0, 2.0])
     alone.copy_from_chief([variable])
     assert variable.numpy().tolist() == [1.0, 2.0]
@@ -75,7 +75,7 @@ def test_a_lost_worker_is_waited_for_three_times(alone, begun_anew, capsys):
     with pytest.raises(tf.errors.UnavailableError, match="gone"):
         with rejoining(one_of_two):
             raise GONE
-    alone.finish_update(30, is_last=False)  # an update: it counts anew
+    alone.finish_update(30, asked_to_stop=False)  # an update: it counts anew
     with rejoining(one_of_two):
         raise GONE
     assert len(begun_anew) == 4
@@ -139,7 +139,7 @@ assert workers.strategy.num_replicas_in_sync == 2
 batch = tf.reshape(tf.range(12.0), [6, 2])
 shares = workers.strategy.experimental_local_results(workers.split(batch))
 print([share.numpy()[:, 0].tolist() for share in shares])
-print(workers.sum([1.5, 2.0]), workers.finish_update(6, is_last=True))
+print(workers.sum([1.5, 2.0]), workers.finish_update(6, asked_to_stop=True))
 try:
     Workers(config("mirrored", batch_size=5))
 except UserError as error:
