@@ -43,7 +43,6 @@ class Reporter:
         self._eval_source = eval_source
         self._folder, self._summaries = folder, summaries
         self._rejected = rejected
-        self._histograms = config.reporting.histograms
         self._predict = tf.function(
             lambda condition: state.inference_generator(
                 condition, training=False),
@@ -120,11 +119,6 @@ class Reporter:
         step = self._state.step_number
         grid = self._colorize_and_draw(self._drawn)
         self._summaries.write_grid(grid, step=step)
-        if self._histograms:
-            self._summaries.write_histograms(
-                {variable.path: variable.value for network in
-                 (self._state.generator, self._state.discriminator)
-                 for variable in network.trainable_variables}, step=step)
         path = self.sample_path(step)
         write_atomically(path, tf.io.encode_png(grid).numpy())
         return path

@@ -333,8 +333,7 @@ def test_wrong_input_gets_one_clear_line_and_exit_code_1(tmp_path):
     "module", ["fit", "evaluate", "export", "colorize", "demo"])
 def test_help_names_every_flag(module):
     process = run(module, "--help")
-    flags = {"fit": ["--image_size", "--workdir", "--[no]histograms",
-                     "--[no]dry_run"],
+    flags = {"fit": ["--image_size", "--workdir", "--[no]dry_run"],
              "evaluate": ["--model", "--data", "--inception_weights",
                           "--judge_weights", "--image_size", "--[no]degrade"],
              "export": ["--run", "--checkpoint"],
