@@ -61,8 +61,8 @@ def main(arguments: Sequence[str]) -> None:
     text = config_flags.config_to_text(config)
     card = _describe(folder, config, state, generator, text)
     card["metrics"] = {}
-    content = {half: weights_file.to_bytes(generator, flags=text, half=half)
-               for half in (True, False)}
+    content = {half: weights_file.generator_to_bytes(
+        generator, flags=text, half=half) for half in (True, False)}
     with tempfile.TemporaryDirectory() as directory:
         for half, ending in ((True, ""), (False, "_float32")):
             path = pathlib.Path(directory, f"colorizer{ending}")
@@ -116,7 +116,7 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
         "step": state.step_number,
         "photographs_seen": state.step_number * config.data.batch_size,
         "loss_classifier": judge.load_classifier(
-            judge.find(pleased, flag="--classifier_weights"),
+            judge.find_weights(pleased, flag="--classifier_weights"),
             flag="--classifier_weights").name
         if config.training.semantic_weight else None,
         "flags": text.splitlines()[1:-1],

@@ -1,6 +1,6 @@
-"""absl flags made from config.py; flags -> Config -> config.flags -> Config.
+"""Flags to Config, and Config to flag files and back.
 
-No TensorFlow here: a wrong flag is answered before it is loaded.
+Nothing here imports TensorFlow, so a wrong flag is reported at once.
 """
 
 import dataclasses
@@ -10,10 +10,11 @@ from absl import flags
 
 from data_pipelines import command
 from data_pipelines.errors import UserError
-from pix2pix_color import config as config_lib
 from pix2pix_color.config import Config
+from pix2pix_color.config.option import allowed_values
 
-# The last line of what config_to_text writes: one cut off would mean defaults.
+# The last line of a file from config_to_text. A truncated file lacks it, and
+# its missing flags would silently become defaults.
 _END = "\n# end\n"
 
 _DEFINE: dict[type, Callable] = {
@@ -27,38 +28,36 @@ _DEFINE: dict[type, Callable] = {
 def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines one flag for every option of Config."""
     for field, default in Config().options():
-        allowed = config_lib.allowed_values(field)
+        allowed = allowed_values(field)
         help_text = field.metadata["help"] + (allowed and f" ({allowed})")
-        # Config checks the bounds, whether its values come from flags or not.
+        # Config checks the values, wherever they come from.
         _DEFINE[type(default)](
             field.name, default, help_text, flag_values=flag_values)
 
 
 def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS) -> Config:
-    """Gathers the parsed flags.
+    """Builds a Config from parsed flags.
 
     Raises:
-      UserError: a value is out of bounds or contradicts another.
+      UserError: a value is not allowed, or contradicts another one.
     """
-    def gathered(group):
-        return dataclasses.replace(group, **{
+    return Config(**{
+        group.name: type(group.default)(**{
             field.name: getattr(flag_values, field.name)
-            for field in dataclasses.fields(group)})
-
-    default = Config()
-    return Config(**{name: gathered(getattr(default, name))
-                     for name in config_lib.GROUPS})
+            for field in dataclasses.fields(group.default)})
+        for group in dataclasses.fields(Config)})
 
 
 def config_from_file(path: str, *, whole: bool = False) -> Config:
-    """Reads a flag file, such as the config.flags of a run.
+    """Reads a flag file, such as a run's config.flags.
 
     Args:
       path: the file.
-      whole: whether it must be one that config_to_text wrote, to its end.
+      whole: whether to insist that config_to_text wrote it, and that it is not
+        truncated.
 
     Raises:
-      UserError: it cannot be read, or holds a flag that is unknown or wrong.
+      UserError: it cannot be read, or has an unknown or wrong flag.
     """
     if whole:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
@@ -68,14 +67,14 @@ def config_from_file(path: str, *, whole: bool = False) -> Config:
 
 
 def config_from_text(text: str, *, origin: str) -> Config:
-    """Reads what config_to_text wrote.
+    """Reads text from config_to_text.
 
     Args:
-      text: a flag file's content.
-      origin: where it is from, for messages.
+      text: content of a flag file.
+      origin: its source, for messages.
 
     Raises:
-      UserError: it holds a flag that is unknown or wrong.
+      UserError: it has an unknown or wrong flag.
     """
     return _parse([line for line in text.splitlines()
                    if line.startswith("--")], origin)
@@ -85,8 +84,6 @@ def _parse(arguments: Sequence[str], origin: str) -> Config:
     flag_values = flags.FlagValues()
     flags.DEFINE_string("flagfile", "", "", flag_values)
     define_config_flags(flag_values)
-    for name, value in config_lib.DROPPED.items():
-        flags.DEFINE_enum(name, value, [value], "", flag_values=flag_values)
     try:
         flag_values(["", *arguments])
     except flags.Error as error:
@@ -95,7 +92,7 @@ def _parse(arguments: Sequence[str], origin: str) -> Config:
 
 
 def config_to_text(config: Config) -> str:
-    """Writes a flag file that gives the same Config again."""
+    """Writes a flag file that reproduces a Config."""
     lines = ["# Repeat this run: python -m pix2pix_color.fit --flagfile=THIS"]
     for field, value in config.options():
         lines.append(f"--{field.name}={value}")

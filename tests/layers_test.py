@@ -95,7 +95,7 @@ def test_imports_go_down_only(path):
     ("tensorflow_io", "data_pipelines.color"),
     ("tensorboard", "pix2pix_color.summaries"),
     ("gradio", "pix2pix_color.colorizing.web_page"),
-    ("safetensors", "pix2pix_color.networks.tensor_file"),
+    ("safetensors", "pix2pix_color.networks.weights_file"),
 ])
 def test_a_dependency_has_one_importer(module, importer):
     importers = {name_of(path) for path in MODULES
@@ -105,8 +105,9 @@ def test_a_dependency_has_one_importer(module, importer):
 
 
 @pytest.mark.parametrize("path", [
-    ROOT / "pix2pix_color" / "config.py",
+    *(ROOT / "pix2pix_color" / "config").glob("*.py"),
     ROOT / "pix2pix_color" / "config_flags.py",
+    ROOT / "data_pipelines" / "command.py",
     ROOT / "data_pipelines" / "errors.py"], ids=name_of)
 def test_flags_are_checked_without_tensorflow(path):
     assert {name.split(".")[0] for name in imports_of(path)}.isdisjoint(

@@ -41,7 +41,7 @@ class Judge:
 
     def __init__(self, weights: str,
                  loss_classifier: Optional[str] = None) -> None:
-        path = efficientnet_weights.find(weights, flag=_FLAG)
+        path = efficientnet_weights.find_weights(weights, flag=_FLAG)
         self._classifier = efficientnet_weights.load_classifier(
             path, flag=_FLAG)
         self.name = self._classifier.name

@@ -1,1 +1,1 @@
-"""Keras layers and Adam, faster on a CPU; the same arithmetic."""
+"""Keras layers and Adam with the same arithmetic, faster on a CPU."""

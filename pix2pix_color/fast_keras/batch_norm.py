@@ -1,10 +1,9 @@
-"""Batch normalization in one operation, where Keras 3 takes a dozen.
+"""Batch normalization in one operation, where Keras 3 needs a dozen.
 
-The same layer, variables and arithmetic as keras.layers.BatchNormalization,
-but for the average that is kept of the variance: it is of the unbiased
-variance (n - 1), as in Torch, of which pix2pix was made. On the CPU it saves a
-seventh of a training step: no separate moments, and no copy in float32 of
-what comes in bfloat16.
+Layer, variables and arithmetic are those of keras.layers.BatchNormalization,
+except that the moving variance averages the unbiased variance (n - 1), as in
+Torch, for which pix2pix was written. On a CPU it saves a seventh of a training
+step: no separate moments, and no float32 copy of bfloat16 inputs.
 """
 
 import keras
@@ -14,8 +13,8 @@ import tensorflow as tf
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """keras.layers.BatchNormalization on TensorFlow's FusedBatchNormV3.
 
-    For pictures [N, H, W, C] of one device: a distributed step that is to
-    normalize over all its replicas needs Keras's own.
+    For inputs [N, H, W, C] on one device. To normalize over all replicas of a
+    distributed step, use Keras's.
     """
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:

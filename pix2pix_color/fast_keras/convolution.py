@@ -1,58 +1,79 @@
-"""pix2pix's convolutions as matrix multiplications, where these are faster.
+"""pix2pix's 4x4 convolutions, as matrix multiplications where that is faster.
 
-The same layers, variables and arithmetic as Keras's with 4x4 kernels. On CPUs
-oneDNN's convolutions are at their worst at both ends of pix2pix's networks:
-deep inside, where a map of few pixels meets a kernel of millions of weights
-and the gradients by the kernel take most of the time; and at the outputs of
-one to three channels. There the same products are taken by matrix
-multiplication, on kernels as they lie in memory. On two CPU cores this makes a
-training step up to 1.2 times as fast. GPUs keep Keras's own.
+Layers, variables and results are those of Keras. On CPUs oneDNN's convolutions
+are slowest at both ends of pix2pix's networks: on the innermost maps, where few
+pixels meet a kernel of millions of weights and most time goes into the kernel's
+gradient, and at the outputs of one to three channels. Matrix multiplication on
+the kernels as they lie in memory makes a training step up to 1.2 times as fast
+on two CPU cores. On GPUs the layers compute as Keras's do.
 """
 
-import contextlib
-from typing import Callable, Iterator
+from typing import Callable
 
 import keras
 import tensorflow as tf
 
 from pix2pix_color import hardware
 
-_SIZE = 4  # of all kernels, in either direction
-# Where multiplying was the faster one at batch 1, 4 and 16, float32 and
-# bfloat16: sides of the smaller map, in pixels, and channels.
+_SIZE = 4  # of all kernels, in both directions
+# Multiplication was faster for maps up to this side, in pixels, and up to this
+# many channels, at batches of 1, 4 and 16, in float32 and bfloat16.
 _MAX_SIDE = 4
 _MAX_CHANNELS = 4
-# With AMX oneDNN's gradients by kernels catch up sooner.
+# The same for gradients by kernels; oneDNN's are faster with AMX.
 _MAX_SIDE_OF_PATCHES, _MAX_SIDE_OF_SHIFTS = (
     (8, 8) if hardware.has_amx() else (16, 32))
 
+# Ways to compute: for training, with gradients; for inference, without them,
+# because a SavedModel stores the gradients that are defined here as functions;
+# as Keras does, for programs that other machines run.
+TRAINING, INFERENCE, KERAS = "training", "inference", "keras"
+
 
 class Convolution(keras.layers.Conv2D):
-    """keras.layers.Conv2D, 4x4, strides 2, `same`."""
+    """keras.layers.Conv2D, 4x4, strides 2, `same`.
+
+    Attributes:
+      way: TRAINING, INFERENCE or KERAS.
+    """
+
+    way = TRAINING
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        if _keras_is_better(inputs) or any(
+        if _keras_is_better(self, inputs) or any(
                 side % 2 for side in inputs.shape[1:3]):
             return super().call(inputs)
-        convolve = _to_small if _is_without_gradients else _convolve
+        convolve = _to_small if self.way == INFERENCE else _convolve
         return _activated(self, convolve(inputs, _tensor(self.kernel)))
 
 
 class TransposedConvolution(keras.layers.Conv2DTranspose):
-    """keras.layers.Conv2DTranspose, 4x4, strides 2, `same`."""
+    """keras.layers.Conv2DTranspose, 4x4, strides 2, `same`.
+
+    Attributes:
+      way: TRAINING, INFERENCE or KERAS.
+    """
+
+    way = TRAINING
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        if _keras_is_better(inputs):
+        if _keras_is_better(self, inputs):
             return super().call(inputs)
-        convolve = _to_large if _is_without_gradients else _convolve_transposed
+        convolve = _to_large if self.way == INFERENCE else _convolve_transposed
         return _activated(self, convolve(inputs, _tensor(self.kernel)))
 
 
 class LogitsConvolution(keras.layers.Conv2D):
-    """keras.layers.Conv2D of one filter, 4x4, strides 1, `valid`."""
+    """keras.layers.Conv2D of one filter, 4x4, strides 1, `valid`.
+
+    Attributes:
+      way: TRAINING or KERAS.
+    """
+
+    way = TRAINING
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        if _keras_is_better(inputs):
+        if _keras_is_better(self, inputs):
             return super().call(inputs)
         height, width = (side - _SIZE + 1 for side in inputs.shape[1:3])
         # What each pixel adds to the 4x4 logits that see it.
@@ -66,62 +87,41 @@ class LogitsConvolution(keras.layers.Conv2D):
             for row in range(_SIZE) for column in range(_SIZE)]))
 
 
+def set_way(network: keras.Model, way: str) -> None:
+    """Sets how a network's convolutions compute when they are traced next.
+
+    Args:
+      network: any network.
+      way: TRAINING, INFERENCE or KERAS.
+    """
+    for layer in network.layers:
+        if isinstance(layer, (Convolution, TransposedConvolution,
+                              LogitsConvolution)):
+            layer.way = way
+
+
 def _activated(layer: keras.layers.Layer, outputs: tf.Tensor) -> tf.Tensor:
     if layer.use_bias:
-        # Not tf.nn.bias_add, whose gradient is added up in bfloat16.
+        # tf.nn.bias_add would sum its gradient in bfloat16.
         outputs += _tensor(layer.bias)
     return layer.activation(outputs)
 
 
 def _tensor(variable: keras.Variable) -> tf.Tensor:
-    """A layer's variable in the type that the layer computes in."""
+    """Returns a variable in the type in which its layer computes."""
     return tf.convert_to_tensor(variable)
 
 
-@contextlib.contextmanager
-def left_to_keras() -> Iterator[None]:
-    """Networks that are traced within have Keras's convolutions.
-
-    For programs that will run on another machine's accelerator.
-    """
-    global _is_left_to_keras
-    _is_left_to_keras = True
-    try:
-        yield
-    finally:
-        _is_left_to_keras = False
-
-
-_is_left_to_keras = False
-
-
-@contextlib.contextmanager
-def without_gradients() -> Iterator[None]:
-    """Networks that are traced within are for inference alone.
-
-    A SavedModel would hold every gradient that is defined here as a function.
-    """
-    global _is_without_gradients
-    _is_without_gradients = True
-    try:
-        yield
-    finally:
-        _is_without_gradients = False
-
-
-_is_without_gradients = False
-
-
-def _keras_is_better(inputs: tf.Tensor) -> bool:
-    # A served model takes squares of sizes that it is told when it runs.
-    return (_is_left_to_keras or None in inputs.shape[1:3]
+def _keras_is_better(layer: keras.layers.Layer, inputs: tf.Tensor) -> bool:
+    # The side of a served model's squares may be known only at run time.
+    return (layer.way == KERAS or None in inputs.shape[1:3]
             or bool(tf.config.list_logical_devices("GPU")))
 
 
-# With strides 2 a convolution takes a large map [N, 2h, 2w, C] to a small one
-# [N, h, w, S] by a kernel [4, 4, C, S]; a transposed one goes the other way by
-# the same kernel. Each is the other's gradient, and both have the same
-# gradient by the kernel.
+# A convolution with strides 2 turns a large map [N, 2h, 2w, C] into a small one
+# [N, h, w, S], by a kernel [4, 4, C, S]. A transposed convolution does the
+# reverse. Each is the gradient of the other by its input, and their gradients
+# by the kernel are the same.
 
 
 @tf.custom_gradient
@@ -129,7 +129,7 @@ def _convolve(large: tf.Tensor, kernel: tf.Tensor
               ) -> tuple[tf.Tensor, Callable]:
     def gradients(upstream):
         return (_to_large(upstream, kernel),
-                _kernel_gradient(large, upstream, kernel))
+                kernel_gradient(large, upstream, kernel))
 
     return _to_small(large, kernel), gradients
 
@@ -139,7 +139,7 @@ def _convolve_transposed(small: tf.Tensor, kernel: tf.Tensor
                          ) -> tuple[tf.Tensor, Callable]:
     def gradients(upstream):
         return (_to_small(upstream, kernel),
-                _kernel_gradient(upstream, small, kernel))
+                kernel_gradient(upstream, small, kernel))
 
     return _to_large(small, kernel), gradients
 
@@ -159,7 +159,7 @@ def _to_large(small: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
             small, kernel, strides=2, padding="SAME",
             output_shape=[tf.shape(small)[0], 2 * height, 2 * width, channels])
     patches = tf.matmul(_pixels(small), _pixels(kernel), transpose_b=True)
-    # A patch is 2x2 cells of 2x2 pixels; it shares cells with its neighbors.
+    # A patch consists of 2x2 cells of 2x2 pixels; neighbors share cells.
     patches = tf.reshape(patches, [-1, height, width, 2, 2, 2, 2 * channels])
     cells = tf.add_n([
         tf.pad(patches[:, :, :, row, :, column],
@@ -169,14 +169,30 @@ def _to_large(small: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.depth_to_space(cells, 2)[:, 1:-1, 1:-1]
 
 
-def _kernel_gradient(large: tf.Tensor, small: tf.Tensor,
-                     kernel: tf.Tensor) -> tf.Tensor:
+def kernel_gradient(large: tf.Tensor, small: tf.Tensor, kernel: tf.Tensor, *,
+                    max_side_of_patches: int = _MAX_SIDE_OF_PATCHES,
+                    max_side_of_shifts: int = _MAX_SIDE_OF_SHIFTS
+                    ) -> tf.Tensor:
+    """Computes the gradient by the kernel of a convolution with strides 2.
+
+    Args:
+      large: [N, 2h, 2w, C], the convolution's input.
+      small: [N, h, w, S], the gradient by its output.
+      kernel: [4, 4, C, S].
+      max_side_of_patches: side of the largest small map whose patches are
+        multiplied.
+      max_side_of_shifts: side of the largest small map that is multiplied
+        without patches; oneDNN does the rest.
+
+    Returns:
+      [4, 4, C, S].
+    """
     side, channels = max(small.shape[1:3]), kernel.shape[2]
-    if side > _MAX_SIDE_OF_SHIFTS or channels <= _MAX_CHANNELS:
+    if side > max_side_of_shifts or channels <= _MAX_CHANNELS:
         return tf.raw_ops.Conv2DBackpropFilter(
             input=large, filter_sizes=kernel.shape, out_backprop=small,
             strides=[1, 2, 2, 1], padding="SAME")
-    if side > _MAX_SIDE_OF_PATCHES:
+    if side > max_side_of_patches:
         return _kernel_gradient_by_shifts(large, small)
     return tf.reshape(
         tf.matmul(_patches(large), _pixels(small), transpose_a=True),
@@ -184,7 +200,7 @@ def _kernel_gradient(large: tf.Tensor, small: tf.Tensor,
 
 
 def _patches(large: tf.Tensor) -> tf.Tensor:
-    """What each pixel of the small map sees: [N * h * w, 4 * 4 * C]."""
+    """Returns the patch under each small pixel: [N * h * w, 4 * 4 * C]."""
     return _pixels(tf.image.extract_patches(
         tf.pad(large, [[0, 0], [1, 1], [1, 1], [0, 0]]),
         sizes=[1, _SIZE, _SIZE, 1], strides=[1, 2, 2, 1], rates=[1, 1, 1, 1],
@@ -193,11 +209,11 @@ def _patches(large: tf.Tensor) -> tf.Tensor:
 
 def _kernel_gradient_by_shifts(large: tf.Tensor,
                                small: tf.Tensor) -> tf.Tensor:
-    """The kernel's gradient without making patches of the large map.
+    """Computes the kernel's gradient without patches of the large map.
 
-    In cells of 2x2 pixels the kernel is 2x2 cells, and the gradient by each of
-    them is one product of two matrices of pixels, shifted against each other.
-    A border of zeros around both maps gives zero where rows run over.
+    The kernel consists of 2x2 cells of 2x2 pixels. The gradient by each cell is
+    one product of two matrices of pixels, shifted against each other. Borders
+    of zeros make the products vanish where a row runs into the next.
     """
     width, filters = small.shape[2], small.shape[3]
     channels = large.shape[3]
@@ -214,5 +230,5 @@ def _kernel_gradient_by_shifts(large: tf.Tensor,
 
 
 def _pixels(maps: tf.Tensor) -> tf.Tensor:
-    """A matrix with a row for each place of a map or kernel."""
+    """Returns a matrix with one row per position of a map or kernel."""
     return tf.reshape(maps, [-1, maps.shape[-1]])

@@ -1,8 +1,8 @@
 """Instance normalization (Ulyanov et al. 2016, arXiv:1607.08022, equation 5).
 
-Keras has it as GroupNormalization(groups=-1), which takes up to three times as
-long on a CPU. Here every channel of every picture is one channel of a single
-picture, for TensorFlow's fused batch normalization to do.
+Keras's GroupNormalization(groups=-1) takes up to three times as long on a CPU.
+Here every channel of every picture becomes a channel of one picture, which
+TensorFlow's fused batch normalization normalizes.
 """
 
 from typing import Any
@@ -12,15 +12,18 @@ import tensorflow as tf
 
 
 class InstanceNormalization(keras.layers.Layer):
-    """Each channel of each picture to mean 0, variance 1; then an affine map.
+    """Normalizes each channel of each picture, then scales and shifts it.
 
-    It does the same in training and at inference, and has no statistics.
+    Training and inference are the same; there are no moving statistics.
 
     Args:
-      epsilon: what is added to the variance.
-      gamma_initializer: of the scales; the offsets begin at zero.
-      dtype: the layer's policy; statistics are float32 in any.
+      epsilon: added to the variance.
+      gamma_initializer: initializes the scales; the offsets start at zero.
+      dtype: the layer's policy; statistics are always float32.
       name: the layer's name.
+
+    Raises:
+      ValueError: on build, if pictures have a single pixel.
     """
 
     def __init__(self, *, epsilon: float, gamma_initializer: Any = "ones",

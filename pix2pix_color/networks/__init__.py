@@ -1,4 +1,4 @@
-"""The generators and discriminators, built from a run's flags."""
+"""Generators and discriminators, built from a run's flags."""
 
 from typing import Any, Callable
 
@@ -7,18 +7,7 @@ import tensorflow as tf
 
 from data_pipelines import color
 from pix2pix_color.config import Config
-from pix2pix_color.networks import dcgan, encoder_unet, layers, patchgan, unet
-
-GENERATORS: dict[str, Callable[..., keras.Model]] = {
-    "unet": unet.build_unet,
-    "resnet18_unet": encoder_unet.build_resnet18_unet,
-    "efficientnet_unet": encoder_unet.build_efficientnet_unet,
-}
-DISCRIMINATORS: dict[str, Callable[..., keras.Model]] = {
-    "patchgan": patchgan.build_patchgan,
-    "pixel": patchgan.build_pixelgan,
-    "dcgan": dcgan.build_dcgan,
-}
+from pix2pix_color.networks import discriminators, encoder_unet, layers, unet
 
 
 def build_generator(
@@ -30,28 +19,35 @@ def build_generator(
     Args:
       config: the flags.
       precision: policy of its layers.
-      step: returns int64 [], what its noise follows from beside the seed.
+      step: returns int64 [], which determines its noise together with the seed.
       sampling: whether there is noise at inference too.
+
+    Returns:
+      A model from condition float32 [N, S, S, C] to target float32
+      [N, S, S, D], in -1..1.
     """
     networks = config.networks
-    options: dict[str, Any] = {}
-    if networks.upsampling != "auto":  # otherwise the generator's own
-        options["upsampling"] = networks.upsampling
-    if networks.generator == "efficientnet_unet":
-        options["variant"] = networks.efficientnet
-    return GENERATORS[networks.generator](
-        dropout=networks.dropout, dropout_seed=config.training.seed,
-        noise_channels=networks.noise_channels, step=step, sampling=sampling,
-        **options, **_shape(config, precision))
+    options: dict[str, Any] = dict(
+        upsampling=networks.upsampling, dropout=networks.dropout,
+        dropout_seed=config.training.seed, step=step, sampling=sampling,
+        noise_channels=networks.noise_channels, **_shape(config, precision))
+    if networks.generator == "unet":
+        return unet.build_unet(**options)
+    return encoder_unet.build_encoder_unet(
+        encoder_unet.RESNET18 if networks.generator == "resnet18_unet"
+        else networks.efficientnet, **options)
 
 
 def build_discriminator(config: Config, *, precision: str) -> keras.Model:
+    """Builds the discriminator that a run's flags describe, as build_generator.
+
+    Returns:
+      A model from [condition, target] to logits; see discriminators.
+    """
     networks = config.networks
-    options: dict[str, Any] = {}
-    if networks.discriminator == "patchgan":
-        options["num_layers"] = networks.discriminator_layers
-    return DISCRIMINATORS[networks.discriminator](
-        **options, **_shape(config, precision))
+    return discriminators.build_discriminator(
+        networks.discriminator, num_layers=networks.discriminator_layers,
+        **_shape(config, precision))
 
 
 def _shape(config: Config, precision: str) -> dict[str, Any]:

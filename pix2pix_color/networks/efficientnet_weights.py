@@ -1,8 +1,8 @@
-"""Weights of an EfficientNet-Lite from a .safetensors file.
+"""Weights of an EfficientNet-Lite, as an encoder and as a classifier.
 
-Tensors are named as in the public PyTorch implementation
-(efficientnet-lite-pytorch on PyPI). ImageNet's weights of one variant come
-with the package.
+Files have the tensors of the public PyTorch implementation
+(efficientnet-lite-pytorch on PyPI). The package contains ImageNet weights of
+one variant.
 """
 
 import hashlib
@@ -13,77 +13,71 @@ import keras
 import numpy as np
 
 from data_pipelines.errors import UserError
-from pix2pix_color.networks import efficientnet_lite, layers, tensor_file
+from pix2pix_color.networks import efficientnet_lite, layers, weights_file
 
 DIRECTORY = pathlib.Path(__file__).parent / "imagenet"
-# The variant whose ImageNet weights are in the package, and their file's hash;
-# experiments/imagenet_weights.py remakes it.
+# The variant in the package, and its file's hash. To recreate the file, use
+# experiments/imagenet_weights.py.
 PACKAGED = "lite2"
 SHA256 = "f97f5aab129c5db056c74ec9a3e5989930a2e08c3e5ee79cf23fb7c9facd3613"
 
-# Of the batch norms that files have and networks have not.
+# The batch norms in files are folded into the networks' convolutions.
 _EPSILON = 1e-3
-_CLASSIFIER = ("_conv_head", "_fc")
+_CLASSIFIER = ("_conv_head", "_fc", "_bn1.")
 _NORMS = {"_conv_stem": "_bn0", "_expand_conv": "_bn0",
           "_depthwise_conv": "_bn1", "_project_conv": "_bn2",
           "_conv_head": "_bn1"}
 _NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
-def find(weights: str, *, flag: str, variant: Optional[str] = None) -> str:
-    """Finds the file that a flag names.
+def find_weights(weights: str, *, flag: str,
+                 variant: Optional[str] = None) -> str:
+    """Returns the path of the file that a flag names.
 
     Args:
       weights: a path, or `imagenet` for the file in the package.
       flag: the flag, for messages.
-      variant: a key of efficientnet_lite.VARIANTS that the file must be of;
-        None for any.
+      variant: the variant that `imagenet` must be, a key of
+        efficientnet_lite.VARIANTS; None for any.
 
     Raises:
       UserError: there is no such file, or the package's is damaged.
     """
-    if weights == "imagenet":
-        if variant not in (None, PACKAGED):
-            raise UserError(
-                f"{flag}=imagenet: the package has ImageNet weights of "
-                f"{PACKAGED}, not of --efficientnet={variant}; name a "
-                f".safetensors file of these")
-        path = DIRECTORY / f"efficientnet_{PACKAGED}.safetensors"
-        digest = (hashlib.sha256(path.read_bytes()).hexdigest()
-                  if path.is_file() else "none")
-        if digest != SHA256:
-            raise UserError(
-                f"{flag}=imagenet: {path} has SHA-256 {digest} and should have "
-                f"{SHA256}; install the package again")
-        return str(path)
-    path = pathlib.Path(weights).expanduser()
-    if not path.is_file():
-        raise UserError(f"{flag}={path}: there is no such file")
-    if path.suffix != ".safetensors":
-        raise UserError(f"{flag}={path} must end in .safetensors, or be "
-                        f"imagenet")
+    if weights != "imagenet":
+        return weights_file.find_file(weights, flag=flag)
+    if variant not in (None, PACKAGED):
+        raise UserError(
+            f"{flag}=imagenet: the package has ImageNet weights of {PACKAGED}, "
+            f"not of --efficientnet={variant}; name a .safetensors file")
+    path = DIRECTORY / f"efficientnet_{PACKAGED}.safetensors"
+    digest = (hashlib.sha256(path.read_bytes()).hexdigest()
+              if path.is_file() else "none")
+    if digest != SHA256:
+        raise UserError(
+            f"{flag}=imagenet: {path} has SHA-256 {digest} and should have "
+            f"{SHA256}; install the package again")
     return str(path)
 
 
 def load_encoder(generator: keras.Model, path: str, *, flag: str) -> None:
-    """Gives the encoder of an efficientnet_unet the weights of a file.
+    """Sets the weights of an efficientnet_unet's encoder from a file.
 
-    The first convolution's are summed over red, green and blue: what they
-    answer to gray. Those of noise channels are zero.
+    The first convolution's weights are summed over red, green and blue, which
+    gives its response to gray. Weights of noise channels are zero.
 
     Args:
-      generator: what efficientnet_unet built.
+      generator: an efficientnet_unet.
       path: the file.
-      flag: who names it, for messages.
+      flag: the flag that names it, for messages.
 
     Raises:
       UserError: the file cannot be read or does not fit.
     """
     tensors = {name: tensor for name, tensor
-               in tensor_file.read(path, flag=flag).items()
-               if not name.startswith((*_CLASSIFIER, "_bn1."))}
-    _load(generator, tensors, prefix=layers.ENCODER_PREFIX, path=path,
-          flag=flag)
+               in weights_file.read_tensors(path, flag=flag).items()
+               if not name.startswith(_CLASSIFIER)}
+    _assign(generator, tensors, prefix=layers.ENCODER_PREFIX, path=path,
+            flag=flag)
 
 
 def load_classifier(path: str, *, flag: str,
@@ -92,16 +86,17 @@ def load_classifier(path: str, *, flag: str,
 
     Args:
       path: the file.
-      flag: who names it, for messages.
-      dtype: policy of the layers, as build_classifier takes it.
+      flag: the flag that names it, for messages.
+      dtype: policy of the layers, as in build_classifier.
 
     Returns:
-      As efficientnet_lite.build_classifier; its name says which variant.
+      A model like efficientnet_lite.build_classifier's; its name contains the
+      variant.
 
     Raises:
       UserError: the file cannot be read, or is of no variant.
     """
-    tensors = tensor_file.read(path, flag=flag)
+    tensors = weights_file.read_tensors(path, flag=flag)
     last = tensors.get("_conv_head.weight", np.zeros([0]))
     by_width = {variant.widths[-1]: name for name, variant
                 in efficientnet_lite.VARIANTS.items()}
@@ -112,17 +107,17 @@ def load_classifier(path: str, *, flag: str,
             f"{'missing' if not last.size else f'of shape {last.shape}'}")
     classifier = efficientnet_lite.build_classifier(
         by_width[last.shape[1]], dtype=dtype)
-    _load(classifier, tensors, prefix="", path=path, flag=flag)
+    _assign(classifier, tensors, prefix="", path=path, flag=flag)
     return classifier
 
 
-def _load(model: keras.Model, tensors: Mapping[str, np.ndarray], *,
-          prefix: str, path: str, flag: str) -> None:
-    """Sets a network's weights, all of them or none."""
+def _assign(model: keras.Model, tensors: Mapping[str, np.ndarray], *,
+            prefix: str, path: str, flag: str) -> None:
+    """Sets all weights of the layers with this prefix, or none of them."""
     named = {layer.name.removeprefix(prefix): layer
              for layer in model.layers if layer.name.startswith(prefix)
              and layer.weights}
-    tensor_file.require_fit(
+    weights_file.require_shapes(
         tensors, dict(_expected_shapes(named)),
         what=f"{flag}={path} is not the EfficientNet-Lite of {model.name}")
     for name, layer in named.items():
@@ -136,9 +131,8 @@ def _load(model: keras.Model, tensors: Mapping[str, np.ndarray], *,
         scale = scale / np.sqrt(variance + _EPSILON)
         kernel = kernel * scale[:, np.newaxis, np.newaxis, np.newaxis]
         own = layer.weights[0].shape
-        if name == "_conv_stem" and prefix:  # the encoder's, given gray
-            kernel = kernel.sum(axis=1, keepdims=True)
-            kernel = np.pad(kernel, [(0, 0), (0, own[2] - 1), (0, 0), (0, 0)])
+        if name == "_conv_stem" and prefix:  # the encoder's
+            kernel = layers.gray_kernel(kernel, own[2])
         kernel = np.transpose(kernel, (2, 3, 1, 0))  # OIHW -> HWIO
         layer.set_weights([kernel.reshape(own), bias - mean * scale])
 

@@ -1,12 +1,11 @@
-"""U-Nets whose encoder is a classifier's, which may come with ImageNet weights.
+"""U-Nets whose encoder is a classifier's, which may have ImageNet weights.
 
-The encoder's outputs, down to S/32, are those of networks/resnet18.py or
-networks/efficientnet_lite.py. One decoder goes up from the innermost. On
-each level what came from below is doubled in size and joined with the encoder's
-output of that size; a 3x3 convolution, norm and ReLU follow.
+Encoders are networks/resnet18.py and networks/efficientnet_lite.py, down to
+S/32. On each level the decoder doubles the size of its input and joins it with
+the encoder's output of that size; a 3x3 convolution, norm and ReLU follow.
 
-resnet18_unet at S px, 64 base filters, lab (19 M parameters); its doubling has
-a 3x3 convolution, norm and ReLU of its own, and it goes up to the condition:
+resnet18_unet at S px, 64 base filters, lab (19 M parameters). Its doubling has
+its own 3x3 convolution, norm and ReLU, and it ends at the condition's size:
 
     level  doubled           joined with  3x3
     4      S/16 x S/16 x 256 stage 3      S/16 x S/16 x 256
@@ -16,9 +15,9 @@ a 3x3 convolution, norm and ReLU of its own, and it goes up to the condition:
     0      S    x S    x 32  condition    S    x S    x 32
     -      3x3 with bias, tanh            S    x S    x 2, float32
 
-efficientnet_unet at S px, 64 base filters, Lite2, lab (6.9 M parameters); its
-doubling repeats pixels, and a*b* are predicted at half the size, for stages of
-full size take most of the time and color hardly has details there:
+efficientnet_unet at S px, 64 base filters, Lite2, lab (6.9 M parameters). Its
+doubling repeats pixels. It predicts a*b* at half the size, because stages of
+full size would take most of the time and color has little detail there:
 
     level  doubled           joined with  3x3
     -      3x3                            S/32 x S/32 x 256
@@ -30,12 +29,12 @@ full size take most of the time and color hardly has details there:
                                           S/2  x S/2  x 2, float32
     -      bilinear doubling              S    x S    x 2, float32
 
-Dropout is on the two innermost levels. The norm that is chosen is the
-decoder's: ResNet-18 always has batch norm, as its weights are made for it, and
-EfficientNet-Lite's is folded into its convolutions. The decoder's layers have a
-bias where they have no norm.
+Dropout is on the two innermost levels. `norm` is the decoder's: ResNet-18
+always has batch norm, as its weights require, and EfficientNet-Lite's is folded
+into its convolutions. The decoder's layers have a bias where they have no norm.
 """
 
+import dataclasses
 from typing import Any, Callable
 
 import keras
@@ -44,90 +43,44 @@ import tensorflow as tf
 from pix2pix_color.networks import efficientnet_lite, layers, resnet18
 from pix2pix_color.networks.upsampling import UPSAMPLINGS
 
-DROPOUT_LEVELS = 2  # from the innermost on
-# The way to double without weights, which a convolution follows here anyway.
+RESNET18 = "resnet18"
+ENCODERS = (RESNET18, *efficientnet_lite.VARIANTS)
+DROPOUT_LEVELS = 2  # counted from the innermost
+# Doubling without weights, since a convolution follows anyway.
 NEAREST = "nearest"
 # More than any encoder has.
 ALL_STAGES = 9
-# Halvings that both encoders make.
+# Both encoders halve five times.
 MIN_SIZE, SIZE_MULTIPLE = 64, 32
 
 
-def build_resnet18_unet(
-        *, image_size: int, condition_channels: int, target_channels: int,
-        base_filters: int = 64, norm: str = "batch",
-        upsampling: str = "pixel_shuffle", noise_channels: int = 0,
+def build_encoder_unet(
+        encoder: str, *, image_size: int, condition_channels: int,
+        target_channels: int, base_filters: int = 64, norm: str = "batch",
+        upsampling: str = "auto", noise_channels: int = 0,
         dropout: float = 0.5, dropout_seed: int = 0,
         step: Callable[[], tf.Tensor] = layers.no_step, sampling: bool = False,
         synchronized_norm: bool = False,
         dtype: str = "float32") -> keras.Model:
-    """Builds the U-Net on a ResNet-18, with random weights.
+    """Builds a U-Net on an encoder, with random weights.
 
     Args:
-      image_size: side of the square in pixels, a multiple of 32 from 64 on.
-      condition_channels: channels of the condition.
-      target_channels: channels of the target.
-      base_filters: width of the encoder's first convolution.
+      encoder: one of ENCODERS.
+      image_size: side S of the square in pixels, a multiple of 32, at least 64.
+      condition_channels: channels C of the condition.
+      target_channels: channels D of the target.
+      base_filters: for resnet18, width of its first convolution; otherwise,
+        width of the decoder at a quarter of the size.
       norm: the decoder's: `batch`, `instance` or `none`.
-      upsampling: a key of UPSAMPLINGS, or NEAREST.
-      noise_channels: channels of noise appended to the condition.
-      dropout: rate of the innermost decoder levels; 0 leaves them out.
-      dropout_seed: together with step determines all noise.
+      upsampling: a key of UPSAMPLINGS, NEAREST, or `auto`: pixel_shuffle for
+        resnet18, otherwise NEAREST.
+      noise_channels: number of noise channels appended to the condition.
+      dropout: rate of the innermost decoder levels; 0: none.
+      dropout_seed: determines all noise, together with step.
       step: returns int64 [], the number of completed updates.
       sampling: whether there is noise at inference too.
       synchronized_norm: whether a distributed step batch-normalizes over all
-        of its replicas.
-      dtype: policy of all layers but the last, which is float32.
-
-    Returns:
-      A model from condition float32 [N, S, S, C] to target float32
-      [N, S, S, D], in -1..1.
-
-    Raises:
-      ValueError: image_size is none of the sizes above.
-    """
-    decoder = _Decoder(
-        norm=norm, upsampling=upsampling, dropout=dropout,
-        dropout_seed=dropout_seed, step=step, sampling=sampling,
-        synchronized_norm=synchronized_norm, dtype=dtype)
-    condition = _input(image_size, condition_channels)
-    given = decoder.with_noise(
-        resnet18.imagenet_scaled(condition, dtype=dtype), noise_channels)
-    *skips, x = resnet18.encode(given, base_filters=base_filters,
-                                synchronized_norm=synchronized_norm,
-                                dtype=dtype)
-    for level, skip in reversed(list(enumerate([given, *skips]))):
-        filters = skip.shape[-1] if level else max(1, base_filters // 2)
-        x = decoder.level(x, skip, filters, level=level)
-    target = decoder.target(x, target_channels)
-    return keras.Model(condition, target, name="resnet18_unet")
-
-
-def build_efficientnet_unet(
-        *, image_size: int, condition_channels: int, target_channels: int,
-        variant: str = "lite2", base_filters: int = 64, norm: str = "batch",
-        upsampling: str = NEAREST, noise_channels: int = 0,
-        dropout: float = 0.0, dropout_seed: int = 0,
-        step: Callable[[], tf.Tensor] = layers.no_step, sampling: bool = False,
-        synchronized_norm: bool = False,
-        dtype: str = "float32") -> keras.Model:
-    """Builds the U-Net on an EfficientNet-Lite, with random weights.
-
-    Args:
-      image_size: side of the square in pixels, a multiple of 32 from 64 on.
-      condition_channels: channels of the condition.
-      target_channels: channels of the target.
-      variant: a key of efficientnet_lite.VARIANTS.
-      base_filters: width of the decoder at a quarter of the size.
-      norm: the decoder's: `batch`, `instance` or `none`.
-      upsampling: a key of UPSAMPLINGS, or NEAREST.
-      noise_channels: channels of noise appended to the condition.
-      dropout: rate of the innermost decoder levels; 0 leaves them out.
-      dropout_seed: together with step determines all noise.
-      step: returns int64 [], the number of completed updates.
-      sampling: whether there is noise at inference too.
-      synchronized_norm: whether a distributed step batch-normalizes over all
-        of its replicas.
+        replicas.
       dtype: policy of all layers but the last, which are float32.
 
     Returns:
@@ -135,18 +88,37 @@ def build_efficientnet_unet(
       [N, S, S, D], in -1..1.
 
     Raises:
-      ValueError: image_size is none of the sizes above.
+      ValueError: image_size is not allowed.
     """
+    if image_size % SIZE_MULTIPLE or image_size < MIN_SIZE:
+        raise ValueError(
+            f"image_size={image_size} must be a multiple of {SIZE_MULTIPLE}, "
+            f"at least {MIN_SIZE}")
+    is_resnet = encoder == RESNET18
+    if upsampling == "auto":
+        upsampling = "pixel_shuffle" if is_resnet else NEAREST
     decoder = _Decoder(
         norm=norm, upsampling=upsampling, dropout=dropout,
-        dropout_seed=dropout_seed, step=step, sampling=sampling,
-        synchronized_norm=synchronized_norm, dtype=dtype)
-    condition = _input(image_size, condition_channels)
-    given = decoder.with_noise(
-        efficientnet_lite.scale_lightness(condition, dtype=dtype),
-        noise_channels)
+        first_seed=dropout_seed * layers.SEEDS_A_NETWORK,
+        noise=dict(step=step, sampling=sampling, dtype=dtype),
+        synchronized=synchronized_norm, dtype=dtype)
+    condition = keras.Input((image_size, image_size, condition_channels),
+                            name="condition")
+    scale_lightness = (resnet18 if is_resnet
+                       else efficientnet_lite).scale_lightness
+    given = decoder.with_noise(scale_lightness(condition, dtype=dtype),
+                               noise_channels)
+    if is_resnet:
+        *skips, x = resnet18.encode(
+            given, base_filters=base_filters,
+            synchronized_norm=synchronized_norm, dtype=dtype)
+        for level, skip in reversed(list(enumerate([given, *skips]))):
+            filters = skip.shape[-1] if level else max(1, base_filters // 2)
+            x = decoder.level(x, skip, filters, level=level)
+        target = decoder.target(x, target_channels)
+        return keras.Model(condition, target, name="resnet18_unet")
     *skips, x = efficientnet_lite.encode(
-        given, variant=variant, prefix=layers.ENCODER_PREFIX, dtype=dtype)
+        given, variant=encoder, prefix=layers.ENCODER_PREFIX, dtype=dtype)
     x = decoder.convolved(x, 4 * base_filters, name="decoder4")
     for level, skip in reversed(list(enumerate(skips, start=1))):
         x = decoder.level(x, skip, level * base_filters, level=level)
@@ -159,81 +131,69 @@ def build_efficientnet_unet(
     return keras.Model(condition, target, name="efficientnet_unet")
 
 
-def _input(image_size, channels):
-    if image_size % SIZE_MULTIPLE or image_size < MIN_SIZE:
-        raise ValueError(
-            f"image_size={image_size} must be a multiple of {SIZE_MULTIPLE}, "
-            f"at least {MIN_SIZE}")
-    return keras.Input((image_size, image_size, channels), name="condition")
-
-
+@dataclasses.dataclass
 class _Decoder:
-    """Adds the decoder's parts to a network.
+    """Adds the parts of the decoder to a network."""
 
-    Args: as of the builders above.
-    """
-
-    def __init__(self, *, norm: str, upsampling: str, dropout: float,
-                 dropout_seed: int, step: Callable[[], tf.Tensor],
-                 sampling: bool, synchronized_norm: bool, dtype: str) -> None:
-        self._norm, self._dtype, self._dropout = norm, dtype, dropout
-        self._upsampling, self._synchronized = upsampling, synchronized_norm
-        self._levels_done = 0
-        self._first_seed = dropout_seed * layers.SEEDS_A_NETWORK
-        self._noise: dict[str, Any] = dict(step=step, sampling=sampling,
-                                           dtype=dtype)
+    norm: str
+    upsampling: str
+    dropout: float
+    first_seed: int
+    noise: dict[str, Any]  # arguments of layers.Noise
+    synchronized: bool
+    dtype: str
+    levels_done: int = 0
 
     def with_noise(self, x: Any, noise_channels: int) -> Any:
-        """Appends channels of noise, if any, to what the encoder is given."""
+        """Appends noise channels, if any."""
         if not noise_channels:
             return x
         return layers.NoiseChannels(
-            noise_channels, seed=self._first_seed + layers.NOISE_CHANNELS_SEED,
-            name="noise", **self._noise)(x)
+            noise_channels, seed=self.first_seed + layers.NOISE_CHANNELS_SEED,
+            name="noise", **self.noise)(x)
 
     def level(self, x: Any, skip: Any, filters: int, *, level: int) -> Any:
-        """Doubles x, joins it with skip, convolves both to so many filters."""
+        """Doubles x, joins it with skip, and convolves both to `filters`."""
         name = f"decoder{level}"
-        if self._upsampling == NEAREST:
+        if self.upsampling == NEAREST:
             x = keras.layers.UpSampling2D(
-                2, interpolation="nearest", dtype=self._dtype,
+                2, interpolation="nearest", dtype=self.dtype,
                 name=f"{name}_resize")(x)
         else:
-            x = UPSAMPLINGS[self._upsampling](
-                x, filters, use_bias=self._norm == "none", dtype=self._dtype,
+            x = UPSAMPLINGS[self.upsampling](
+                x, filters, use_bias=self.norm == "none", dtype=self.dtype,
                 name=name)
             x = self._normed_relu(x, name)
-        if self._dropout and self._levels_done < DROPOUT_LEVELS:
+        if self.dropout and self.levels_done < DROPOUT_LEVELS:
             x = layers.Dropout(
-                self._dropout, seed=self._first_seed + level,
-                name=f"{name}_dropout", **self._noise)(x)
-        self._levels_done += 1
+                self.dropout, seed=self.first_seed + level,
+                name=f"{name}_dropout", **self.noise)(x)
+        self.levels_done += 1
         x = keras.layers.Concatenate(
-            dtype=self._dtype, name=f"{name}_join")([x, skip])
+            dtype=self.dtype, name=f"{name}_join")([x, skip])
         return self.convolved(x, filters, name=f"{name}_refine")
 
     def convolved(self, x: Any, filters: int, *, name: str) -> Any:
-        """3x3 convolution, norm, ReLU."""
-        x = layers.refinement(filters, use_bias=self._norm == "none",
-                              dtype=self._dtype, name=name)(x)
+        """Adds a 3x3 convolution, a norm and a ReLU."""
+        x = layers.refinement(filters, use_bias=self.norm == "none",
+                              dtype=self.dtype, name=name)(x)
         return self._normed_relu(x, name)
 
     def target(self, x: Any, channels: int, *, name: str = "target") -> Any:
-        """3x3 convolution with bias, tanh, in float32."""
+        """Adds a 3x3 convolution with bias and a tanh, in float32."""
         x = layers.refinement(channels, use_bias=True, dtype="float32",
                               name="output")(x)
         return keras.layers.Activation("tanh", dtype="float32", name=name)(x)
 
     def _normed_relu(self, x, name):
         x = layers.normalized(
-            x, norm=self._norm, synchronized=self._synchronized,
-            dtype=self._dtype, name=f"{name}_norm")
-        return keras.layers.ReLU(dtype=self._dtype, name=f"{name}_relu")(x)
+            x, norm=self.norm, synchronized=self.synchronized,
+            dtype=self.dtype, name=f"{name}_norm")
+        return keras.layers.ReLU(dtype=self.dtype, name=f"{name}_relu")(x)
 
 
 def color_scale(generator: keras.Model) -> int:
-    """Returns how many times larger a generator's pictures are than the colors
-    that it predicts."""
+    """Returns a picture's side divided by that of the predicted colors."""
     return 2 if generator.name == "efficientnet_unet" else 1
 
 
@@ -243,13 +203,8 @@ def encoder_variables(generator: keras.Model, *,
 
     Args:
       generator: any generator; one without an encoder has none.
-      num_stages: how many stages, counted from the input.
+      num_stages: number of stages to include, counted from the input.
     """
-    stage_of = (efficientnet_lite.stage_of
-                if generator.name == "efficientnet_unet"
-                else resnet18.stage_of)
     return [variable for layer in generator.layers
-            if layer.name.startswith(layers.ENCODER_PREFIX) and layer.weights
-            and stage_of(layer.name.removeprefix(
-                layers.ENCODER_PREFIX), generator) < num_stages
+            if getattr(layer, "encoder_stage", ALL_STAGES) < num_stages
             for variable in layer.trainable_variables]

@@ -1,8 +1,8 @@
-"""The layers of pix2pix, with its initialization (Isola et al. 2017, 6.1, 6.2).
+"""Layers of pix2pix, with its initialization (Isola et al. 2017, 6.1, 6.2).
 
-Weights are drawn from N(0, 0.02), normalization scales from N(1, 0.02). Every
-function takes the dtype policy that its layer computes in, `float32` or
-`mixed_bfloat16`; variables are float32 in either.
+Kernels are drawn from N(0, 0.02), scales of norms from N(1, 0.02). Each
+function takes the dtype policy in which its layer computes, such as `float32`
+or `mixed_bfloat16`; variables are always float32.
 """
 
 from typing import Any, Callable, Optional
@@ -18,31 +18,32 @@ from pix2pix_color.fast_keras.instance_norm import InstanceNormalization
 KERNEL_SIZE = 4
 LEAKY_SLOPE = 0.2
 EPSILON = 1e-5
-# Layers of one network draw their noise from so many seeds; the last of them
-# is that of the noise channels.
+# Seeds that a network's layers draw noise from; the last is that of its noise
+# channels.
 SEEDS_A_NETWORK = 9
 NOISE_CHANNELS_SEED = 8
-# What the names of an encoder's layers begin with.
+# Beginning of the names of an encoder's layers.
 ENCODER_PREFIX = "encoder."
 
 
 def normal(mean: float = 0.0) -> keras.initializers.Initializer:
-    """The original's initialization: deviation 0.02."""
+    """Returns pix2pix's initializer: a normal distribution, deviation 0.02."""
     return keras.initializers.RandomNormal(mean=mean, stddev=0.02)
 
 
 def no_step() -> tf.Tensor:
-    """The number of updates of a network that is not trained: int64 [], 0."""
+    """Returns the step of a network that is not trained: int64 [], 0."""
     return tf.zeros([], tf.int64)
 
 
 def convolution(filters: int, *, strides: int, use_bias: bool, dtype: str,
                 name: str, kernel_size: int = KERNEL_SIZE
                 ) -> keras.layers.Layer:
-    """Convolution, 4x4, that halves (strides 2) a picture of even size.
+    """Makes a 4x4 convolution.
 
-    With strides 1 the caller pads by one pixel a side, as the original does,
-    and the picture shrinks by one pixel: Keras's `same` would keep its size.
+    With strides 2 it halves a picture of even size. With strides 1 the caller
+    pads each side by one pixel, as pix2pix does, and the picture shrinks by one
+    pixel; Keras's `same` would keep its size.
     """
     kind = keras.layers.Conv2D
     if kernel_size == KERNEL_SIZE:
@@ -57,7 +58,7 @@ def convolution(filters: int, *, strides: int, use_bias: bool, dtype: str,
 def refinement(filters: int, *, use_bias: bool, dtype: str, name: str,
                initializer: Optional[keras.initializers.Initializer] = None
                ) -> keras.layers.Layer:
-    """3x3 convolution that keeps a picture's size."""
+    """Makes a 3x3 convolution that keeps a picture's size."""
     return keras.layers.Conv2D(
         filters, 3, padding="same", use_bias=use_bias,
         kernel_initializer=initializer or normal(), dtype=dtype, name=name)
@@ -65,10 +66,10 @@ def refinement(filters: int, *, use_bias: bool, dtype: str, name: str,
 
 def batch_norm(*, synchronized: bool, dtype: str, name: str,
                gamma_initializer: Any = None) -> keras.layers.Layer:
-    """Batch normalization with the original's epsilon and momentum.
+    """Makes a batch normalization with pix2pix's epsilon and momentum.
 
-    Synchronized, it normalizes by the statistics of the whole batch; otherwise
-    each replica of a distributed step by those of its own examples.
+    If synchronized, all replicas of a distributed step use the statistics of
+    the whole batch; otherwise each uses those of its own examples.
     """
     options = dict(momentum=0.9, epsilon=EPSILON,
                    gamma_initializer=gamma_initializer or normal(mean=1.0),
@@ -80,13 +81,13 @@ def batch_norm(*, synchronized: bool, dtype: str, name: str,
 
 def instance_norm(*, synchronized: bool, dtype: str,
                   name: str) -> keras.layers.Layer:
-    """Instance normalization: there is nothing that replicas could share."""
-    del synchronized
+    """Makes an instance normalization."""
+    del synchronized  # replicas have nothing to share
     return InstanceNormalization(epsilon=EPSILON, gamma_initializer=normal(1.0),
                                  dtype=dtype, name=name)
 
 
-# What stands between a layer and its activation.
+# Norms between a layer and its activation.
 NORMS = {
     "batch": batch_norm,
     "instance": instance_norm,
@@ -96,17 +97,16 @@ NORMS = {
 
 def normalized(x: Any, *, norm: str, synchronized: bool, dtype: str,
                name: str) -> Any:
-    """Brings a layer's output through the norm of this kind, if any.
+    """Normalizes a layer's output, unless norm is `none`.
 
-    A layer under a norm has no bias, under instance norm neither: the norm
-    would subtract it again and its own offset stands in for it. (The Torch
-    code of pix2pix has biases there, which likewise cancel, and neither scale
-    nor offset.) Without a norm it has one.
+    A layer before a norm has no bias: the norm would subtract it, and adds an
+    offset of its own. (With instance norm, pix2pix's Torch code has these
+    biases, which cancel, and neither scale nor offset.)
 
     Args:
-      x: symbolic [N, H, W, C]; more than one pixel under instance norm.
+      x: symbolic [N, H, W, C]; instance norm needs more than one pixel.
       norm: a key of NORMS.
-      synchronized: whether batch norm is that of all replicas.
+      synchronized: whether batch norm spans all replicas.
       dtype: the layer's policy.
       name: the layer's name.
     """
@@ -117,80 +117,105 @@ def normalized(x: Any, *, norm: str, synchronized: bool, dtype: str,
 
 
 def leaky_relu(*, dtype: str, name: str) -> keras.layers.Layer:
-    """LeakyReLU with slope 0.2 for negative values."""
+    """Makes a LeakyReLU with slope 0.2 for negative values."""
     return keras.layers.LeakyReLU(LEAKY_SLOPE, dtype=dtype, name=name)
 
 
-class Dropout(keras.layers.Layer):
-    """Dropout whose noise follows from a seed and a number of updates alone.
-
-    There is no state to save: a run that was resumed draws what it would have
-    drawn. Each replica of a distributed step takes its own rows of the noise
-    for the whole batch, so that the number of devices changes nothing.
+def gray_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Turns a first kernel for RGB into one for gray and noise channels.
 
     Args:
-      rate: share of the values that are dropped, 0..1; the others are scaled
-        by 1 / (1 - rate).
-      seed: tells this layer's noise from another's.
+      kernel: [filters, 3, H, W].
+      channels: number of input channels, the first of which is gray.
+
+    Returns:
+      float [filters, channels, H, W], zero for noise.
+    """
+    kernel = kernel.sum(axis=1, keepdims=True,
+                        dtype=np.promote_types(kernel.dtype, np.float32))
+    return np.pad(kernel, [(0, 0), (0, channels - 1), (0, 0), (0, 0)])
+
+
+class Noise(keras.layers.Layer):
+    """A layer whose noise is determined by a seed and the number of updates.
+
+    It has no state, so a resumed run draws the noise that an uninterrupted one
+    would. Each replica of a distributed step takes its rows of the noise for
+    the whole batch, so the number of devices makes no difference.
+
+    Attributes:
+      sampling: whether there is noise at inference too, from a seed in place
+        of step: pix2pix's noise (Isola et al. 2017, 3.1).
+
+    Args:
+      seed: distinguishes this layer's noise from another's.
       step: returns int64 [], the number of completed updates.
       dtype: the layer's policy.
       name: the layer's name.
-      sampling: whether it drops at inference too, where step stands for a
-        seed: pix2pix's noise (Isola et al. 2017, 3.1).
+      sampling: as above.
     """
 
-    def __init__(self, rate: float, *, seed: int,
-                 step: Callable[[], tf.Tensor], dtype: str, name: str,
-                 sampling: bool = False) -> None:
+    def __init__(self, *, seed: int, step: Callable[[], tf.Tensor], dtype: str,
+                 name: str, sampling: bool = False) -> None:
         super().__init__(dtype=dtype, name=name)
-        self.rate, self._seed, self._step = rate, seed, step
-        self.sampling = sampling
+        self._seed, self._step, self.sampling = seed, step, sampling
+
+    def _draw(self, draw: Callable[..., tf.Tensor],
+              shape: tf.Tensor) -> tf.Tensor:
+        """Draws this replica's rows of the noise for the whole batch."""
+        replica = tf.distribute.get_replica_context()
+        whole = tf.concat(
+            [shape[:1] * replica.num_replicas_in_sync, shape[1:]], axis=0)
+        noise = draw(
+            whole, tf.stack([tf.constant(self._seed, tf.int64), self._step()]))
+        first = replica.replica_id_in_sync_group * shape[0]
+        return noise[first:first + shape[0]]
+
+
+class Dropout(Noise):
+    """Dropout by stateless noise.
+
+    Args:
+      rate: share of values that are dropped, 0..1; the others are scaled by
+        1 / (1 - rate).
+      options: arguments of Noise.
+    """
+
+    def __init__(self, rate: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.rate = rate
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not (training or self.sampling):
             return inputs
-        noise = _own_rows(tf.random.stateless_uniform, tf.shape(inputs),
-                          seed=self._seed, step=self._step())
-        kept = noise >= self.rate
-        return inputs * tf.cast(kept, inputs.dtype) / (1 - self.rate)
+        noise = self._draw(tf.random.stateless_uniform, tf.shape(inputs))
+        return inputs * tf.cast(
+            noise >= self.rate, inputs.dtype) / (1 - self.rate)
 
     def compute_output_shape(
             self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return input_shape
 
 
-class NoiseChannels(keras.layers.Layer):
-    """Appends channels of noise: the z of a conditional GAN, made explicit.
+class NoiseChannels(Noise):
+    """Appends noise channels from N(0, 1): a conditional GAN's z, explicitly.
 
-    In training they are drawn from N(0, 1) as Dropout draws, from seed and
-    step alone. At inference they are zero, so that it is deterministic, unless
-    the layer was made for sampling.
+    Without sampling they are zero at inference, which is then deterministic.
 
     Args:
-      num_channels: how many are appended.
-      seed: tells this layer's noise from another's.
-      step: returns int64 [], the number of completed updates.
-      dtype: the layer's policy.
-      name: the layer's name.
-      sampling: whether there is noise at inference too, where step stands for
-        a seed.
+      num_channels: number of channels to append.
+      options: arguments of Noise.
     """
 
-    def __init__(self, num_channels: int, *, seed: int,
-                 step: Callable[[], tf.Tensor], dtype: str, name: str,
-                 sampling: bool = False) -> None:
-        super().__init__(dtype=dtype, name=name)
-        self._num_channels, self.sampling = num_channels, sampling
-        self._seed, self._step = seed, step
+    def __init__(self, num_channels: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._num_channels = num_channels
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         shape = tf.concat(
             [tf.shape(inputs)[:-1], [self._num_channels]], axis=0)
-        if training or self.sampling:
-            noise = _own_rows(tf.random.stateless_normal, shape,
-                              seed=self._seed, step=self._step())
-        else:
-            noise = tf.zeros(shape)
+        noise = (self._draw(tf.random.stateless_normal, shape)
+                 if training or self.sampling else tf.zeros(shape))
         outputs = tf.concat([inputs, tf.cast(noise, inputs.dtype)], axis=-1)
         return tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
 
@@ -199,35 +224,23 @@ class NoiseChannels(keras.layers.Layer):
         return (*input_shape[:-1], input_shape[-1] + self._num_channels)
 
 
-def _own_rows(draw: Callable[..., tf.Tensor], shape: tf.Tensor, *, seed: int,
-              step: tf.Tensor) -> tf.Tensor:
-    """This replica's rows of the noise that is drawn for the whole batch."""
-    replica = tf.distribute.get_replica_context()
-    whole = tf.concat(
-        [shape[:1] * replica.num_replicas_in_sync, shape[1:]], axis=0)
-    noise = draw(whole, tf.stack([tf.constant(seed, tf.int64), step]))
-    first = replica.replica_id_in_sync_group * shape[0]
-    return noise[first:first + shape[0]]
-
-
 class PixelShuffle(keras.layers.Layer):
-    """[N, H, W, 4C] to [N, 2H, 2W, C]: depth to space in blocks of 2x2."""
+    """Turns [N, H, W, 4C] into [N, 2H, 2W, C], in blocks of 2x2 pixels."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return tf.nn.depth_to_space(inputs, 2)
 
 
 class BilinearDoubling(keras.layers.Layer):
-    """[N, H, W, C] to [N, 2H, 2W, C], as tf.image.resize does it.
+    """Doubles [N, H, W, C] to [N, 2H, 2W, C] like tf.image.resize.
 
-    A convolution with a fixed kernel to the four pixels that each becomes,
-    which XLA compiles on a CPU too, and whose gradient is fast.
+    It is a convolution with a fixed kernel to the four pixels that each pixel
+    becomes. XLA compiles it on a CPU too, and its gradient is fast.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         channels = inputs.shape[-1]
-        # A pixel's two halves are three quarters its own and one quarter that
-        # of the neighbor on their side.
+        # Each half of a pixel takes 3/4 from it and 1/4 from its neighbor.
         halves = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
         kernel = np.einsum("py,qx,cd->yxcpqd", halves, halves,
                            np.eye(channels)).reshape(3, 3, channels, -1)

@@ -1,7 +1,7 @@
 """The U-Net generator of pix2pix (Isola et al. 2017, arXiv:1611.07004, 6.1.1).
 
-For 256 px, one condition channel, two target channels and 64 base filters (54 M
-parameters); C is convolution, D transposed convolution, all 4x4 with stride 2:
+For 256 px, lab and 64 base filters (54 M parameters). C is a convolution, D a
+transposed one, all 4x4 with stride 2:
 
     encoder                            decoder
     level  layer      output            level  layer              output
@@ -14,20 +14,18 @@ parameters); C is convolution, D transposed convolution, all 4x4 with stride 2:
     6      C512 norm  2 x 2 x 512       5      D512 norm dropout  4 x 4 x 512
     7      C512       1 x 1 x 512       6      D512 norm dropout  2 x 2 x 512
 
-A LeakyReLU stands before each convolution but the first, a ReLU before each
-transposed one. The decoder's output at a level is joined with the encoder's at
-the same level. The innermost layer has no norm: normalized over a single pixel
-it would put out zero. Layers under a norm have no bias. Other ways of
-upsampling take the transposed convolutions' places (networks/upsampling.py),
-other norms those of batch norm.
+A LeakyReLU precedes each convolution but the first, a ReLU each transposed one.
+The decoder's output at a level is joined with the encoder's. The innermost
+layer has no norm, which would turn its single pixel into zero. Layers before a
+norm have no bias. Other kinds of upsampling (networks/upsampling.py) replace
+the transposed convolutions, other norms replace batch norm.
 
-The depth follows the size, log2(size) levels, so that the innermost layer
-always sees one pixel; 512 px adds a level of 512 filters inside, smaller sizes
-drop inner ones.
+There are log2(size) levels, so that the innermost layer always sees one pixel:
+512 px adds a level of 512 filters inside, smaller sizes drop inner ones.
 
-Dropout (rate 0.5) follows the paper's Torch code: the outputs of 2x2, 4x4 and
-8x8. (The PyTorch ports moved it one level out.) Only layers of full width have
-it, as there: one of them at 32 px, two at 64 px, three from 128 px on.
+Dropout (rate 0.5) is where the paper's Torch code has it: on the outputs of
+2x2, 4x4 and 8x8. (The PyTorch ports moved it one level out.) Only layers of
+full width have it, as there: one at 32 px, two at 64 px, three from 128 px on.
 """
 
 from typing import Callable
@@ -44,7 +42,7 @@ MAX_WIDENING = 8
 
 def build_unet(*, image_size: int, condition_channels: int,
                target_channels: int, base_filters: int = 64,
-               norm: str = "batch", upsampling: str = "transposed",
+               norm: str = "batch", upsampling: str = "auto",
                noise_channels: int = 0, dropout: float = 0.5,
                dropout_seed: int = 0,
                step: Callable[[], tf.Tensor] = layers.no_step,
@@ -53,19 +51,20 @@ def build_unet(*, image_size: int, condition_channels: int,
     """Builds the generator.
 
     Args:
-      image_size: side of the square in pixels, a power of two from 32 to 512.
-      condition_channels: channels of the condition.
-      target_channels: channels of the target.
+      image_size: side S of the square in pixels, a power of two from 32 to
+        512.
+      condition_channels: channels C of the condition.
+      target_channels: channels D of the target.
       base_filters: width of the first convolution.
       norm: `batch`, `instance` or `none`.
-      upsampling: a key of UPSAMPLINGS.
-      noise_channels: channels of noise appended to the condition.
-      dropout: rate of the innermost decoder layers; 0 leaves them out.
-      dropout_seed: together with step determines all noise.
+      upsampling: a key of UPSAMPLINGS, or `auto`: transposed.
+      noise_channels: number of noise channels appended to the condition.
+      dropout: rate of the innermost decoder layers; 0: none.
+      dropout_seed: determines all noise, together with step.
       step: returns int64 [], the number of completed updates.
       sampling: whether there is noise at inference too.
       synchronized_norm: whether a distributed step batch-normalizes over all
-        of its replicas.
+        replicas.
       dtype: policy of all layers but the last, which is float32.
 
     Returns:
@@ -73,7 +72,7 @@ def build_unet(*, image_size: int, condition_channels: int,
       [N, S, S, D], in -1..1.
 
     Raises:
-      ValueError: image_size is none of the sizes above.
+      ValueError: image_size is not allowed.
     """
     if image_size not in (32, 64, 128, 256, 512):
         raise ValueError(f"image_size={image_size} must be a power of two from "
@@ -84,7 +83,8 @@ def build_unet(*, image_size: int, condition_channels: int,
 
     condition = keras.Input((image_size, image_size, condition_channels),
                             name="condition")
-    upsample = UPSAMPLINGS[upsampling]
+    upsample = UPSAMPLINGS[
+        "transposed" if upsampling == "auto" else upsampling]
     x = condition
     if noise_channels:
         x = layers.NoiseChannels(

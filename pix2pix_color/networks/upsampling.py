@@ -1,19 +1,18 @@
 """Three ways to double a picture's height and width in a decoder.
 
-A transposed convolution, pix2pix's own, gives its output pixels uneven shares
-of the input, and with random weights draws a checkerboard. Against it:
-
+- transposed: pix2pix's transposed convolution. Its output pixels receive uneven
+  shares of the input, so with random weights it draws a checkerboard.
 - resize: nearest neighbor, then a 3x3 convolution (Odena et al. 2016,
   "Deconvolution and Checkerboard Artifacts", https://doi.org/10.23915/
-  distill.00003, which found nearest neighbor better than bilinear);
+  distill.00003, which prefers nearest neighbor to bilinear).
 - pixel_shuffle: a 3x3 convolution to four times the channels, each four of
-  which become 2x2 pixels (Shi et al. 2016, arXiv:1609.05158), beginning as
+  which become 2x2 pixels (Shi et al. 2016, arXiv:1609.05158). It starts as
   nearest neighbor after a convolution (ICNR, Aitken et al. 2017,
   arXiv:1707.02937).
 
 Each function takes symbolic x [N, H, W, C], filters, use_bias, dtype and name,
-and returns symbolic [N, 2H, 2W, filters]; the layer with the weights has the
-name.
+and returns symbolic [N, 2H, 2W, filters]. The layer with the weights is called
+`name`.
 """
 
 from typing import Any
@@ -27,7 +26,7 @@ from pix2pix_color.networks import layers
 
 def transposed(x: Any, filters: int, *, use_bias: bool, dtype: str,
                name: str) -> Any:
-    """4x4 transposed convolution, strides 2."""
+    """Doubles by a 4x4 transposed convolution, strides 2."""
     return TransposedConvolution(
         filters, layers.KERNEL_SIZE, strides=2, padding="same",
         use_bias=use_bias, kernel_initializer=layers.normal(), dtype=dtype,
@@ -36,7 +35,7 @@ def transposed(x: Any, filters: int, *, use_bias: bool, dtype: str,
 
 def resize(x: Any, filters: int, *, use_bias: bool, dtype: str,
            name: str) -> Any:
-    """Every pixel becomes 2x2 equal ones; then a 3x3 convolution."""
+    """Doubles by nearest neighbor, then a 3x3 convolution."""
     x = keras.layers.UpSampling2D(2, interpolation="nearest", dtype=dtype,
                                   name=f"{name}_resize")(x)
     return layers.refinement(filters, use_bias=use_bias, dtype=dtype,
@@ -45,7 +44,7 @@ def resize(x: Any, filters: int, *, use_bias: bool, dtype: str,
 
 def pixel_shuffle(x: Any, filters: int, *, use_bias: bool, dtype: str,
                   name: str) -> Any:
-    """3x3 convolution to 4 x filters channels, laid out as 2x2 pixels."""
+    """Doubles by a 3x3 convolution to 4 x filters channels and a shuffle."""
     x = layers.refinement(4 * filters, use_bias=use_bias, dtype=dtype,
                           name=name, initializer=Icnr(layers.normal()))(x)
     return layers.PixelShuffle(dtype=dtype, name=f"{name}_shuffle")(x)
@@ -59,10 +58,10 @@ UPSAMPLINGS = {
 
 
 class Icnr(keras.initializers.Initializer):
-    """One draw for all four pixels of a block (Aitken et al. 2017, section 4).
+    """Equal weights for the four pixels of a block (Aitken et al. 2017, 4).
 
-    Before the first update a pixel shuffle then gives what nearest-neighbor
-    upsampling of the convolution would: no checkerboard.
+    Before the first update, a pixel shuffle then equals nearest-neighbor
+    upsampling of the convolution, without a checkerboard.
 
     Args:
       initializer: draws the kernel of one pixel of the block.
@@ -73,6 +72,6 @@ class Icnr(keras.initializers.Initializer):
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
         *window, filters = shape
-        # depth_to_space takes the block's pixels in turn, C channels of each.
+        # depth_to_space expects C channels of each of the block's pixels.
         kernel = self._initializer((*window, filters // 4), dtype=dtype)
         return tf.tile(tf.convert_to_tensor(kernel), [1, 1, 1, 4])

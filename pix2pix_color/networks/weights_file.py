@@ -1,74 +1,61 @@
-"""A generator's weights as one .safetensors file, and back.
+"""Weights of networks in .safetensors files.
 
-Kernels are stored as float16, all else as float32; names are LAYER/VARIABLE.
-The file's metadata holds the flags of the run that it is from.
+The file of a generator holds kernels as float16 and everything else as float32,
+named LAYER/VARIABLE; its metadata holds the flags of the generator's run.
 """
 
+import os
 from typing import Any, Mapping
 
 import keras
 import numpy as np
+import safetensors.numpy
 
-from pix2pix_color.networks import tensor_file
+from data_pipelines.errors import UserError
 
 _FLAGS = "flags"
+_MAX_LISTED = 4
+_UNREADABLE = (safetensors.SafetensorError, OSError, KeyError, TypeError)
 
 
-def to_bytes(generator: keras.Model, *, flags: str,
-             half: bool = True) -> bytes:
-    """Writes a generator's weights.
+def find_file(weights: str, *, flag: str) -> str:
+    """Returns the path that a flag names.
 
-    Args:
-      generator: any generator.
-      flags: text of the run's config.flags.
-      half: whether kernels become float16.
+    Raises:
+      UserError: there is no such file, or its name is another kind's.
     """
-    tensors = {
-        name: variable.numpy().astype(
-            np.float16 if half and len(variable.shape) > 1 else np.float32)
-        for name, variable in named_variables(generator).items()}
-    return tensor_file.to_bytes(tensors, metadata={_FLAGS: flags})
+    path = os.path.expanduser(weights)
+    if not os.path.isfile(path):
+        raise UserError(f"{flag}={path}: there is no such file")
+    if not path.endswith(".safetensors"):
+        raise UserError(
+            f"{flag}={path} must end in .safetensors, or be imagenet")
+    return path
 
 
-def load(generator: keras.Model, path: str, *, flag: str) -> None:
-    """Gives a generator the weights of a file, all of them or none.
+def read_tensors(path: str, *, flag: str) -> dict[str, np.ndarray]:
+    """Reads a file.
 
     Args:
-      generator: the generator.
       path: the file.
-      flag: who names it, for messages.
+      flag: the flag that names it, for messages.
+
+    Returns:
+      Name -> array, as stored.
 
     Raises:
-      UserError: it cannot be read, or does not fit; it says what.
+      UserError: it cannot be read, or has a value that is not finite.
     """
-    assign(generator, tensor_file.read(path, flag=flag),
-           origin=f"{flag}={path}")
-
-
-def assign(generator: keras.Model, tensors: Mapping[str, np.ndarray], *,
-           origin: str) -> None:
-    """Gives a generator the weights in these arrays, all of them or none.
-
-    Args:
-      generator: the generator.
-      tensors: LAYER/VARIABLE -> values.
-      origin: where they are from, for messages.
-
-    Raises:
-      UserError: they do not fit; the message says what.
-    """
-    require_fit(generator, tensors, origin=origin)
-    for name, variable in named_variables(generator).items():
-        variable.assign(tensors[name].astype(np.float32))
-
-
-def require_fit(generator: keras.Model, tensors: Mapping[str, np.ndarray], *,
-                origin: str) -> None:
-    """Raises UserError unless these are just a generator's weights."""
-    tensor_file.require_fit(
-        tensors, {name: tuple(variable.shape)
-                  for name, variable in named_variables(generator).items()},
-        what=f"{origin} does not fit this {generator.name}")
+    try:
+        tensors = safetensors.numpy.load_file(path)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error, flag) from error
+    for name, tensor in tensors.items():
+        if (np.issubdtype(tensor.dtype, np.floating)
+                and not np.isfinite(tensor).all()):
+            raise UserError(f"{flag}={path} is damaged: {name} has a value "
+                            f"that is not finite")
+    return tensors
 
 
 def read_flags(path: str, *, flag: str) -> str:
@@ -77,10 +64,90 @@ def read_flags(path: str, *, flag: str) -> str:
     Raises:
       UserError: the file cannot be read.
     """
-    return tensor_file.read_metadata(path, flag=flag).get(_FLAGS, "")
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return (file.metadata() or {}).get(_FLAGS, "")
+    except _UNREADABLE as error:
+        raise _unreadable(path, error, flag) from error
+
+
+def _unreadable(path: str, error: Exception, flag: str) -> UserError:
+    reason = str(error).strip().partition("\n")[0]
+    return UserError(
+        f"{flag}={path} cannot be read as a file of named tensors: {reason}")
+
+
+def generator_to_bytes(generator: keras.Model, *, flags: str,
+                       half: bool = True) -> bytes:
+    """Returns the content of a generator's file.
+
+    Args:
+      generator: any generator.
+      flags: text of its run's config.flags.
+      half: whether kernels become float16.
+    """
+    # safetensors would scramble an array that is not contiguous.
+    return safetensors.numpy.save({
+        name: np.ascontiguousarray(variable.numpy().astype(
+            np.float16 if half and len(variable.shape) > 1 else np.float32))
+        for name, variable in named_variables(generator).items()},
+        metadata={_FLAGS: flags})
+
+
+def assign_weights(generator: keras.Model, tensors: Mapping[str, np.ndarray],
+                   *, origin: str) -> None:
+    """Sets all weights of a generator, or none of them.
+
+    Args:
+      generator: the generator.
+      tensors: LAYER/VARIABLE -> values.
+      origin: their source, for messages.
+
+    Raises:
+      UserError: names or shapes differ.
+    """
+    require_fit(generator, tensors, origin=origin)
+    for name, variable in named_variables(generator).items():
+        variable.assign(tensors[name].astype(np.float32))
+
+
+def require_fit(generator: keras.Model, tensors: Mapping[str, np.ndarray], *,
+                origin: str) -> None:
+    """Raises UserError unless these are exactly a generator's weights."""
+    require_shapes(
+        tensors, {name: tuple(variable.shape)
+                  for name, variable in named_variables(generator).items()},
+        what=f"{origin} does not fit this {generator.name}")
 
 
 def named_variables(generator: keras.Model) -> dict[str, Any]:
     """Returns LAYER/VARIABLE -> variable of a generator."""
     return {f"{layer.name}/{variable.name}": variable
             for layer in generator.layers for variable in layer.variables}
+
+
+def require_shapes(tensors: Mapping[str, np.ndarray],
+                   shapes: Mapping[str, tuple[int, ...]], *, what: str) -> None:
+    """Raises UserError unless a file has exactly these tensors.
+
+    Args:
+      tensors: the file's, by name.
+      shapes: the network's, by name.
+      what: beginning of the message: which file should be which network.
+    """
+    differences = {
+        "missing in the file": [
+            name for name in shapes if name not in tensors],
+        "unknown to the network": [
+            name for name in tensors if name not in shapes],
+        "of another shape": [
+            f"{name} {tensors[name].shape} in the file, {shape} in the network"
+            for name, shape in shapes.items()
+            if name in tensors and tensors[name].shape != shape],
+    }
+    found = [f"{len(names)} {kind}: {', '.join(names[:_MAX_LISTED])}"
+             + (f" and {len(names) - _MAX_LISTED} more"
+                if len(names) > _MAX_LISTED else "")
+             for kind, names in differences.items() if names]
+    if found:
+        raise UserError(f"{what}; {'; '.join(found)}")

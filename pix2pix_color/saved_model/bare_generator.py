@@ -45,8 +45,8 @@ def write(generator: keras.Model, output_dir: str, *, kind: str) -> str:
 
     # Plain convolutions: the converters know these, and their programs run
     # them well.
-    with convolution.left_to_keras():
-        content = KINDS[kind](predict_target)
+    convolution.set_way(generator, convolution.KERAS)
+    content = KINDS[kind](predict_target)
     os.makedirs(output_dir, exist_ok=True)
     path = os.path.join(output_dir, f"generator.{kind}")
     write_atomically(path, content)

@@ -59,6 +59,7 @@ class Prediction:
     def __init__(self, generator: keras.Model, *,
                  color_space: color.ColorSpace,
                  seed: Optional[Seed] = None) -> None:
+        convolution.set_way(generator, convolution.INFERENCE)
         self._generator, self._seed = generator, seed
         self._color_space = color_space
         self._noisy_layers = [layer for layer in generator.layers
@@ -126,8 +127,7 @@ class Prediction:
                           tf.float32),
             tf.TensorSpec([], tf.int64)])
         def generate(condition, seed):
-            with (self._noise(seed if sampling else None),
-                  convolution.without_gradients()):
+            with self._noise(seed if sampling else None):
                 # Not through __call__, which insists on S x S: convolutions
                 # take larger squares just as well.
                 return self._generator.call(condition, training=False)

@@ -90,7 +90,9 @@ def load(directory: pathlib.Path = DIRECTORY, *,
     config = config_flags.config_from_text(
         weights_file.read_flags(path, flag=flag), origin=path)
     generator = build_generator(config, precision="float32")
-    weights_file.load(generator, path, flag=flag)
+    weights_file.assign_weights(
+        generator, weights_file.read_tensors(path, flag=flag),
+        origin=f"{flag}={path}")
     return generator, config, card
 
 

@@ -81,7 +81,7 @@ def export_bare(run: str, *, checkpoint: str, kind: str,
         return name, bare_generator.write(generator, output_dir, kind=kind)
     os.makedirs(output_dir, exist_ok=True)
     path = os.path.join(output_dir, "generator.safetensors")
-    write_atomically(path, weights_file.to_bytes(
+    write_atomically(path, weights_file.generator_to_bytes(
         generator, flags=config_flags.config_to_text(config)))
     return name, path
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from data_pipelines.errors import UserError
 from pix2pix_color.config import Config
-from pix2pix_color.networks import build_generator, tensor_file, weights_file
+from pix2pix_color.networks import build_generator, weights_file
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.saved_model import trained
 from pix2pix_color.training import exporting, train_state
@@ -36,9 +36,9 @@ def read(config: Config) -> dict[str, np.ndarray]:
     path = os.path.expanduser(weights)
     if weights == trained.NAME:
         path, _ = trained.read(flag=_FLAG)
-        tensors = tensor_file.read(path, flag=_FLAG)
+        tensors = weights_file.read_tensors(path, flag=_FLAG)
     elif os.path.isfile(path) and path.endswith(".safetensors"):
-        tensors = tensor_file.read(path, flag=_FLAG)
+        tensors = weights_file.read_tensors(path, flag=_FLAG)
     elif os.path.exists(RunFolder(path).flags_path):
         _, _, other, _ = exporting.restore(path, checkpoint="latest",
                                            flag=_FLAG)
@@ -61,4 +61,4 @@ def assign(state: train_state.TrainState,
     """
     for generator in (state.generator, state.average):
         if generator is not None and tensors:
-            weights_file.assign(generator, tensors, origin=_FLAG)
+            weights_file.assign_weights(generator, tensors, origin=_FLAG)

@@ -20,8 +20,8 @@ from data_pipelines.sources import Source
 from pix2pix_color import hardware
 from pix2pix_color.config import Config
 from pix2pix_color.evaluation import protocol
-from pix2pix_color.networks import (efficientnet_weights, encoder_weights,
-                                    patchgan)
+from pix2pix_color.networks import (discriminators, efficientnet_weights,
+                                    encoder_weights)
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.summaries import Summaries
 from pix2pix_color.training import exporting, initial_weights, loop, memory
@@ -145,12 +145,12 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     folder = RunFolder(config.reporting.workdir)
     # Missing weights must be noticed before the folder is claimed.
     begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
-    if begins and config.networks.encoder_weights:
-        encoder_weights.require(config.networks)
+    if begins:
+        encoder_weights.find_encoder_weights(config.networks)
     initial = initial_weights.read(config) if begins else {}
     if config.training.semantic_weight:
-        efficientnet_weights.find(config.training.classifier_weights,
-                                  flag="--classifier_weights")
+        efficientnet_weights.find_weights(
+            config.training.classifier_weights, flag="--classifier_weights")
     folder.claim(config)
     jit_compile = hardware.resolve_jit_compile(
         config.training.jit_compile,
@@ -275,7 +275,7 @@ def _judged_area(config: Config, state: TrainState) -> str:
     """Describes the part of an image that one logit judges."""
     if config.networks.discriminator == "dcgan":
         return "the whole image"
-    side = patchgan.receptive_field(state.discriminator)
+    side = discriminators.receptive_field(state.discriminator)
     return f"patches of {side} x {side} px"
 
 

@@ -162,8 +162,8 @@ class TrainState(tf.Module):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         generator = build_generator(config, precision=precision,
                                     step=step.value)
-        if pretrained and config.networks.encoder_weights:
-            encoder_weights.load(generator, config.networks.encoder_weights)
+        if pretrained:
+            encoder_weights.load_encoder_weights(generator, config.networks)
         discriminator = build_discriminator(config, precision=precision)
         average = None
         if config.training.ema_decay:
@@ -175,8 +175,8 @@ class TrainState(tf.Module):
             flag, weights = ("--classifier_weights",
                              config.training.classifier_weights)
             classifier = efficientnet_weights.load_classifier(
-                efficientnet_weights.find(weights, flag=flag), flag=flag,
-                dtype=precision)
+                efficientnet_weights.find_weights(weights, flag=flag),
+                flag=flag, dtype=precision)
         state = cls(
             generator=generator, discriminator=discriminator, average=average,
             classifier=classifier,

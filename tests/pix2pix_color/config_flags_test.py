@@ -82,14 +82,3 @@ def test_a_flag_file_with_an_unknown_flag_is_refused(tmp_path):
     with pytest.raises(UserError, match="my.flags: Unknown command line flag "
                        "'batch_sise'"):
         config_flags.config_from_file(str(path))
-
-
-def test_a_run_of_before_a_flag_was_dropped_can_be_read(tmp_path):
-    path = tmp_path / "config.flags"
-    path.write_text("--rarity_weight=0.0\n--seed=4\n")
-    assert config_flags.config_from_file(str(path)) == Config(
-        training=Training(seed=4))
-    path.write_text("--rarity_weight=0.5\n")
-    with pytest.raises(UserError, match="rarity_weight=0.5: value should be "
-                       "one of <0.0>"):
-        config_flags.config_from_file(str(path))

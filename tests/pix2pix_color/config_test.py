@@ -5,133 +5,109 @@ import dataclasses
 import pytest
 
 from data_pipelines.errors import UserError
-from pix2pix_color.config import (Config, Data, Networks, Reporting, Training,
+from pix2pix_color.config import (Config, Data, Reporting, Training,
                                   differing_options)
 
-
-@pytest.mark.parametrize("size", [32, 64, 128, 256, 512])
-def test_powers_of_two_are_sizes(size):
-    assert Config(data=Data(image_size=size)).data.image_size == size
+RESNET = dict(generator="resnet18_unet")
 
 
-@pytest.mark.parametrize("size", [64, 96, 224, 256, 320])
-def test_multiples_of_32_are_sizes_of_the_resnet(size):
-    config = Config(data=Data(image_size=size),
-                    networks=Networks(generator="resnet18_unet"))
-    assert config.data.image_size == size
+def make(**options):
+    """A Config with these options, whichever group they are in."""
+    return Config(**{group.name: dataclasses.replace(group.default, **{
+        field.name: options[field.name]
+        for field in dataclasses.fields(group.default)
+        if field.name in options}) for group in dataclasses.fields(Config)})
 
 
-@pytest.mark.parametrize("build, message", [
-    (lambda: Config(data=Data(image_size=250)),
-     r"--image_size=250 must be a power of two from 32 to 512: the U-Net"),
-    (lambda: Config(data=Data(image_size=16)),
-     r"--image_size=16 must be a power of two from 32 to 512: the U-Net"),
-    (lambda: Config(data=Data(image_size=1024)),
-     r"--image_size=1024 must be a power of two from 32 to 512"),
-    (lambda: Config(data=Data(image_size=128, resize_size=100)),
-     r"--resize_size=100 must be at least --image_size=128"),
-    (lambda: Config(data=Data(image_size=128, resize_size=150,
-                              max_resize_size=140)),
-     r"--max_resize_size=140 must be at least --resize_size=150 and "
-     r"--image_size=128, or 0"),
-    (lambda: Config(data=Data(image_size=128, max_resize_size=100)),
-     r"--max_resize_size=100 must be at least --resize_size=0 and "
-     r"--image_size=128, or 0"),
-    (lambda: Config(data=Data(image_size=128, max_resize_size=200)),
-     r"--max_resize_size=200 needs a --resize_size, the smallest"),
-    (lambda: Config(data=Data(batch_size=0)),
-     r"--batch_size=0 must be at least 1"),
-    (lambda: Config(data=Data(eval_fraction=1.5)),
-     r"--eval_fraction=1.5 must be from 0.0 to 1.0"),
-    (lambda: Config(networks=Networks(dropout=1.0)),
-     r"--dropout=1.0 must be from 0.0 to 0.95"),
-    (lambda: Config(networks=Networks(generator="resnet")),
-     r"--generator=resnet must be one of unet, resnet18_unet"),
-    (lambda: Config(networks=Networks(efficientnet="lite0")),
-     r"--efficientnet=lite0 needs --generator=efficientnet_unet, not unet"),
-    (lambda: Config(networks=Networks(upsampling="nearest")),
-     r"--upsampling=nearest needs --generator=resnet18_unet or efficientnet_"
-     r"unet, not unet"),
-    (lambda: Config(training=Training(encoder_rate=0.0)),
-     r"--encoder_rate=0.0 needs --generator=resnet18_unet or efficientnet_"),
-    (lambda: Config(training=Training(frozen_stages=2)),
-     r"--frozen_stages=2 needs --generator=resnet18_unet or efficientnet_"),
-    (lambda: Config(training=Training(classifier_weights="other")),
-     r"--classifier_weights=other needs --semantic_weight above 0, not 0.0"),
-    (lambda: Config(reporting=Reporting(best_metric="kl")),
-     r"--best_metric=kl needs --judge_weights"),
-    (lambda: Config(data=Data(image_size=48),
-                    networks=Networks(generator="resnet18_unet")),
-     r"--image_size=48 must be a multiple of 32 from 64 on: --generator=resne"),
-    (lambda: Config(data=Data(image_size=32),
-                    networks=Networks(generator="resnet18_unet")),
-     r"--image_size=32 must be a multiple of 32 from 64 on"),
-    (lambda: Config(networks=Networks(encoder_weights="a.pth")),
-     r"--encoder_weights=a.pth needs --generator=resnet18_unet or effici"),
-    (lambda: Config(networks=Networks(
-        generator="resnet18_unet", encoder_weights="imagenet",
-        base_filters=32)),
-     r"--encoder_weights=imagenet needs --base_filters=64, not 32"),
-    (lambda: Config(data=Data(image_size=32),
-                    networks=Networks(discriminator_layers=4)),
-     r"--discriminator_layers=4 needs an --image_size that is a multiple of 16 "
-     r"from 48 on, not 32"),
-    (lambda: Config(data=Data(image_size=224), networks=Networks(
-        generator="resnet18_unet", discriminator_layers=6)),
-     r"--discriminator_layers=6 needs an --image_size that is a multiple of 64 "
-     r"from 192 on, not 224"),
-    (lambda: Config(networks=Networks(discriminator="dcgan",
-                                      discriminator_layers=4)),
-     r"--discriminator_layers=4 is of --discriminator=patchgan alone, not of "
-     r"dcgan"),
-    (lambda: Config(networks=Networks(norm="layer")),
-     r"--norm=layer must be one of batch, instance, none"),
-    (lambda: Config(networks=Networks(noise_channels=-1)),
-     r"--noise_channels=-1 must be at least 0"),
-    (lambda: Config(training=Training(learning_rate=float("nan"))),
-     r"--learning_rate=nan must be at least 0.0"),
-    (lambda: Config(training=Training(precision="float16")),
-     r"--precision=float16 must be one of auto, float32, mixed_bfloat16"),
-    (lambda: Config(training=Training(distribute="mirrored",
-                                      precision="mixed_float16")),
-     r"--precision=mixed_float16 is for one device, and --distribute=mirrored"),
-    (lambda: Config(training=Training(distribute="multiworker",
-                                      jit_compile="on")),
-     r"--jit_compile=on is for one device, and --distribute=multiworker"),
-    (lambda: Config(training=Training(distribute="tpu")),
-     r"--distribute=tpu must be one of none, mirrored, multiworker"),
-    (lambda: Config(training=Training(gan_loss="hinge", label_smoothing=0.1)),
-     r"--label_smoothing=0.1 needs --gan_loss=vanilla or lsgan: hinge has no"),
-    (lambda: Config(training=Training(label_smoothing=0.6)),
-     r"--label_smoothing=0.6 must be from 0.0 to 0.5"),
-    (lambda: Config(training=Training(pretrain_learning_rate=0.1)),
-     r"--pretrain_learning_rate=0.1 needs --pretrain_epochs above 0, not 0.0"),
-    (lambda: Config(training=Training(freeze_encoder=True,
-                                      pretrain_epochs=1.0)),
-     r"--freeze_encoder needs --generator=resnet18_unet or efficientn"),
-    (lambda: Config(networks=Networks(generator="resnet18_unet"),
-                    training=Training(freeze_encoder=True)),
-     r"--freeze_encoder=True needs --pretrain_epochs above 0, not 0.0"),
-    (lambda: Config(training=Training(lr_schedule="constant",
-                                      lr_decay_start=0.1)),
-     r"--lr_decay_start=0.1 needs --lr_schedule=linear, not constant"),
-    (lambda: Config(training=Training(lr_schedule="linear",
-                                      plateau_factor=0.1)),
-     r"--plateau_factor=0.1 needs --lr_schedule=plateau, not linear"),
-    (lambda: Config(training=Training(plateau_metric="ssim")),
-     r"--plateau_metric=ssim needs --lr_schedule=plateau, not linear"),
-    (lambda: Config(training=Training(discriminator_steps=0.0)),
-     r"--discriminator_steps=0.0 must be at least 0.01"),
-    (lambda: Config(training=Training(ema_decay=1.0)),
-     r"--ema_decay=1.0 must be from 0.0 to 0.999999"),
-    (lambda: Config(reporting=Reporting(best_metric="colorfulness")),
-     r"--best_metric=colorfulness must be one of ab_l1, psnr_db, ssim"),
-    (lambda: Config(reporting=Reporting(workdir="")),
-     r"--workdir must name a folder"),
-])
-def test_a_wrong_value_is_named_with_what_is_allowed(build, message):
-    with pytest.raises(UserError, match=message):
-        build()
+@pytest.mark.parametrize("size, options", [
+    *((size, {}) for size in (32, 64, 128, 256, 512)),
+    *((size, RESNET) for size in (64, 96, 224, 256, 320))])
+def test_sizes_that_a_generator_takes(size, options):
+    assert make(image_size=size, **options).data.image_size == size
+
+
+@pytest.mark.parametrize("options, message", [
+    *((dict(image_size=size), f"--image_size={size} must be a power of two "
+       "from 32 to 512: the U-Net") for size in (250, 16, 1024)),
+    *((dict(image_size=size, **RESNET), f"--image_size={size} must be a "
+       "multiple of 32, at least 64: --generator=resnet18_unet halves")
+      for size in (48, 32)),
+    (dict(image_size=128, resize_size=100),
+     "--resize_size=100 must be at least --image_size=128, or 0"),
+    (dict(image_size=128, resize_size=150, max_resize_size=140),
+     "--max_resize_size=140 must be at least --resize_size=150, or 0"),
+    (dict(max_resize_size=300),
+     "--max_resize_size=300 needs --resize_size above 0, not 0"),
+    (dict(batch_size=0), "--batch_size=0 must be at least 1"),
+    (dict(eval_fraction=1.5), "--eval_fraction=1.5 must be from 0.0 to 1.0"),
+    (dict(dropout=1.0), "--dropout=1.0 must be from 0.0 to 0.95"),
+    (dict(generator="resnet"),
+     "--generator=resnet must be one of unet, resnet18_unet"),
+    (dict(efficientnet="lite0"),
+     "--efficientnet=lite0 needs --generator=efficientnet_unet, not unet"),
+    *((dict([option]), f"--{option[0]}={option[1]} needs "
+       "--generator=resnet18_unet or efficientnet_unet, not unet")
+      for option in (("upsampling", "nearest"), ("encoder_rate", 0.0),
+                     ("frozen_stages", 2), ("freeze_encoder", True),
+                     ("encoder_weights", "a.safetensors"))),
+    (dict(classifier_weights="other"),
+     "--classifier_weights=other needs --semantic_weight above 0, not 0.0"),
+    (dict(best_metric="kl"), "--best_metric=kl needs --judge_weights$"),
+    (dict(plateau_metric="kl", lr_schedule="plateau"),
+     "--plateau_metric=kl needs --judge_weights$"),
+    (dict(encoder_weights="imagenet", base_filters=32, **RESNET),
+     "--encoder_weights=imagenet needs --base_filters=64, not 32"),
+    (dict(encoder_weights="a", initial_weights="b", **RESNET),
+     "--encoder_weights=a and --initial_weights=b exclude each other"),
+    (dict(image_size=32, discriminator_layers=4),
+     "--discriminator_layers=4 needs an --image_size that is a multiple of 16, "
+     "at least 48, not 32"),
+    (dict(image_size=224, discriminator_layers=6, **RESNET),
+     "--discriminator_layers=6 needs an --image_size that is a multiple of 64, "
+     "at least 192, not 224"),
+    (dict(discriminator="dcgan", discriminator_layers=4),
+     "--discriminator_layers=4 needs --discriminator=patchgan, not dcgan"),
+    (dict(norm="layer"), "--norm=layer must be one of batch, instance, none"),
+    (dict(noise_channels=-1), "--noise_channels=-1 must be at least 0"),
+    (dict(learning_rate=float("nan")),
+     "--learning_rate=nan must be at least 0.0"),
+    (dict(precision="float16"),
+     "--precision=float16 must be one of auto, float32, mixed_bfloat16"),
+    (dict(distribute="mirrored", precision="mixed_float16"),
+     "--precision=mixed_float16 needs --distribute=none, not mirrored"),
+    (dict(distribute="multiworker", jit_compile="on"),
+     "--jit_compile=on needs --distribute=none, not multiworker"),
+    (dict(distribute="tpu"),
+     "--distribute=tpu must be one of none, mirrored, multiworker"),
+    (dict(gan_loss="hinge", label_smoothing=0.1),
+     "--label_smoothing=0.1 needs --gan_loss=vanilla or lsgan, not hinge"),
+    (dict(label_smoothing=0.6), "--label_smoothing=0.6 must be from 0.0 to"),
+    (dict(pretrain_learning_rate=0.1),
+     "--pretrain_learning_rate=0.1 needs --pretrain_epochs above 0, not 0.0"),
+    (dict(freeze_encoder=True, **RESNET),
+     "--freeze_encoder=True needs --pretrain_epochs above 0, not 0.0"),
+    (dict(lr_schedule="constant", lr_decay_start=0.1),
+     "--lr_decay_start=0.1 needs --lr_schedule=linear, not constant"),
+    (dict(plateau_factor=0.1),
+     "--plateau_factor=0.1 needs --lr_schedule=plateau, not linear"),
+    (dict(discriminator_steps=0.0),
+     "--discriminator_steps=0.0 must be at least 0.01"),
+    (dict(ema_decay=1.0), "--ema_decay=1.0 must be from 0.0 to 0.999999"),
+    (dict(best_metric="colorfulness"),
+     "--best_metric=colorfulness must be one of ab_l1, psnr_db, ssim"),
+    (dict(workdir=""), "--workdir must name a folder")])
+def test_a_wrong_value_is_named_with_what_is_allowed(options, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        make(**options)
+
+
+@pytest.mark.parametrize("options", [
+    dict(upsampling="resize"), dict(distribute="mirrored"),
+    dict(best_metric="kl", judge_weights="imagenet"),
+    dict(discriminator="dcgan"), dict(gan_loss="hinge"),
+    dict(freeze_encoder=True, pretrain_epochs=1.0, **RESNET)])
+def test_what_an_option_needs_it_may_have(options):
+    assert make(**options) == make(**options) != Config()
 
 
 @pytest.mark.parametrize("value, expected", [
@@ -148,7 +124,7 @@ def test_wrong_steps_to_profile_are_refused(value):
     with pytest.raises(UserError) as refusal:
         Config(reporting=Reporting(profile_steps=value))
     assert str(refusal.value) == (
-        f"--profile_steps={value} must be two steps, the first and the last to "
+        f"--profile_steps={value} must be the first and the last step to "
         f"record, such as 10,20")
 
 

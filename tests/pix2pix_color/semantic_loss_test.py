@@ -15,7 +15,7 @@ from pix2pix_color.networks import efficientnet_lite, efficientnet_weights
 @pytest.fixture(scope="module")
 def classifier():
     return efficientnet_weights.load_classifier(
-        efficientnet_weights.find("imagenet", flag=""), flag="")
+        efficientnet_weights.find_weights("imagenet", flag=""), flag="")
 
 
 @pytest.fixture(scope="module")

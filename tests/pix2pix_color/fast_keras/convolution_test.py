@@ -16,14 +16,6 @@ SIDES = [(1, 1), (2, 4), (4, 4), (8, 6), (16, 16), (18, 17), (32, 32),
          (34, 33)]
 
 
-@pytest.fixture(autouse=True, params=[(16, 32), (8, 8)], ids=["any", "amx"])
-def limits(request, monkeypatch):
-    """Those of both kinds of CPU, whichever this one is."""
-    for name, limit in zip(("PATCHES", "SHIFTS"), request.param):
-        monkeypatch.setattr(
-            convolution, f"_MAX_SIDE_OF_{name}", limit)
-
-
 def outputs_and_gradients(kind, shape, *, filters, dtype, **options):
     """A layer's output, and gradients by its input, kernel and bias.
 
@@ -84,20 +76,44 @@ def test_a_convolution_is_that_of_keras(height, width, dtype):
         assert our_error < max(2e-2, 1.1 * their_error)
 
 
-def test_only_what_is_traced_within_is_without_gradients():
-    layer = Convolution(2, 4, strides=2, padding="same")
-    inputs = tf.random.stateless_normal([1, 4, 4, 3], [0, 1])
+@pytest.mark.parametrize("height, width", SIDES[:6])
+@pytest.mark.parametrize("patches, shifts", [(0, 0), (0, 99), (99, 99)])
+def test_all_ways_to_the_kernel_s_gradient_agree(
+        height, width, patches, shifts):
+    rng = np.random.default_rng(0)
+    large, small, kernel = (
+        tf.constant(rng.normal(size=shape), tf.float32) for shape in (
+            (2, 2 * height, 2 * width, 6), (2, height, width, 7), (4, 4, 6, 7)))
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        product = tf.nn.conv2d(large, kernel, 2, "SAME") * small
+    np.testing.assert_allclose(
+        convolution.kernel_gradient(
+            large, small, kernel, max_side_of_patches=patches,
+            max_side_of_shifts=shifts),
+        tape.gradient(product, kernel), atol=2e-3)
 
-    def custom_gradients():
-        graph = tf.function(layer, autograph=False).get_concrete_function(
+
+@pytest.mark.parametrize("kind", [Convolution, TransposedConvolution])
+def test_no_gradient_is_defined_for_inference(kind):
+    x = keras.Input((4, 4, 3))
+    network = keras.Model(x, kind(2, 4, strides=2, padding="same")(x))
+
+    def op_types():
+        graph = tf.function(network, autograph=False).get_concrete_function(
             tf.TensorSpec([1, 4, 4, 3])).graph
-        return [op for op in graph.get_operations() if op.type == "IdentityN"]
+        return {op.type for op in graph.get_operations()}
 
-    expected = layer(inputs)
-    with convolution.without_gradients():
-        assert not custom_gradients()
-        np.testing.assert_array_equal(layer(inputs), expected)
-    assert custom_gradients()
+    inputs = tf.random.stateless_normal([1, 4, 4, 3], [0, 1])
+    expected = network(inputs)
+    # tf.custom_gradient leaves an IdentityN.
+    assert {"IdentityN", "MatMul"} <= op_types()
+    convolution.set_way(network, convolution.INFERENCE)
+    assert "IdentityN" not in op_types() and "MatMul" in op_types()
+    np.testing.assert_array_equal(network(inputs), expected)
+    convolution.set_way(network, convolution.KERAS)
+    assert "MatMul" not in op_types()
+    np.testing.assert_allclose(network(inputs), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("filters", [2, 6])

@@ -11,12 +11,24 @@ import tensorflow as tf
 from data_pipelines import augment
 from data_pipelines.errors import UserError
 from data_pipelines.sources import sample_photos
+from pix2pix_color.config import Networks
 from pix2pix_color.networks import (efficientnet_lite, efficientnet_weights,
                                     encoder_unet, encoder_weights, layers)
 
-IMAGENET = efficientnet_weights.find("imagenet", flag="")
+IMAGENET = efficientnet_weights.find_weights("imagenet", flag="")
 # ImageNet's numbers of what these photographs show.
 CLASSES = {"gcompris_red_panda.jpg": 387, "gcompris_camels.jpg": 354}
+
+
+def build(image_size=64, base_filters=8, **options):
+    return encoder_unet.build_encoder_unet(
+        "lite2", image_size=image_size, condition_channels=1,
+        target_channels=2, base_filters=base_filters, **options)
+
+
+def load(generator, path="imagenet"):
+    encoder_weights.load_encoder_weights(generator, Networks(
+        generator="efficientnet_unet", encoder_weights=path))
 
 
 def read_packaged():
@@ -74,9 +86,8 @@ def test_taps_and_logits_are_those_of_the_public_implementation(twin_and_path):
 
 
 def test_the_encoder_sees_gray_as_the_classifier_sees_equal_channels():
-    generator = encoder_unet.build_efficientnet_unet(
-        image_size=96, condition_channels=1, target_channels=2)
-    encoder_weights.load(generator, "imagenet")
+    generator = build(96)
+    load(generator)
     encoder = keras.Model(generator.input, generator.get_layer(
         f"{layers.ENCODER_PREFIX}_blocks.20._project_conv").output)
     condition = np.random.default_rng(0).uniform(
@@ -90,10 +101,8 @@ def test_the_encoder_sees_gray_as_the_classifier_sees_equal_channels():
 
 
 def test_noise_has_no_weight_in_the_encoder_at_first():
-    generator = encoder_unet.build_efficientnet_unet(
-        image_size=64, condition_channels=1, target_channels=2,
-        noise_channels=2, base_filters=8)
-    encoder_weights.load(generator, "imagenet")
+    generator = build(noise_channels=2)
+    load(generator)
     kernel = generator.get_layer("encoder._conv_stem").kernel.numpy()
     assert kernel.shape == (3, 3, 3, 32)
     assert kernel[:, :, 0].any() and not kernel[:, :, 1:].any()
@@ -135,11 +144,10 @@ def test_a_file_of_another_kind_is_refused_in_one_line(
         tmp_path, content, message):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(content())
-    generator = encoder_unet.build_efficientnet_unet(
-        image_size=64, condition_channels=1, target_channels=2, base_filters=8)
+    generator = build()
     before = generator.get_weights()
     with pytest.raises(UserError, match=message) as refusal:
-        encoder_weights.load(generator, str(path))
+        load(generator, str(path))
     assert str(refusal.value).startswith(f"--encoder_weights={path}")
     assert "\n" not in str(refusal.value)
     for weight, old in zip(generator.get_weights(), before):
@@ -163,5 +171,5 @@ def test_a_classifier_of_another_network_is_refused(tmp_path):
     (__file__, None, "must end in .safetensors, or be imagenet")])
 def test_what_cannot_be_found_is_said(weights, variant, message):
     with pytest.raises(UserError, match=message) as refusal:
-        efficientnet_weights.find(weights, flag="--x", variant=variant)
+        efficientnet_weights.find_weights(weights, flag="--x", variant=variant)
     assert str(refusal.value).startswith(f"--x={weights}")

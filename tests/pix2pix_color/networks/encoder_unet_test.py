@@ -1,123 +1,100 @@
-"""The U-Net on a ResNet-18: sizes, types, options; resnet18_test has more."""
+"""Decoders on the encoders, and the encoders' variables."""
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from pix2pix_color.fast_keras.instance_norm import InstanceNormalization
 from pix2pix_color.networks import encoder_unet, layers
 
 
-def build(image_size=64, base_filters=4, **options):
-    return encoder_unet.build_resnet18_unet(
-        image_size=image_size, condition_channels=1, target_channels=2,
-        base_filters=base_filters, **options)
+def build(encoder="resnet18", image_size=64, base_filters=4, **options):
+    return encoder_unet.build_encoder_unet(
+        encoder, image_size=image_size, condition_channels=1,
+        target_channels=2, base_filters=base_filters, **options)
 
 
-def random_condition(batch=2, image_size=64):
-    rng = np.random.default_rng(3)
-    return tf.constant(
-        rng.uniform(-1.0, 1.0, (batch, image_size, image_size, 1)), tf.float32)
+# Of each level: size's divisor, width, and what it is joined with.
+@pytest.mark.parametrize("encoder, levels, parameters", [
+    ("resnet18", {4: (16, 256, 256), 3: (8, 128, 128), 2: (4, 64, 64),
+                  1: (2, 64, 64), 0: (1, 32, 1)}, 19_230_626),
+    ("lite2", {3: (16, 192, 120), 2: (8, 128, 48), 1: (4, 64, 24)}, None)])
+def test_the_decoder_s_layers_are_those_of_its_table(
+        encoder, levels, parameters):
+    model, below = build(encoder, 256, 64), 256
+    for level, (divisor, width, joined) in levels.items():
+        size = 256 // divisor
+        doubled = width if encoder == "resnet18" else below
+        for ending, channels in (("_join", doubled + joined),
+                                 ("_refine_relu", width)):
+            assert model.get_layer(f"decoder{level}{ending}").output.shape == (
+                None, size, size, channels), (level, ending)
+        below = width
+    assert model.get_layer("output").output.shape == (
+        None, 128, 128, 2) if encoder == "lite2" else (None, 256, 256, 2)
+    if parameters:
+        assert model.count_params() == parameters
+    else:
+        assert model.count_params() == pytest.approx(6.9e6, rel=0.01)
 
 
-def layers_of(model, *kinds):
-    return [layer for layer in model.layers if isinstance(layer, kinds)]
-
-
-def test_the_decoder_s_outputs_and_joins_are_those_of_its_table():
-    model = build(256, 64)
-    widths = {4: 256, 3: 128, 2: 64, 1: 64, 0: 32}
-    skips = {4: 256, 3: 128, 2: 64, 1: 64, 0: 1}
-    for level, width in widths.items():
-        size = 256 // 2**level
-        for name, channels in ((f"decoder{level}_relu", width),
-                               (f"decoder{level}_join", width + skips[level]),
-                               (f"decoder{level}_refine_relu", width)):
-            assert model.get_layer(name).output.shape == (
-                None, size, size, channels), name
-    assert model.count_params() == 19_230_626
-
-
+@pytest.mark.parametrize("encoder", ["resnet18", "lite0"])
 @pytest.mark.parametrize("image_size", [64, 96, 224])
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-def test_the_target_is_float32_of_the_condition_s_size(image_size, dtype):
-    model = build(image_size, 2, dtype=dtype)
-    target = model(random_condition(1, image_size), training=True)
-    assert target.shape == (1, image_size, image_size, 2)
-    assert target.dtype == tf.float32
-    assert 1e-4 < np.std(target) and np.max(np.abs(target)) <= 1.0
-    assert {layer.name for layer in model.layers
-            if layer.compute_dtype == "float32"} >= {"output", "target"}
-    assert {weight.dtype for weight in model.weights} == {"float32"}
-
-
-@pytest.mark.parametrize("image_size", [32, 100, 0])
-def test_other_sizes_are_refused(image_size):
-    with pytest.raises(ValueError, match=f"image_size={image_size} must be a "
-                                         f"multiple of 32, at least 64"):
-        build(image_size)
-
-
-@pytest.mark.parametrize("norm, kind", [
-    ("batch", keras.layers.BatchNormalization),
-    ("instance", InstanceNormalization), ("none", ())])
-def test_the_norm_is_the_decoder_s_alone(norm, kind):
-    model = build(norm=norm)
-    decoder = [layer for layer in model.layers
-               if layer.name.startswith("decoder")]
-    norms = [layer for layer in decoder if layer.name.endswith("_norm")]
-    assert len(norms) == (10 if kind else 0)
-    assert all(isinstance(layer, kind) for layer in norms)
-    assert all(layer.use_bias == (norm == "none") for layer in decoder
-               if isinstance(layer, keras.layers.Conv2D))
-    assert len(layers_of(model, keras.layers.BatchNormalization)) == (
-        20 + (10 if norm == "batch" else 0))
-
-
-def test_every_norm_is_synchronized_where_that_is_asked_for(monkeypatch):
-    asked, plain = [], layers.batch_norm
-
-    def noted(**options):
-        asked.append(options["synchronized"])
-        return plain(**options)
-
-    monkeypatch.setattr(layers, "batch_norm", noted)  # the encoder's
-    monkeypatch.setitem(layers.NORMS, "batch", noted)
-    for synchronized in (True, False):
-        build(base_filters=1, synchronized_norm=synchronized)
-    assert asked == [True] * 30 + [False] * 30
+def test_the_target_has_the_condition_s_size(encoder, image_size):
+    model = build(encoder, image_size, 2)
+    assert model.output.shape == (None, image_size, image_size, 2)
+    assert encoder_unet.color_scale(model) == (2 if encoder == "lite0" else 1)
 
 
 def test_dropout_is_on_the_two_innermost_levels():
-    dropouts = layers_of(build(dropout=0.25), layers.Dropout)
-    assert {layer.name: layer.rate for layer in dropouts} == {
-        "decoder4_dropout": 0.25, "decoder3_dropout": 0.25}
-    noises = {layer(tf.ones([1, 8, 8, 8]), training=True).numpy().tobytes()
-              for seed in range(3) for layer in layers_of(
-                  build(dropout_seed=seed), layers.Dropout)}
-    assert len(noises) == 6
-    assert not layers_of(build(dropout=0.0), layers.Dropout)
+    for encoder, names in (
+            ("resnet18", ["decoder4_dropout", "decoder3_dropout"]),
+            ("lite0", ["decoder3_dropout", "decoder2_dropout"])):
+        assert [layer.name for layer in build(encoder).layers
+                if isinstance(layer, layers.Dropout)] == names
 
 
-@pytest.mark.parametrize("options", [
-    dict(dropout=0.5), dict(dropout=0.0, noise_channels=2)])
-@pytest.mark.parametrize("sampling", [False, True])
-def test_noise_follows_the_step_in_training_and_in_sampling(
-        options, sampling, randomize_weights):
-    step = tf.Variable(0, dtype=tf.int64)
-    model = build(step=step.value, sampling=sampling, **options)
-    randomize_weights(model)
-    condition = random_condition(1)
-    for training in (True, False):
-        first, again = (model(condition, training=training) for _ in range(2))
-        np.testing.assert_allclose(first, again, rtol=0, atol=1e-5)
-        step.assign_add(1)
-        difference = np.abs(first - model(condition, training=training)).max()
-        assert (difference > 0.01) == (training or sampling), difference
+@pytest.mark.parametrize("encoder, first, num_stages, num_variables", [
+    # Kernels, scales and offsets; kernels and biases.
+    ("resnet18", "encoder.conv1", 5, 20 + 2 * 20),
+    ("lite0", "encoder._conv_stem", 8, 2 * (1 + 16 * 3 - 1)),
+    ("lite2", "encoder._conv_stem", 8, 2 * (1 + 21 * 3 - 1))])
+def test_encoder_variables_are_counted_by_stages(
+        encoder, first, num_stages, num_variables):
+    generator = build(encoder)
+    by_stages = [
+        [variable.path for variable in encoder_unet.encoder_variables(
+            generator, num_stages=stages)] for stages in range(10)]
+    assert by_stages[0] == []
+    assert {path.rpartition("/")[0] for path in by_stages[1]
+            if "bn" not in path} == {first}
+    counts = [len(paths) for paths in by_stages]
+    assert counts == sorted(counts)
+    assert counts[num_stages - 1] < counts[num_stages] == counts[-1]
+    assert counts[-1] == num_variables
+    for before, after in zip(by_stages, by_stages[1:]):
+        assert set(before) <= set(after)
+    assert set(by_stages[-1]) == {
+        variable.path for variable in generator.trainable_variables
+        if variable.path.startswith("encoder.")}
 
 
-def test_condition_and_target_have_the_color_space_s_channels():
-    model = encoder_unet.build_resnet18_unet(
-        image_size=64, condition_channels=3, target_channels=3, base_filters=1)
-    assert model(tf.zeros([2, 64, 64, 3])).shape == (2, 64, 64, 3)
+def test_a_stage_begins_where_its_table_says():
+    for encoder, last_of_each in (
+            ("lite2", ["_conv_stem", *(f"_blocks.{block}._project_conv" for
+                                       block in (0, 3, 6, 10, 14, 19, 20))]),
+            ("lite0", ["_conv_stem", *(f"_blocks.{block}._project_conv" for
+                                       block in (0, 2, 4, 7, 10, 14, 15))]),
+            ("resnet18", ["bn1", *(f"layer{stage}.1.bn2"
+                                   for stage in (1, 2, 3, 4))])):
+        generator = build(encoder)
+        for stages, name in enumerate(last_of_each, start=1):
+            last = encoder_unet.encoder_variables(
+                generator, num_stages=stages)[-1]
+            assert last.path.startswith(f"encoder.{name}/"), last.path
+
+
+def test_a_generator_without_an_encoder_has_no_variables_of_one():
+    x = keras.Input((2, 2, 1))
+    plain = keras.Model(x, keras.layers.Conv2D(1, 1)(x))
+    assert encoder_unet.encoder_variables(plain) == []
+    assert np.all([weight.trainable for weight in plain.weights])

@@ -1,10 +1,8 @@
-"""Files of encoder weights: what fits, what does not, and the public one."""
+"""Files of a ResNet-18's weights: what fits, what does not, the public one."""
 
 import functools
 import hashlib
 import http.server
-import os
-import sys
 import threading
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 import safetensors.numpy
 
 from data_pipelines.errors import UserError
+from pix2pix_color.config import Networks
 from pix2pix_color.networks import encoder_unet, encoder_weights
 
 
@@ -52,15 +51,11 @@ def tensors(width=2):
             for name, shape in torchvision_shapes(width).items()}
 
 
-def build(base_filters=2):
-    return encoder_unet.build_resnet18_unet(
-        image_size=64, condition_channels=1, target_channels=2,
-        base_filters=base_filters)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def generator():
-    return build()
+    return encoder_unet.build_encoder_unet(
+        "resnet18", image_size=64, condition_channels=1, target_channels=2,
+        base_filters=2)
 
 
 def save(folder, named):
@@ -69,15 +64,22 @@ def save(folder, named):
     return path
 
 
-def test_torchvision_s_122_tensors_fit_and_all_weights_are_set(tmp_path):
-    named, generator = tensors(), build()
+def load(generator, weights):
+    encoder_weights.load_encoder_weights(generator, Networks(
+        generator="resnet18_unet", encoder_weights=str(weights)))
+
+
+def test_torchvision_s_122_tensors_fit_and_all_weights_are_set(
+        tmp_path, generator):
+    named = tensors()
     assert len(named) == 122
     before = generator.get_weights()
-    encoder_weights.load(generator, save(tmp_path, named))
-    for layer, old in zip(generator.weights, before, strict=True):
-        assert np.any(layer.numpy() != old) == layer.path.startswith("encoder.")
+    load(generator, save(tmp_path, named))
+    for weight, old in zip(generator.weights, before, strict=True):
+        assert np.any(weight.numpy() != old) == weight.path.startswith(
+            "encoder.")
     kernel = generator.get_layer("encoder.conv1").kernel.numpy()
-    np.testing.assert_allclose(  # what the three colors answer to gray
+    np.testing.assert_allclose(  # the response of the three colors to gray
         kernel[3, 4, 0], named["conv1.weight"][:, :, 3, 4].sum(axis=1),
         rtol=1e-6)
     np.testing.assert_array_equal(
@@ -94,7 +96,7 @@ def test_what_does_not_fit_is_listed_on_both_sides(tmp_path, generator):
     path = save(tmp_path, named)
     before = generator.get_weights()
     with pytest.raises(UserError) as refusal:
-        encoder_weights.load(generator, path)
+        load(generator, path)
     assert str(refusal.value) == (
         f"--encoder_weights={path} is not the ResNet-18 of this "
         f"--base_filters; 2 missing in the file: bn1.running_var, "
@@ -109,54 +111,30 @@ def test_what_does_not_fit_is_listed_on_both_sides(tmp_path, generator):
 
 def test_another_width_is_refused_by_its_shapes(tmp_path, generator):
     with pytest.raises(UserError, match=(
-            r"base_filters; 100 of another shape: conv1.weight \(4, 1, 7, 7\) "
-            r"in the file, \(2, 1, 7, 7\) in the network, .* and 96 more$")):
-        encoder_weights.load(generator, save(tmp_path, tensors(4)))
+            r"base_filters; 100 of another shape: conv1.weight \(4, 3, 7, 7\) "
+            r"in the file, \(2, 3, 7, 7\) in the network, .* and 96 more$")):
+        load(generator, save(tmp_path, tensors(4)))
 
 
 @pytest.mark.parametrize("name, content, message", [
     ("no.safetensors", None, "no.safetensors: there is no such file"),
     ("a.safetensors", b"not tensors at all", "cannot be read as a file of nam"),
     ("a.safetensors", b"", "cannot be read as a file of named tensors"),
-    ("a.h5", b"x", "must end in .safetensors, .pth or .pt, or be imagenet")])
+    ("a.pth", b"x", "must end in .safetensors, or be imagenet")])
 def test_a_file_that_cannot_be_read_is_refused(
         tmp_path, generator, name, content, message):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=message) as refusal:
-        encoder_weights.load(generator, str(path))
+        load(generator, path)
     assert str(refusal.value).startswith(f"--encoder_weights={path}")
     assert "\n" not in str(refusal.value)
 
 
-def test_without_pytorch_a_pth_file_says_what_to_install(
-        tmp_path, monkeypatch, generator):
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"anything")
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UserError, match="takes PyTorch to be read, which is "
-                       "not installed: pip install torch"):
-        encoder_weights.load(generator, str(path))
-
-
-@pytest.mark.parametrize("content", ["junk", "list", "code"])
-def test_a_pth_file_that_is_none_is_refused(tmp_path, generator, content):
-    torch = pytest.importorskip(
-        "torch", reason="PyTorch is not installed (extra bench brings it)")
-    path = tmp_path / "weights.pth"
-    if content == "junk":
-        path.write_bytes(b"anything")
-    else:  # a list has no names; an object would run code
-        torch.save([1] if content == "list" else {"a": threading.Thread},
-                   path)
-    with pytest.raises(UserError, match="cannot be read as a file of named"):
-        encoder_weights.load(generator, str(path))
-
-
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Serves tmp_path/www; yields its address and a list of what was asked."""
+    """Serves tmp_path/www; yields its address and a list of requested paths."""
     (tmp_path / "www").mkdir()
     asked = []
 
@@ -177,63 +155,58 @@ def server(tmp_path, monkeypatch):
         thread.join()
 
 
-def public_file(address, content):
-    return encoder_weights.PublicFile(
-        url=f"{address}/weights.safetensors", name="kept.safetensors",
-        sha256=hashlib.sha256(content).hexdigest())
+def publish(monkeypatch, address, content):
+    """Makes a file of this content the public one; returns its address."""
+    url = f"{address}/weights.safetensors"
+    monkeypatch.setattr(encoder_weights, "IMAGENET_URL", url)
+    monkeypatch.setattr(encoder_weights, "IMAGENET_SHA256",
+                        hashlib.sha256(content).hexdigest())
+    return url
+
+
+IMAGENET = Networks(generator="resnet18_unet", encoder_weights="imagenet")
 
 
 def test_the_public_file_is_downloaded_once_and_used(
-        tmp_path, monkeypatch, server):
+        tmp_path, monkeypatch, server, generator):
     address, asked = server
     save(tmp_path / "www", tensors())
     content = (tmp_path / "www" / "weights.safetensors").read_bytes()
-    monkeypatch.setattr(encoder_weights, "IMAGENET",
-                        public_file(address, content))
-    generator = build()
+    publish(monkeypatch, address, content)
     for _ in range(2):
-        encoder_weights.load(generator, "imagenet")
+        load(generator, "imagenet")
         assert len(asked) == 1
-    kept = tmp_path / "cache" / "pix2pix_color" / "kept.safetensors"
+    kept, = (tmp_path / "cache" / "pix2pix_color").iterdir()
     assert kept.read_bytes() == content
-    assert os.listdir(kept.parent) == ["kept.safetensors"]
     np.testing.assert_array_equal(
         generator.get_layer("encoder.bn1").gamma, tensors()["bn1.weight"])
     kept.write_bytes(content[:-1])  # cut off
-    encoder_weights.load(generator, "imagenet")
+    load(generator, "imagenet")
     assert kept.read_bytes() == content and len(asked) == 2
 
 
-def test_a_download_of_another_hash_is_refused_and_not_kept(tmp_path, server):
-    address, _ = server
-    (tmp_path / "www" / "weights.safetensors").write_bytes(b"something else")
-    wanted = public_file(address, b"what it should be")
-    with pytest.raises(UserError) as refusal:
-        encoder_weights.download(wanted)
-    assert str(refusal.value) == (
-        f"--encoder_weights=imagenet: {wanted.url} has SHA-256 "
-        f"{hashlib.sha256(b'something else').hexdigest()} and should have "
-        f"{wanted.sha256}; nothing was kept")
-    assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.parametrize("address, reason", [
-    (None, "File not found"), ("http://127.0.0.1:9", "Connection refused")])
+@pytest.mark.parametrize("published, address, reason", [
+    (b"something else", None, "file hash does not match"),
+    (None, None, "File not found"),
+    (None, "http://127.0.0.1:9", "Connection refused")])
 def test_without_the_file_one_line_says_what_to_do(
-        tmp_path, server, address, reason):
-    wanted = public_file(address or server[0], b"")
-    with pytest.raises(UserError) as refusal:
-        encoder_weights.download(wanted)
-    message = str(refusal.value)
-    assert message.startswith("--encoder_weights=imagenet cannot be downloaded")
-    assert reason in message and "\n" not in message
-    assert message.endswith(
-        f"bring {wanted.url} here, and pass --encoder_weights=PATH")
-    assert not (tmp_path / "cache").exists()
+        tmp_path, monkeypatch, server, published, address, reason):
+    if published:
+        (tmp_path / "www" / "weights.safetensors").write_bytes(published)
+    url = publish(monkeypatch, address or server[0], b"what it should be")
+    for _ in range(2):  # what was downloaded is not used either
+        with pytest.raises(UserError) as refusal:
+            encoder_weights.find_encoder_weights(IMAGENET)
+        message = str(refusal.value)
+        assert message.startswith(
+            "--encoder_weights=imagenet cannot be downloaded")
+        assert reason in message and "\n" not in message
+        assert message.endswith(
+            f"download {url} elsewhere and pass --encoder_weights=PATH")
 
 
 def test_the_public_file_is_pinned_by_commit_and_hash():
-    file = encoder_weights.IMAGENET
-    assert file.url.startswith("https://huggingface.co/timm/resnet18.tv_in1k/")
-    assert len(file.sha256) == 64 and int(file.sha256, 16) > 0
-    assert "/main/" not in file.url
+    assert encoder_weights.IMAGENET_URL.startswith(
+        "https://huggingface.co/timm/resnet18.tv_in1k/")
+    assert "/main/" not in encoder_weights.IMAGENET_URL
+    assert len(bytes.fromhex(encoder_weights.IMAGENET_SHA256)) == 32

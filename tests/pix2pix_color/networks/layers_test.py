@@ -76,14 +76,6 @@ def test_a_compiled_step_draws_new_noise_each_time():
         step.assign_add(1)
 
 
-def test_sampling_drops_at_inference_too():
-    step = tf.constant(5, tf.int64)
-    dropout = layers.Dropout(0.5, seed=3, step=lambda: step, dtype="float32",
-                             name="dropout", sampling=True)
-    np.testing.assert_array_equal(
-        noise(dropout), noise(make_dropout(), training=True))
-
-
 def make_noise_channels(*, seed=3, step=5, **options):
     step = tf.constant(step, tf.int64)
     return layers.NoiseChannels(

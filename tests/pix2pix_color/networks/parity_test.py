@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pix2pix_color.networks import patchgan, unet
+from pix2pix_color.networks import discriminators, unet
 
 torch = pytest.importorskip(
     "torch", reason="PyTorch is not installed (extra bench brings it)")
@@ -27,9 +27,8 @@ MOMENTUM = 0.1  # PyTorch's: the share of the new value
 class UnetTwin(Module):
     """Encoder C64-C128-C256-C512-..., decoder ...-D256-D128-D64, skips."""
 
-    def __init__(self, *, image_size, base_filters, norm=None):
+    def __init__(self, *, image_size, base_filters, make_norm):
         super().__init__()
-        make_norm = norm or _batch_norm
         depth = int(np.log2(image_size))
         widths = [base_filters * w for w in [1, 2, 4, 8, 8, 8, 8, 8][:depth]]
         self.depth = depth
@@ -67,7 +66,7 @@ class UnetTwin(Module):
 class PatchganTwin(Module):
     """C64-C128-C256-..., stride 2; one more and one channel at stride 1."""
 
-    def __init__(self, *, base_filters, num_layers=3):
+    def __init__(self, *, base_filters, num_layers):
         super().__init__()
         widths = [base_filters * w for w in [1, 2, 4, 8, 8, 8][:num_layers + 1]]
         self.parts = nn.ModuleDict(
@@ -138,33 +137,21 @@ def copy_weights(model, twin):
             part.load_state_dict(copied, strict=True)
 
 
-def build_unet_and_twin(*, image_size, base_filters):
+def build_unet_and_twin(*, image_size, base_filters, norm="batch"):
     model = unet.build_unet(
         image_size=image_size, condition_channels=1, target_channels=2,
-        base_filters=base_filters, dropout=0.0)
-    return model, UnetTwin(image_size=image_size, base_filters=base_filters)
+        base_filters=base_filters, norm=norm, dropout=0.0)
+    return model, UnetTwin(
+        image_size=image_size, base_filters=base_filters,
+        make_norm=_batch_norm if norm == "batch" else _instance_norm)
 
 
-def build_instance_unet_and_twin(*, image_size, base_filters):
-    model = unet.build_unet(
-        image_size=image_size, condition_channels=1, target_channels=2,
-        base_filters=base_filters, norm="instance", dropout=0.0)
-    return model, UnetTwin(image_size=image_size, base_filters=base_filters,
-                           norm=_instance_norm)
-
-
-def build_deep_patchgan_and_twin(*, image_size, base_filters):
-    model = patchgan.build_patchgan(
-        image_size=image_size, condition_channels=1, target_channels=2,
-        base_filters=base_filters, num_layers=5)
-    return model, PatchganTwin(base_filters=base_filters, num_layers=5)
-
-
-def build_patchgan_and_twin(*, image_size, base_filters):
-    model = patchgan.build_patchgan(
-        image_size=image_size, condition_channels=1, target_channels=2,
-        base_filters=base_filters)
-    return model, PatchganTwin(base_filters=base_filters)
+def build_patchgan_and_twin(*, image_size, base_filters, num_layers=3):
+    model = discriminators.build_discriminator(
+        "patchgan", image_size=image_size, condition_channels=1,
+        target_channels=2, base_filters=base_filters, num_layers=num_layers)
+    return model, PatchganTwin(base_filters=base_filters,
+                               num_layers=num_layers)
 
 
 class Comparison(NamedTuple):
@@ -185,19 +172,18 @@ class Comparison(NamedTuple):
             yield self.model.get_layer(name), self.twin.parts[name]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(build_unet_and_twin, 32, 8), (build_unet_and_twin, 64, 8),
-            (build_unet_and_twin, 128, 4), (build_unet_and_twin, 256, 4),
-            (build_patchgan_and_twin, 32, 8),
-            (build_patchgan_and_twin, 256, 8),
-            (build_instance_unet_and_twin, 32, 8),
-            (build_deep_patchgan_and_twin, 256, 4)],
-    ids=lambda param: (param[0].__name__.removeprefix("build_").removesuffix(
-        "_and_twin") + f"-{param[1]}"))
+UNET, PATCHGAN = build_unet_and_twin, build_patchgan_and_twin
+
+
+@pytest.fixture(scope="module", params=[
+    (UNET, 32, 8, {}), (UNET, 64, 8, {}), (UNET, 128, 4, {}),
+    (UNET, 256, 4, {}), (UNET, 32, 8, dict(norm="instance")),
+    (PATCHGAN, 32, 8, {}), (PATCHGAN, 256, 8, {}),
+    (PATCHGAN, 256, 4, dict(num_layers=5))])
 def model_and_twin(request, randomize_weights):
-    build, image_size, base_filters = request.param
-    model, twin = build(image_size=image_size, base_filters=base_filters)
+    build, image_size, base_filters, options = request.param
+    model, twin = build(image_size=image_size, base_filters=base_filters,
+                        **options)
     randomize_weights(model)
     return model, twin
 
@@ -250,20 +236,13 @@ def test_gradients_by_the_inputs_agree(compared):
             gradient, twin_gradient, rtol=0, atol=1e-4 * largest)
 
 
-def test_moving_means_agree(compared):
-    for layer, part in compared.norms():
-        before, _ = compared.moving_before[layer.name]
-        after = layer.moving_mean.numpy()
-        assert np.any(after != before) == compared.training
-        np.testing.assert_allclose(
-            after, part.running_mean.numpy(), rtol=0, atol=1e-4)
-
-
-def test_moving_variances_agree(compared):
+def test_moving_statistics_agree(compared):
     """Both keep the unbiased variance of a batch."""
     for layer, part in compared.norms():
-        _, before = compared.moving_before[layer.name]
-        after = layer.moving_variance.numpy()
-        assert np.all(after != before) == compared.training
-        np.testing.assert_allclose(
-            after, part.running_var.numpy(), rtol=0, atol=1e-4)
+        for before, after, expected in zip(
+                compared.moving_before[layer.name],
+                (layer.moving_mean.numpy(), layer.moving_variance.numpy()),
+                (part.running_mean, part.running_var)):
+            assert np.any(after != before) == compared.training
+            np.testing.assert_allclose(
+                after, expected.numpy(), rtol=0, atol=1e-4)

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import safetensors.numpy
 import tensorflow as tf
 
+from pix2pix_color.config import Networks
 from pix2pix_color.networks import encoder_unet, encoder_weights, resnet18
 
 STAGES = ["encoder.relu"] + [f"encoder.layer{stage}.1.relu2"
@@ -19,9 +19,14 @@ STAGES = ["encoder.relu"] + [f"encoder.layer{stage}.1.relu2"
 
 
 def build(image_size=64, base_filters=8, **options):
-    return encoder_unet.build_resnet18_unet(
-        image_size=image_size, condition_channels=1, target_channels=2,
-        base_filters=base_filters, **options)
+    return encoder_unet.build_encoder_unet(
+        "resnet18", image_size=image_size, condition_channels=1,
+        target_channels=2, base_filters=base_filters, **options)
+
+
+def load(generator, path):
+    encoder_weights.load_encoder_weights(generator, Networks(
+        generator="resnet18_unet", encoder_weights=path))
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +93,15 @@ def make_twin(torch, width):
     return twin
 
 
-@pytest.fixture(scope="module", params=["safetensors", "pth"])
-def twin_and_path(request, torch, tmp_path_factory):
-    """A twin, and a file of its weights."""
+@pytest.fixture(scope="module")
+def twin_and_path(torch, tmp_path_factory):
+    """A twin, and a file of its weights, as encoder_weights says to write it.
+    """
+    import safetensors.torch
+
     twin = make_twin(torch, 8)
-    path = str(tmp_path_factory.mktemp("weights") / f"r18.{request.param}")
-    if request.param == "pth":
-        torch.save(twin.state_dict(), path)
-    else:
-        safetensors.numpy.save_file(
-            {name: tensor.numpy() for name, tensor
-             in twin.state_dict().items()}, path)
+    path = str(tmp_path_factory.mktemp("weights") / "r18.safetensors")
+    safetensors.torch.save_file(twin.state_dict(), path)
     return twin, path
 
 
@@ -106,12 +109,12 @@ def twin_and_path(request, torch, tmp_path_factory):
 @pytest.mark.parametrize("training", [False, True])
 def test_all_stages_and_averages_are_those_of_pytorch(
         torch, twin_and_path, image_size, training):
+    import safetensors.torch
+
     twin, path = twin_and_path
-    twin.load_state_dict(torch.load(path) if path.endswith("pth") else {
-        name: torch.tensor(tensor) for name, tensor
-        in safetensors.numpy.load_file(path).items()})
+    twin.load_state_dict(safetensors.torch.load_file(path))
     generator = build(image_size)
-    encoder_weights.load(generator, path)
+    load(generator, path)
     encoder = keras.Model(generator.inputs, [
         generator.get_layer(name).output for name in STAGES])
     condition = np.random.default_rng(0).uniform(
@@ -145,7 +148,7 @@ def test_noise_channels_do_not_disturb_pretrained_features(
     features = []
     for noise_channels in (0, 2):
         generator = build(noise_channels=noise_channels)
-        encoder_weights.load(generator, path)
+        load(generator, path)
         features.append(keras.Model(
             generator.inputs, generator.get_layer(STAGES[-1]).output)(
                 [condition], training=True))
@@ -170,18 +173,6 @@ def test_the_encoder_is_torchvision_s_without_two_colors_and_classifier():
         1.814e9 - 512 * 1000 - two_colors * 112**2, rel=1e-3)
 
 
-def test_encoder_variables_are_all_of_the_encoder_and_nothing_else():
-    generator = build()
-    encoder = encoder_unet.encoder_variables(generator)
-    assert len(encoder) == 20 + 2 * 20  # kernels, scales and offsets
-    ids = {id(variable) for variable in encoder}
-    others = [variable.path for variable in generator.trainable_variables
-              if id(variable) not in ids]
-    assert len(others) + len(encoder) == len(generator.trainable_variables)
-    assert all(path.startswith(("decoder", "output/")) for path in others)
-    assert all(variable.path.startswith("encoder.") for variable in encoder)
-
-
 def test_random_weights_are_those_of_he_by_outgoing_connections():
     keras.utils.set_random_seed(0)
     generator = build(base_filters=32)
@@ -200,7 +191,7 @@ def test_random_weights_are_those_of_he_by_outgoing_connections():
 
 def test_the_scale_is_imagenet_s_for_gray():
     x = keras.Input((2, 2, 1))
-    model = keras.Model(x, resnet18.imagenet_scaled(x, dtype="float32"))
+    model = keras.Model(x, resnet18.scale_lightness(x, dtype="float32"))
     given = np.array([-1.0, -0.102, 0.35, 1.0], "f4").reshape(1, 2, 2, 1)
     np.testing.assert_allclose(
         model(given).numpy().ravel(),

@@ -1,5 +1,7 @@
 """Each way of upsampling: what it computes, and its checkerboard."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -92,7 +94,8 @@ def checkerboard(output):
 
 
 @pytest.mark.parametrize("build_generator", [
-    unet.build_unet, encoder_unet.build_resnet18_unet])
+    unet.build_unet,
+    functools.partial(encoder_unet.build_encoder_unet, "resnet18")])
 def test_a_fresh_network_draws_a_checkerboard_only_when_transposed(
         build_generator):
     found = {}

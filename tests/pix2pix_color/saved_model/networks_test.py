@@ -1,5 +1,6 @@
 """Every generator can be served: at sizes told at run time, with its noise."""
 
+import functools
 import io
 
 import keras
@@ -13,7 +14,7 @@ from pix2pix_color.saved_model import load, write
 from pix2pix_color.saved_model.prediction import Seed
 
 UNET = (unet.build_unet, 32)
-RESNET = (encoder_unet.build_resnet18_unet, 64)
+RESNET = (functools.partial(encoder_unet.build_encoder_unet, "resnet18"), 64)
 
 
 def build(kind, seed, **options):

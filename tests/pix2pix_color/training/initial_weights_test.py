@@ -46,7 +46,7 @@ def begin(weights, config=SMALL):
 def test_a_file_brings_generator_and_average_to_its_weights(tmp_path):
     other = new_state(seed=7)
     path = tmp_path / "generator.safetensors"
-    path.write_bytes(weights_file.to_bytes(
+    path.write_bytes(weights_file.generator_to_bytes(
         other.generator, flags=config_flags.config_to_text(SMALL)))
     state = begin(path)
     expected = other.generator.get_weights()
@@ -103,7 +103,7 @@ def test_an_encoder_of_its_own_would_be_ignored():
 def test_half_precision_is_for_kernels_alone():
     generator = new_state().generator
     tensors = weights_file.named_variables(generator)
-    stored = safetensors.numpy.load(weights_file.to_bytes(
+    stored = safetensors.numpy.load(weights_file.generator_to_bytes(
         generator, flags="x"))
     assert stored.keys() == tensors.keys()
     for name, tensor in stored.items():
@@ -111,7 +111,7 @@ def test_half_precision_is_for_kernels_alone():
     # 1x1 and transposed kernels keep their order.
     generator.set_weights([tf.random.normal(weight.shape).numpy()
                            for weight in generator.get_weights()])
-    stored = safetensors.numpy.load(weights_file.to_bytes(
+    stored = safetensors.numpy.load(weights_file.generator_to_bytes(
         generator, flags="x", half=False))
     for name, variable in weights_file.named_variables(generator).items():
         np.testing.assert_array_equal(stored[name], variable.numpy())

@@ -11,11 +11,10 @@ import safetensors.numpy
 
 from data_pipelines.errors import UserError
 from experiments.benchmarks import steps as benchmark
-from pix2pix_color import networks
 from pix2pix_color.config import Config, Data, Networks, Reporting, Training
 from pix2pix_color.fast_keras import instance_norm
-from pix2pix_color.networks import (efficientnet_lite, encoder_unet, layers,
-                                    patchgan, resnet18, upsampling)
+from pix2pix_color.networks import (discriminators, efficientnet_lite,
+                                    encoder_unet, layers, resnet18, upsampling)
 from pix2pix_color.training import run, train_state, train_step
 
 
@@ -32,8 +31,7 @@ def choices(name):
 
 
 def test_every_choice_has_its_builder():
-    assert choices("generator") == tuple(networks.GENERATORS)
-    assert choices("discriminator") == tuple(networks.DISCRIMINATORS)
+    assert choices("discriminator") == discriminators.KINDS
     assert choices("norm") == tuple(layers.NORMS)
     assert choices("upsampling") == ("auto", *upsampling.UPSAMPLINGS,
                                      encoder_unet.NEAREST)
@@ -64,10 +62,10 @@ def test_norms_are_the_same_in_both_networks(mixtures):
 def test_what_a_logit_judges(mixtures):
     fields = {"patchgan": 70, "pixel": 1, "dcgan": 64}
     for (_, discriminator, _), state in mixtures.items():
-        assert patchgan.receptive_field(
+        assert discriminators.receptive_field(
             state.discriminator) == fields[discriminator]
     state = create(discriminator_layers=1)
-    assert patchgan.receptive_field(state.discriminator) == 16
+    assert discriminators.receptive_field(state.discriminator) == 16
 
 
 def test_work_is_counted_by_hand():

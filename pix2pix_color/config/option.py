@@ -1,0 +1,50 @@
+"""One option: its default, allowed values and help text."""
+
+import dataclasses
+import math
+from typing import Any, Optional, Sequence
+
+from data_pipelines.errors import UserError
+
+
+def option(default: Any, help: str, *, minimum: Optional[float] = None,
+           maximum: Optional[float] = None,
+           choices: Optional[Sequence[str]] = None,
+           resumable: bool = False) -> Any:
+    """Declares a dataclass field that is also a flag.
+
+    Args:
+      default: value when the flag is not given; its type is the flag's type.
+      help: what the option does, with its unit.
+      minimum: lowest allowed value.
+      maximum: highest allowed value.
+      choices: allowed values of an enumeration.
+      resumable: whether the value may change when a run is resumed.
+    """
+    return dataclasses.field(default=default, metadata=dict(
+        help=help, minimum=minimum, maximum=maximum, choices=choices,
+        resumable=resumable))
+
+
+def allowed_values(field: dataclasses.Field) -> str:
+    """Describes an option's allowed values; empty if any value is allowed."""
+    low, high = field.metadata["minimum"], field.metadata["maximum"]
+    choices = field.metadata["choices"]
+    if choices:
+        return f"one of {', '.join(choices)}"
+    if high is not None:
+        return f"from {low} to {high}"
+    return "" if low is None else f"at least {low}"
+
+
+def check_value(field: dataclasses.Field, value: Any) -> None:
+    """Raises UserError unless an option's value is allowed."""
+    low, high = field.metadata["minimum"], field.metadata["maximum"]
+    choices = field.metadata["choices"]
+    # The comparisons are negated so that NaN fails them.
+    if ((isinstance(value, float) and not math.isfinite(value))
+            or (choices and value not in choices)
+            or (low is not None and not value >= low)
+            or (high is not None and not value <= high)):
+        raise UserError(
+            f"--{field.name}={value} must be {allowed_values(field)}")
