@@ -1,7 +1,7 @@
 """Every hyperparameter, once: its default, its bounds, its help.
 
 cli.py makes the flags from these dataclasses, so a field here is a flag there.
-Nothing but the standard library is imported. An option marked `resumable` may
+TensorFlow is not imported. An option marked `resumable` may
 change when a run is resumed; every other one is part of what the run is.
 """
 
@@ -12,12 +12,8 @@ import re
 from typing import Any, Iterator, Optional, Sequence
 
 from data_pipelines.errors import UserError
+from pix2pix_color.metric_names import GUIDING, JUDGED
 
-# The evaluation's numbers that training can go by.
-METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap",
-           "agreement", "kl")
-# Those that a judge gives.
-JUDGED = ("agreement", "kl")
 # The generators with an encoder that may begin with a classifier's weights.
 ENCODERS = ("resnet18_unet", "efficientnet_unet")
 
@@ -225,7 +221,7 @@ class Training:
         "moves it.", minimum=0.0, maximum=1.0)
     plateau_metric: str = option(
         "ab_l1", "The evaluation's number that --lr_schedule=plateau watches.",
-        choices=METRICS)
+        choices=GUIDING)
     plateau_factor: float = option(
         0.5, "What --lr_schedule=plateau multiplies the learning rates with.",
         minimum=0.0, maximum=1.0)
@@ -289,7 +285,7 @@ class Reporting:
         minimum=1, resumable=True)
     best_metric: str = option(
         "ab_l1", "The evaluation's number that tells the best checkpoint.",
-        choices=METRICS, resumable=True)
+        choices=GUIDING, resumable=True)
     judge_weights: str = option(
         "", "A classifier that judges every evaluation by agreement and kl: a "
         ".safetensors file of EfficientNet-Lite0 or Lite2, or imagenet, the "

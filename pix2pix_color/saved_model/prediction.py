@@ -1,7 +1,7 @@
-"""The generator as functions of a graph: a photograph's chroma in any size.
+"""The generator as TensorFlow functions that predict a photograph's chroma.
 
-Each function is traced once and called from wherever it is needed: a loaded
-graph, of thousands of operations, takes as much memory as the weights do.
+Each function is traced once and shared by its callers: a loaded graph has
+thousands of operations and takes as much memory as the weights.
 """
 
 import contextlib
@@ -15,44 +15,43 @@ from data_pipelines import color
 from pix2pix_color.fast_keras import convolution
 from pix2pix_color.saved_model import chroma
 
-# What a photograph's chroma is a function of; without noise the seed is idle.
+# The inputs of every function that predicts a field. The seed has no effect
+# without noise.
 FIELD_INPUTS = (tf.TensorSpec([None, None, 3], tf.uint8, name="rgb"),
                 tf.TensorSpec([], tf.int32, name="chroma_size"),
                 tf.TensorSpec([], tf.int64, name="seed"))
 
 
 class Seed:
-    """What the generator's noise follows from, at inference.
+    """The seed of the generator's noise at inference.
 
     Attributes:
-      value: int64 [], set while a function is traced.
+      value: int64 []; set only while a function is traced.
     """
 
     def __init__(self) -> None:
         self.value: Optional[tf.Tensor] = None
 
     def __call__(self) -> tf.Tensor:
-        """The seed, as networks ask for their step."""
+        """Returns the seed; networks call this as their step."""
         return tf.zeros([], tf.int64) if self.value is None else self.value
 
 
 class Prediction:
-    """What a generator predicts, as concrete functions.
+    """A generator's predictions as concrete functions, traced on first use.
 
-    No trackable object: a module that held the Keras model would save the
-    model's own functions beside these.
-
-    Each is traced when it is first asked for.
+    Not a tf.Module: a module that held the Keras model would also save the
+    model's own functions.
 
     Attributes:
-      has_noise: whether the generator has noise that a seed determines.
+      has_noise: whether a seed changes the predictions.
       image_size: side of its square, pixels.
       weights: its variables.
 
     Args:
-      generator: condition -> target. Layers with an attribute `sampling` that
-        is true draw noise.
-      color_space: what the generator was trained in.
+      generator: condition -> target. Layers whose attribute `sampling` is
+        true draw noise.
+      color_space: the generator's.
       seed: the step that the generator was built with; None without noise.
     """
 
@@ -69,37 +68,37 @@ class Prediction:
 
     @functools.cached_property
     def target(self) -> Any:
-        """Condition and an idle seed -> target, without noise."""
+        """Maps condition and an unused seed to the target without noise."""
         return self._generate(self.image_size)
 
     @functools.cached_property
     def field(self) -> Any:
-        """FIELD_INPUTS -> slope and intercept, of the generator's own size."""
+        """Maps FIELD_INPUTS to slope and intercept at the generator's size."""
         return self._field(self.target, size=self.image_size)
 
     @functools.cached_property
     def field_of_size(self) -> Any:
-        """The same for any chroma_size, a multiple of the generator's own."""
+        """Does the same for any chroma_size, a multiple of that size."""
         return self._field(self._generate(None))
 
     @functools.cached_property
     def noisy_field(self) -> Any:
-        """As field, with noise; field itself where there is none."""
+        """Does the same as field, with noise if there is any."""
         return self._field(
             self._generate(self.image_size, sampling=True),
             size=self.image_size) if self.has_noise else self.field
 
     @functools.cached_property
     def noisy_field_of_size(self) -> Any:
-        """As field_of_size, with noise; itself where there is none."""
+        """Does the same as field_of_size, with noise if there is any."""
         return (self._field(self._generate(None, sampling=True))
                 if self.has_noise else self.field_of_size)
 
     @functools.cached_property
     def field_of_any_size(self) -> Any:
-        """FIELD_INPUTS and sampling, bool [] -> slope and intercept."""
+        """Maps FIELD_INPUTS and sampling, bool [], to slope and intercept."""
         def field_of_any_size(rgb, chroma_size, seed, sampling):
-            # Of its own size the generator is quicker.
+            # The generator is faster where its size is known.
             is_own = tf.equal(chroma_size, self.image_size)
 
             def either(own, other):
@@ -111,7 +110,7 @@ class Prediction:
                 lambda: either(self.noisy_field, self.noisy_field_of_size),
                 lambda: either(self.field, self.field_of_size))
 
-        # Traced before, or they would belong to the graph that needs them.
+        # Traced beforehand, or they would become part of this graph.
         _ = (self.field, self.field_of_size, self.noisy_field,
              self.noisy_field_of_size)
         return tf.function(
@@ -119,8 +118,7 @@ class Prediction:
                 *FIELD_INPUTS, tf.TensorSpec([], tf.bool, name="sampling"))
 
     def _generate(self, side: Optional[int], *, sampling: bool = False) -> Any:
-        """The generator as a function of condition and seed, for squares of
-        this side, or None for any."""
+        """Traces the generator for squares of one side, or of any (None)."""
         @tf.function(autograph=False, input_signature=[
             tf.TensorSpec([None, side, side, self._generator.input_shape[-1]],
                           tf.float32),
@@ -128,15 +126,13 @@ class Prediction:
         def generate(condition, seed):
             with (self._noise(seed if sampling else None),
                   convolution.without_gradients()):
-                # Not through __call__, which insists on S x S: convolutions
-                # take larger squares just as well.
+                # __call__ would insist on S x S; the layers take any size.
                 return self._generator.call(condition, training=False)
 
         return generate.get_concrete_function()
 
     def _field(self, generate: Any, *, size: Optional[int] = None) -> Any:
-        """What chroma a generate function gives, in this size, or in the one
-        that is asked for."""
+        """Traces the prediction of fields, of one size or of chroma_size."""
         @tf.function(autograph=False, input_signature=FIELD_INPUTS)
         def field(rgb, chroma_size, seed):
             return tuple(chroma.predict_field(
@@ -147,7 +143,7 @@ class Prediction:
 
     @contextlib.contextmanager
     def _noise(self, seed: Optional[tf.Tensor]) -> Iterator[None]:
-        """What is traced inside draws noise from a seed, or, of None, none."""
+        """Makes what is traced inside draw noise from a seed; None: none."""
         for layer in self._noisy_layers:
             layer.sampling = seed is not None
         if self._seed is not None:

@@ -9,18 +9,11 @@ import dataclasses
 import time
 from typing import Any, Iterator
 
+from pix2pix_color.metric_names import is_better
 from pix2pix_color.training.train_step import StepLosses
-
-# The higher, the better; of the other metrics, the lower.
-_RISING_METRICS = ("psnr_db", "ssim", "agreement")
 
 ACTIVITIES = ("waiting for data", "step", "evaluation", "summaries",
               "checkpoints")
-
-
-def is_better(value: float, other: float, *, metric: str) -> bool:
-    """Whether one value of an evaluation's metric is better than another."""
-    return value > other if metric in _RISING_METRICS else value < other
 
 
 @dataclasses.dataclass

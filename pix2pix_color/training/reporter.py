@@ -17,8 +17,6 @@ from pix2pix_color.summaries import Summaries
 from pix2pix_color.training.train_state import TrainState
 
 NUM_SAMPLES = 8
-# Evaluation gives the same numbers with any batch; this one fits anywhere.
-EVALUATION_BATCH = 8
 
 
 class Reporter:
@@ -102,8 +100,8 @@ class Reporter:
         """
         return protocol.evaluate(
             self._answer, source or self._eval_source,
-            image_size=self._image_size, batch_size=EVALUATION_BATCH,
-            rejected=self._rejected, the_judge=self._judge)
+            image_size=self._image_size, rejected=self._rejected,
+            the_judge=self._judge)
 
     def evaluate(self) -> protocol.Evaluation:
         """Evaluates on the evaluation photographs: a point of each curve."""
@@ -145,6 +143,4 @@ class Reporter:
         return path
 
     def _colorize_and_draw(self, photos: tf.Tensor) -> np.ndarray:
-        generated = self._answer(photos, photos)
-        return draw_grid(color.given_gray(photos).numpy(), generated.numpy(),
-                         photos[..., :3].numpy())
+        return draw_grid(*protocol.gray_colorized_real(self._answer, photos))
