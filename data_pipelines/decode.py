@@ -24,10 +24,7 @@ import functools
 import tensorflow as tf
 
 from data_pipelines import image_header
-
-# Decoding this many takes less than 1 GiB in each of the formats; the most,
-# 0.9 GiB, in progressive JPEG, which keeps all coefficients.
-MAX_PIXELS = 100_000_000
+from data_pipelines.command import MAX_PIXELS
 
 # JPEG, PNG, BMP, GIF, WebP.
 _MAGICS = (b"\xff\xd8", b"\x89P", b"BM", b"GI", b"RI")

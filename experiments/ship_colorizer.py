@@ -75,8 +75,8 @@ def main(arguments: Sequence[str]) -> None:
                 card["metrics"][title] = {
                     "judge": score.to_json()["judge"],
                     **_rounded(score.result.to_json())}
-                print(title, of_saved_model.result_table(score.result), sep="\n",
-                      flush=True)
+                print(title, of_saved_model.result_table(score.result),
+                      sep="\n", flush=True)
     with open(_NOTES, encoding="utf-8") as file:
         card |= json.load(file)
     trained.write_trained(trained.DIRECTORY, content[True], card)

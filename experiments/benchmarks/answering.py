@@ -98,7 +98,7 @@ def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
         with open(path, "wb") as file:
             file.write(photo)
         before, started = _peak_mib(), time.monotonic()
-        one_file.colorize(
+        one_file.colorize_file(
             load.LoadedModel(model),
             jobs.Job(path, (os.path.join(folder, "photo.png"),)),
             one_file.Options())

@@ -18,8 +18,7 @@ import keras
 import tensorflow as tf
 
 from data_pipelines import color, decode
-from pix2pix_color.saved_model.prediction import (FIELD_INPUTS, Prediction,
-                                                  Seed)
+from pix2pix_color.saved_model.prediction import FIELD_INPUTS, Prediction, Seed
 from pix2pix_color.saved_model.recolor import ChromaField, recolor
 
 # zlib's fastest: 12 megapixels take 0.4 s instead of 2.2 s, and the file is a

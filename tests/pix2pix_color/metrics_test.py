@@ -6,7 +6,7 @@ import skimage.color
 import skimage.metrics
 import tensorflow as tf
 
-from pix2pix_color import metrics
+from pix2pix_color import metric_names, metrics
 
 # A selection of the test data of Sharma, Wu and Dalal 2005, Table 1 (with the
 # pairs' numbers there): two CIELAB colors and their CIEDE2000 difference.
@@ -46,7 +46,7 @@ def real_rgb():
 
 
 @pytest.fixture(scope="module")
-def generated_rgb(real_rgb):
+def colorized_rgb(real_rgb):
     """The same with more and more of an error, image by image."""
     rng = np.random.default_rng(6)
     error = rng.normal(0.0, 1.0, real_rgb.shape)
@@ -84,11 +84,11 @@ def assert_image_values(values, expected, *, atol):
     np.testing.assert_allclose(values, expected, rtol=0, atol=atol)
 
 
-def test_psnr_is_skimages(real_rgb, generated_rgb):
+def test_psnr_is_skimages(real_rgb, colorized_rgb):
     expected = [skimage.metrics.peak_signal_noise_ratio(
-        real, generated, data_range=255)
-        for real, generated in zip(real_rgb, generated_rgb)]
-    assert_image_values(metrics.psnr_db(real_rgb, generated_rgb), expected,
+        real, colorized, data_range=255)
+        for real, colorized in zip(real_rgb, colorized_rgb)]
+    assert_image_values(metrics.psnr_db(real_rgb, colorized_rgb), expected,
                         atol=1e-3)
 
 
@@ -105,22 +105,22 @@ def test_psnr_counts_the_channels_together():
     assert_image_values(value, [28.1308 + 4.7712], atol=1e-3)
 
 
-def test_ssim_is_skimages(real_rgb, generated_rgb):
+def test_ssim_is_skimages(real_rgb, colorized_rgb):
     # scikit-image too leaves out the border where the window does not fit:
     # it averages all but 5 pixels a side.
     expected = [skimage.metrics.structural_similarity(
-        real, generated, gaussian_weights=True, sigma=1.5,
+        real, colorized, gaussian_weights=True, sigma=1.5,
         use_sample_covariance=False, data_range=255, channel_axis=-1)
-        for real, generated in zip(real_rgb, generated_rgb)]
+        for real, colorized in zip(real_rgb, colorized_rgb)]
     assert expected[0] > 0.95 > 0.6 > expected[2]
-    assert_image_values(metrics.ssim(real_rgb, generated_rgb), expected,
+    assert_image_values(metrics.ssim(real_rgb, colorized_rgb), expected,
                         atol=1e-3)
 
 
-def test_ab_l1_is_that_of_skimages_lab(real_rgb, generated_rgb):
+def test_ab_l1_is_that_of_skimages_lab(real_rgb, colorized_rgb):
     difference = (skimage.color.rgb2lab(real_rgb)
-                  - skimage.color.rgb2lab(generated_rgb))[..., 1:]
-    assert_image_values(metrics.ab_l1(real_rgb, generated_rgb),
+                  - skimage.color.rgb2lab(colorized_rgb))[..., 1:]
+    assert_image_values(metrics.ab_l1(real_rgb, colorized_rgb),
                         np.abs(difference).mean(axis=(1, 2, 3)), atol=1e-3)
 
 
@@ -135,10 +135,10 @@ def test_ab_l1_does_not_count_lightness():
     assert_image_values(value, [0.0], atol=0.02)
 
 
-def test_delta_e_is_the_mean_of_skimages(real_rgb, generated_rgb):
+def test_delta_e_is_the_mean_of_skimages(real_rgb, colorized_rgb):
     difference = skimage.color.deltaE_ciede2000(
-        skimage.color.rgb2lab(real_rgb), skimage.color.rgb2lab(generated_rgb))
-    assert_image_values(metrics.delta_e(real_rgb, generated_rgb),
+        skimage.color.rgb2lab(real_rgb), skimage.color.rgb2lab(colorized_rgb))
+    assert_image_values(metrics.delta_e(real_rgb, colorized_rgb),
                         difference.mean(axis=(1, 2)), atol=1e-3)
 
 
@@ -239,13 +239,13 @@ def test_equal_images_are_the_best(metric, best, atol, real_rgb):
 
 @pytest.mark.parametrize("metric", [
     metrics.psnr_db, metrics.ssim, metrics.ab_l1, metrics.delta_e,
-    lambda _, generated_rgb: metrics.colorfulness(generated_rgb)],
+    lambda _, colorized_rgb: metrics.colorfulness(colorized_rgb)],
     ids=["psnr_db", "ssim", "ab_l1", "delta_e", "colorfulness"])
-def test_each_image_is_measured_alone(metric, real_rgb, generated_rgb):
-    together = metric(real_rgb, generated_rgb)
+def test_each_image_is_measured_alone(metric, real_rgb, colorized_rgb):
+    together = metric(real_rgb, colorized_rgb)
     assert tuple(together.shape) == (3,)
     assert len(np.unique(together)) == 3
     for index in range(3):
         [alone] = metric(real_rgb[index:index + 1],
-                         generated_rgb[index:index + 1])
+                         colorized_rgb[index:index + 1])
         np.testing.assert_allclose(alone, together[index], rtol=1e-5)

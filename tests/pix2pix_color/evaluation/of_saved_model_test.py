@@ -35,7 +35,7 @@ def test_the_export_is_evaluated_as_fit_evaluates(score, model, photos):
     expected = protocol.evaluate(
         protocol.answer_of(
             lambda condition: signature(condition=condition)["target"],
-            color_space=color.LAB), photos, image_size=32, batch_size=3,
+            color_space=color.LAB), photos, image_size=32,
         rejected=RejectedExamples())
     assert score.result.means() == pytest.approx(expected.means(), abs=1e-3)
     assert len(score.result) == 10
@@ -48,7 +48,7 @@ def test_predict_target_is_what_the_served_answer_shows(score, model, photos):
     served = model.colorize(batch.photo[0].numpy())
     error = np.abs((color.rgb_to_lab(tf.constant(served))
                     - color.rgb_to_lab(batch.photo[0]))[..., 1:]).mean()
-    assert score.result.generated["ab_l1"][3] == pytest.approx(error, abs=0.2)
+    assert score.result.colorized["ab_l1"][3] == pytest.approx(error, abs=0.2)
 
 
 def test_the_files_hold_every_number(score, photos, tmp_path):
@@ -63,8 +63,8 @@ def test_the_files_hold_every_number(score, photos, tmp_path):
     with open(tmp_path / "metrics.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["photograph"] for row in rows] == list(photos.identities)
-    for name in protocol.METRICS:
-        for kind, values in (("", score.result.generated),
+    for name in score.result.metrics:
+        for kind, values in (("", score.result.colorized),
                              ("gray_", score.result.gray)):
             np.testing.assert_allclose(
                 [float(row[kind + name]) for row in rows], values[name],
@@ -87,8 +87,8 @@ def test_what_could_not_be_read_is_told(model, tmp_path):
     assert next(iter(told["rejected"])).endswith("bad.png")
     assert "caf\\udce9 <i>.png" in (tmp_path / "metrics.csv").read_text()
     page = (tmp_path / "metrics.html").read_text()
-    assert "caf\\udce9 &lt;i&gt;.png: " in page and "<i>" not in page
-    assert "1 photograph(s) could not be read" in of_saved_model.table(
+    assert "caf\\udce9 &lt;i&gt;.png:" in page and "<i>" not in page
+    assert "1 photograph(s) could not be read" in of_saved_model.result_table(
         result.result, result.rejected)
 
 
@@ -99,7 +99,7 @@ def test_another_size_is_scored_as_colorize_answers_it(model, photos):
     answers = np.stack([model.colorize(rgb.numpy()) for rgb in batch.photo])
     error = np.abs((color.rgb_to_lab(tf.constant(answers))
                     - color.rgb_to_lab(batch.photo))[..., 1:])
-    np.testing.assert_allclose(result.generated["ab_l1"],
+    np.testing.assert_allclose(result.colorized["ab_l1"],
                                error.mean(axis=(1, 2, 3)), rtol=1e-3)
 
 
@@ -108,7 +108,7 @@ def test_degraded_scores_keep_the_clean_lightness(model, photos):
     clean = of_saved_model.Score(model, source, image_size=48).result
     degraded = of_saved_model.Score(model, source, image_size=48,
                                     degraded=True).result
-    assert (degraded.generated["ab_l1"] != clean.generated["ab_l1"]).all()
+    assert (degraded.colorized["ab_l1"] != clean.colorized["ab_l1"]).all()
     # Errors of lightness would cost more than half of this.
-    np.testing.assert_allclose(degraded.generated["ssim"],
-                               clean.generated["ssim"], atol=0.15)
+    np.testing.assert_allclose(degraded.colorized["ssim"],
+                               clean.colorized["ssim"], atol=0.15)

@@ -69,7 +69,7 @@ def test_slopes_are_those_of_least_squares():
         tf.constant(np.tile(lightness, (3, 3))[..., np.newaxis], tf.float32),
         tf.constant(np.tile(ab, (3, 3, 1)), tf.float32))
     # Every window of the tiled 3 x 3 block holds the same nine values.
-    shrink = lightness.var() / (lightness.var() + chroma._EPSILON)
+    shrink = lightness.var() / (lightness.var() + chroma.EPSILON)
     expected = [np.polyfit(lightness.ravel(), ab[..., channel].ravel(), 1)[0]
                 * shrink for channel in (0, 1)]
     np.testing.assert_allclose(slope[4, 4], expected, rtol=1e-3)
@@ -86,7 +86,7 @@ def test_slopes_are_averaged_over_the_windows_of_a_pixel():
             window = (slice(y - 1, y + 2), slice(x - 1, x + 2))
             deviation = lightness[window] - lightness[window].mean()
             slopes.append((deviation * ab[window]).mean((0, 1)) / (
-                lightness[window].var() + chroma._EPSILON))
+                lightness[window].var() + chroma.EPSILON))
     slope, _ = chroma.follow_lightness(tf.constant(lightness), tf.constant(ab))
     np.testing.assert_allclose(slope[2, 2], np.mean(slopes, 0), rtol=1e-3)
 
