@@ -23,8 +23,7 @@ from pix2pix_color.networks import unet
 from pix2pix_color.saved_model import load, write
 from pix2pix_color.saved_model.module import Colorizer
 from pix2pix_color.saved_model.prediction import Seed
-from tests.pix2pix_color.vivid_model import (build_vivid_generator,
-                                             smooth_photo)
+from tests.pix2pix_color.vivid_model import build_vivid_generator, smooth_photo
 
 MAX_PIXELS = 1_000_000  # of the model in conftest.py
 
