@@ -18,7 +18,7 @@ from absl import flags
 from data_pipelines import command
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
-from pix2pix_color.colorizing.jobs import STANDARD, Job, find_jobs
+from pix2pix_color.colorizing.jobs import STANDARD, Job, Options, find_jobs
 
 _MODEL = model_flag.define_model()
 _OUTPUT_DIR = flags.DEFINE_string(
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError("--samples and --side_by_side cannot be used with "
                         "videos; color photographs and videos separately")
     with command.quiet_tensorflow():
-        from pix2pix_color.colorizing import one_file
+        from pix2pix_color.colorizing.one_file import colorize_file
         from pix2pix_color.colorizing.photograph import NoPhotographError
         from pix2pix_color.saved_model.load import LoadedModel
     model = LoadedModel(_MODEL.value)
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str]) -> None:
     if chroma_size < _CHROMA_SIZE.value:
         print(f"--chroma_size={_CHROMA_SIZE.value} needs too much memory; "
               f"using {chroma_size}", file=sys.stderr)
-    options = one_file.Options(
+    options = Options(
         file_format=_FORMAT.value, saturation=_SATURATION.value,
         seeds=tuple(range(_SEED.value, _SEED.value + _SAMPLES.value)),
         side_by_side=_SIDE_BY_SIDE.value, chroma_size=chroma_size,
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
     def color(job: Job) -> str:
         """Colors one file; returns an error message, or an empty text."""
         try:
-            one_file.colorize_file(model, job, options)
+            colorize_file(model, job, options)
         except OSError as error:
             return f"{error.filename or job.path}: {error.strerror or error}"
         except NoPhotographError as error:

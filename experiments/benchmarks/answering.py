@@ -101,7 +101,7 @@ def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
         one_file.colorize_file(
             load.LoadedModel(model),
             jobs.Job(path, (os.path.join(folder, "photo.png"),)),
-            one_file.Options())
+            jobs.Options())
         return {"seconds": imported + time.monotonic() - started,
                 "peak_mib": _peak_mib(), "peak_mib_before": before}
 

@@ -5,6 +5,7 @@ import glob
 import os
 from typing import Iterator, Sequence
 
+from data_pipelines.command import MAX_PIXELS
 from data_pipelines.errors import UserError
 
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif",
@@ -29,6 +30,27 @@ class Job:
     @property
     def is_video(self) -> bool:
         return self.path.lower().endswith(VIDEO_ENDINGS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of coloring; the defaults are those of `colorize`.
+
+    Attributes:
+      file_format: of colored photographs, the value of --format.
+      saturation: factor of a* and b*.
+      seeds: one for each sample; empty for one answer without noise.
+      side_by_side: whether to put the gray photograph to the left.
+      chroma_size: side of the square to color in; 0 for the model's.
+      max_pixels: height times width of the largest picture that is decoded.
+    """
+
+    file_format: str = "png"
+    saturation: float = 1.0
+    seeds: tuple[int, ...] = ()
+    side_by_side: bool = False
+    chroma_size: int = 0
+    max_pixels: int = MAX_PIXELS
 
 
 def find_jobs(arguments: Sequence[str], *, output_dir: str, ending: str,

@@ -6,34 +6,12 @@ import sys
 
 import numpy as np
 
-from data_pipelines.command import MAX_PIXELS
 from data_pipelines.files import write_atomically
 from pix2pix_color.colorizing import video
-from pix2pix_color.colorizing.jobs import STANDARD, Job
+from pix2pix_color.colorizing.jobs import STANDARD, Job, Options
 from pix2pix_color.colorizing.photograph import (read_photograph,
                                                  write_photograph)
 from pix2pix_color.saved_model.load import LoadedModel, gray_of
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Options of coloring; the defaults are those of `colorize`.
-
-    Attributes:
-      file_format: of colored photographs, the value of --format.
-      saturation: factor of a* and b*.
-      seeds: one for each sample; empty for one answer without noise.
-      side_by_side: whether to put the gray photograph to the left.
-      chroma_size: side of the square to color in; 0 for the model's.
-      max_pixels: height times width of the largest picture that is decoded.
-    """
-
-    file_format: str = "png"
-    saturation: float = 1.0
-    seeds: tuple[int, ...] = ()
-    side_by_side: bool = False
-    chroma_size: int = 0
-    max_pixels: int = MAX_PIXELS
 
 
 def colorize_file(model: LoadedModel, job: Job, options: Options) -> None:
@@ -48,9 +26,7 @@ def colorize_file(model: LoadedModel, job: Job, options: Options) -> None:
         for output in job.outputs:
             os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     if job.is_video:
-        video.colorize_video(
-            model, job.path, job.outputs[0], saturation=options.saturation,
-            chroma_size=options.chroma_size, max_pixels=options.max_pixels)
+        video.colorize_video(model, job.path, job.outputs[0], options)
         return
     photograph = read_photograph(_read(job.path),
                                  max_pixels=options.max_pixels)

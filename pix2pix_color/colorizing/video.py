@@ -12,6 +12,7 @@ from typing import Any, Optional
 import numpy as np
 
 from data_pipelines.errors import UserError
+from pix2pix_color.colorizing.jobs import Options
 from pix2pix_color.colorizing.photograph import NoPhotographError
 from pix2pix_color.saved_model.load import LoadedModel
 from pix2pix_color.saved_model.recolor import ChromaField
@@ -24,18 +25,15 @@ _CUT = 30.0
 _THUMBNAIL = 32
 
 
-def colorize_video(model: LoadedModel, path: str, output: str, *,
-                   saturation: float, chroma_size: int,
-                   max_pixels: int) -> None:
+def colorize_video(model: LoadedModel, path: str, output: str,
+                   options: Options) -> None:
     """Colors one video; the result is written whole or not at all.
 
     Args:
       model: the colorizer.
       path: the video.
       output: the MP4 file to write.
-      saturation: factor of a* and b*.
-      chroma_size: side of the square to color in; 0 for the model's.
-      max_pixels: height times width of the largest frame that is decoded.
+      options: of which saturation, chroma_size and max_pixels apply.
 
     Raises:
       UserError: PyAV is not installed.
@@ -58,10 +56,10 @@ def colorize_video(model: LoadedModel, path: str, output: str, *,
                 raise NoPhotographError("holds no pictures")
             video = source.streams.video[0]
             size = video.codec_context
-            if size.width * size.height > max_pixels:
+            if size.width * size.height > options.max_pixels:
                 raise NoPhotographError(
                     f"{size.width} x {size.height} pixels, at most "
-                    f"{max_pixels} are read")
+                    f"{options.max_pixels} are read")
             # All streams must be added before anything is written.
             encoder = _encoder(target, video, _turns(path))
             streams, add_sound = [video], None
@@ -76,9 +74,9 @@ def colorize_video(model: LoadedModel, path: str, output: str, *,
                     rgb = np.rot90(frame.to_ndarray(format="rgb24"),
                                    _quarter_turns(frame))
                     field = smoothed.add(rgb, model.predict_field(
-                        rgb, chroma_size=chroma_size))
+                        rgb, chroma_size=options.chroma_size))
                     colored = av.VideoFrame.from_ndarray(
-                        model.recolor(rgb, field.scaled(saturation)),
+                        model.recolor(rgb, field.scaled(options.saturation)),
                         format="rgb24")
                     colored.pts, colored.time_base = frame.pts, frame.time_base
                     target.mux(encoder.encode(colored))

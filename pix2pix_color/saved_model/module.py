@@ -115,9 +115,7 @@ class Colorizer(tf.Module):
 
     def _colorize(self, rgb, *, seed=None):
         """Colors uint8 [H, W, 3]; a seed adds noise."""
-        field = (self._prediction.field if seed is None
-                 else self._prediction.noisy_field)
-        slope, intercept = field(
+        slope, intercept = self._prediction.field(sampling=seed is not None)(
             rgb, tf.constant(self.image_size),
             tf.zeros([], tf.int64) if seed is None else seed)
         return self.recolor(rgb, slope, intercept)

@@ -64,6 +64,7 @@ class Prediction:
                               if getattr(layer, "sampling", False)]
         self.has_noise = seed is not None and bool(self._noisy_layers)
         self.image_size = generator.input_shape[1]
+        self._fields: dict[tuple[bool, bool], Any] = {}
         self.weights = [variable.value for variable in generator.variables]
 
     @functools.cached_property
@@ -71,48 +72,36 @@ class Prediction:
         """Maps condition and an unused seed to the target without noise."""
         return self._generate(self.image_size)
 
-    @functools.cached_property
-    def field(self) -> Any:
-        """Maps FIELD_INPUTS to slope and intercept at the generator's size."""
-        return self._field(self.target, size=self.image_size)
+    def field(self, *, any_size: bool = False, sampling: bool = False) -> Any:
+        """Returns the function from FIELD_INPUTS to slope and intercept.
 
-    @functools.cached_property
-    def field_of_size(self) -> Any:
-        """Does the same for any chroma_size, a multiple of that size."""
-        return self._field(self._generate(None))
-
-    @functools.cached_property
-    def noisy_field(self) -> Any:
-        """Does the same as field, with noise if there is any."""
-        return self._field(
-            self._generate(self.image_size, sampling=True),
-            size=self.image_size) if self.has_noise else self.field
-
-    @functools.cached_property
-    def noisy_field_of_size(self) -> Any:
-        """Does the same as field_of_size, with noise if there is any."""
-        return (self._field(self._generate(None, sampling=True))
-                if self.has_noise else self.field_of_size)
+        Args:
+          any_size: whether it obeys chroma_size, a multiple of the generator's
+            size; otherwise it takes the generator's, which is faster.
+          sampling: whether it draws noise, if there is any.
+        """
+        key = any_size, sampling and self.has_noise
+        if key not in self._fields:
+            self._fields[key] = self._trace_field(*key)
+        return self._fields[key]
 
     @functools.cached_property
     def field_of_any_size(self) -> Any:
         """Maps FIELD_INPUTS and sampling, bool [], to slope and intercept."""
-        def field_of_any_size(rgb, chroma_size, seed, sampling):
-            # The generator is faster where its size is known.
-            is_own = tf.equal(chroma_size, self.image_size)
-
-            def either(own, other):
-                return tf.cond(is_own, lambda: own(rgb, chroma_size, seed),
-                               lambda: other(rgb, chroma_size, seed))
-
-            return tf.cond(
-                sampling,
-                lambda: either(self.noisy_field, self.noisy_field_of_size),
-                lambda: either(self.field, self.field_of_size))
-
         # Traced beforehand, or they would become part of this graph.
-        _ = (self.field, self.field_of_size, self.noisy_field,
-             self.noisy_field_of_size)
+        fields = [[self.field(any_size=any_size, sampling=sampling)
+                   for any_size in (False, True)] for sampling in (False, True)]
+
+        def field_of_any_size(rgb, chroma_size, seed, sampling):
+            def either(own_size, any_size):
+                return tf.cond(
+                    tf.equal(chroma_size, self.image_size),
+                    lambda: own_size(rgb, chroma_size, seed),
+                    lambda: any_size(rgb, chroma_size, seed))
+
+            return tf.cond(sampling, lambda: either(*fields[1]),
+                           lambda: either(*fields[0]))
+
         return tf.function(
             field_of_any_size, autograph=False).get_concrete_function(
                 *FIELD_INPUTS, tf.TensorSpec([], tf.bool, name="sampling"))
@@ -131,13 +120,18 @@ class Prediction:
 
         return generate.get_concrete_function()
 
-    def _field(self, generate: Any, *, size: Optional[int] = None) -> Any:
-        """Traces the prediction of fields, of one size or of chroma_size."""
+    def _trace_field(self, any_size: bool, sampling: bool) -> Any:
+        generate = (self._generate(None if any_size else self.image_size,
+                                   sampling=True)
+                    if sampling else
+                    self._generate(None) if any_size else self.target)
+
         @tf.function(autograph=False, input_signature=FIELD_INPUTS)
         def field(rgb, chroma_size, seed):
             return tuple(chroma.predict_field(
                 rgb, predict=lambda condition: generate(condition, seed),
-                size=size or chroma_size, color_space=self._color_space))
+                size=chroma_size if any_size else self.image_size,
+                color_space=self._color_space))
 
         return field.get_concrete_function()
 

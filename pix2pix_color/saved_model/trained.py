@@ -122,14 +122,9 @@ class TrainedModule:
     def predict_field(self, rgb: tf.Tensor, chroma_size: tf.Tensor,
                       seed: tf.Tensor, sampling: tf.Tensor) -> Any:
         """Predicts chroma, as Prediction.field_of_any_size."""
-        is_own = int(chroma_size) == self._prediction.image_size
-        if bool(sampling):
-            field = (self._prediction.noisy_field if is_own else
-                     self._prediction.noisy_field_of_size)
-        else:
-            field = (self._prediction.field if is_own else
-                     self._prediction.field_of_size)
-        return field(rgb, chroma_size, seed)
+        return self._prediction.field(
+            any_size=int(chroma_size) != self._prediction.image_size,
+            sampling=bool(sampling))(rgb, chroma_size, seed)
 
     @functools.cached_property
     def recolor(self) -> Any:

@@ -8,13 +8,13 @@ import pytest
 from skimage import color as skimage_color
 
 from pix2pix_color.colorizing import video
+from pix2pix_color.colorizing.jobs import Options
 from pix2pix_color.colorizing.photograph import NoPhotographError
 from pix2pix_color.saved_model.load import LoadedModel
 from pix2pix_color.saved_model.recolor import ChromaField
 from tests.pix2pix_color.vivid_model import smooth_photo
 
 av = pytest.importorskip("av", reason="needs the extra video")
-OPTIONS = {"saturation": 0.3, "chroma_size": 0, "max_pixels": 10**6}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def read_video(path):
 def colorize(model, path, **options):
     """Colors a video; returns the result's path."""
     output = path.parent / "out.mp4"
-    video.colorize_video(model, str(path), str(output),
-                         **{**OPTIONS, **options})
+    video.colorize_video(model, str(path), str(output), Options(
+        **{"saturation": 0.3, **options}))
     return output
 
 

@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import color, pipeline, sources
-from data_pipelines.rejected import RejectedExamples
-from pix2pix_color.evaluation import of_saved_model, protocol
+from pix2pix_color.evaluation import of_saved_model
 from pix2pix_color.saved_model import load
 
 
@@ -27,18 +26,6 @@ def model(export_dir):
 @pytest.fixture(scope="module")
 def score(model, photos):
     return of_saved_model.Score(model, photos)
-
-
-def test_the_export_is_evaluated_as_fit_evaluates(score, model, photos):
-    """The same function, given the module's own generator."""
-    signature = model.module.signatures["predict_target"]
-    expected = protocol.evaluate(
-        protocol.answer_of(
-            lambda condition: signature(condition=condition)["target"],
-            color_space=color.LAB), photos, image_size=32,
-        rejected=RejectedExamples())
-    assert score.result.means() == pytest.approx(expected.means(), abs=1e-3)
-    assert len(score.result) == 10
 
 
 def test_predict_target_is_what_the_served_answer_shows(score, model, photos):

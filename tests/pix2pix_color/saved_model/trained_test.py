@@ -81,14 +81,6 @@ def test_a_sepia_scan_is_colored_as_its_gray_version(model, photos):
     assert np.abs(of_sepia - of_gray).mean() < 1.5
 
 
-def test_larger_squares_than_its_own_can_be_asked_for(model, photos):
-    rgb = photos.load(tf.constant(5, tf.int64)).numpy()
-    plain, finer = (model.colorize(rgb, chroma_size=size)
-                    for size in (0, 2 * model.image_size))
-    assert plain.shape == finer.shape == rgb.shape
-    assert not np.array_equal(plain, finer)
-
-
 @pytest.fixture
 def copy(tmp_path):
     """A folder with copies of the two files."""
