@@ -8,7 +8,7 @@ from typing import Mapping, NamedTuple, Optional
 
 
 class Metric(NamedTuple):
-    """How one metric is presented.
+    """A metric's name, unit and direction.
 
     Attributes:
       title: its name in tables and charts.

@@ -33,7 +33,7 @@ def colorize_video(model: LoadedModel, path: str, output: str,
       model: the colorizer.
       path: the video.
       output: the MP4 file to write.
-      options: of which saturation, chroma_size and max_pixels apply.
+      options: only saturation, chroma_size and max_pixels apply.
 
     Raises:
       UserError: PyAV is not installed.

@@ -24,12 +24,7 @@ def distance(features_1: np.ndarray, features_2: np.ndarray) -> float:
     Args:
       features_1: float [N, D], N at least 2.
       features_2: float [M, D], M at least 2.
-
-    Returns:
-      The distance, at least 0; nan if a set is too small.
     """
-    if min(len(features_1), len(features_2)) < 2:
-        return float("nan")
     (mean_1, covariance_1), (mean_2, covariance_2) = (
         (features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False)))
         for features in (features_1.astype(np.float64),

@@ -41,17 +41,17 @@ def draw_grid(gray: np.ndarray, colorized: np.ndarray,
 
 
 def cut_grid(grid: np.ndarray, *, image_size: int) -> np.ndarray:
-    """Cuts a grid from draw_grid into its pictures.
+    """Cuts the pictures out of a grid that draw_grid drew.
 
     Args:
       grid: uint8 [H, W, 3].
-      image_size: side of the pictures, S.
+      image_size: side of the pictures that it was drawn from, S.
 
     Returns:
       uint8 [3, N, S, S, 3], in the order of ROWS.
 
     Raises:
-      ValueError: it is not a grid of pictures of this size.
+      ValueError: it is no grid of pictures of this size.
     """
     factor = _enlargement(image_size)
     side = image_size * factor
@@ -59,8 +59,8 @@ def cut_grid(grid: np.ndarray, *, image_size: int) -> np.ndarray:
     num_columns, rest = divmod(grid.shape[1] - _LABELS + _GAP, step)
     if rest or num_columns < 1 or grid.shape[0] != len(ROWS) * step - _GAP:
         raise ValueError(
-            f"{grid.shape[1]} x {grid.shape[0]} pixels is not the size of a "
-            f"grid of pictures of {image_size} px")
+            f"a picture of {grid.shape[1]} x {grid.shape[0]} pixels is no grid "
+            f"of pictures of {image_size}")
     return np.stack([
         np.stack([grid[row * step:row * step + side,
                        left:left + side][::factor, ::factor]

@@ -137,7 +137,7 @@ class Prediction:
 
     @contextlib.contextmanager
     def _noise(self, seed: Optional[tf.Tensor]) -> Iterator[None]:
-        """Makes what is traced inside draw noise from a seed; None: none."""
+        """Sets the seed of the noise traced inside; None is without noise."""
         for layer in self._noisy_layers:
             layer.sampling = seed is not None
         if self._seed is not None:

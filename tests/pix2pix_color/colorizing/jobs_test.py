@@ -1,4 +1,4 @@
-"""Which files are colored, and where the results go."""
+"""Finding the files to color and naming their results."""
 
 import os
 
@@ -124,12 +124,12 @@ def test_names_are_followed_to_the_files_they_stand_for(folder):
     (("tests/pix2pix_color/colorizing",), 0, "holds no image or video file"),
     (("x/a.jpg", "x/a.png"), 0,
      "Both x/a.jpg and x/a.png would be written to x/a_colorized.png")])
-def test_what_cannot_be_done_is_refused(arguments, samples, message):
+def test_impossible_requests_are_refused(arguments, samples, message):
     with pytest.raises(UserError, match=message):
         outputs_of(*arguments, samples=samples)
 
 
-def test_a_folder_that_was_not_finished_can_be_gone_on_with(folder):
+def test_an_unfinished_folder_can_be_continued(folder):
     def rest(**options):
         return list(outputs_of(folder / "in", output_dir=folder / "out",
                                skip_existing=True, **options))

@@ -143,7 +143,7 @@ def test_chroma_size_is_what_fits(model, monkeypatch):
     (b"", "not an image that can be read"),
     (b"text", "not an image that can be read"),
     (None, "90 x 60 pixels, at most 5000 are read")])
-def test_what_is_no_photograph_leaves_nothing(
+def test_an_unreadable_file_leaves_no_result(
         model, tmp_path, content, message):
     path = tmp_path / "photo.jpg"
     smooth_photo().save(path)

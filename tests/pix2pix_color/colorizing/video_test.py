@@ -142,7 +142,7 @@ def test_sound_that_mp4_does_not_hold_is_encoded(model, tmp_path):
     assert spectrum.argmax() * 48000 / 16000 == pytest.approx(750, abs=6)
 
 
-def test_what_is_no_video_is_named(model, tmp_path):
+def test_a_file_that_is_not_a_video_is_named(model, tmp_path):
     path = tmp_path / "film.mp4"
     path.write_bytes(b"no video")
     with pytest.raises(NoPhotographError, match="not a video that can"):

@@ -60,7 +60,7 @@ def test_the_files_hold_every_number(score, photos, tmp_path):
     assert page.count("<figure>") == 3 * len(photos)  # best, median, worst
 
 
-def test_what_could_not_be_read_is_told(model, tmp_path):
+def test_unreadable_photographs_are_reported(model, tmp_path):
     name = "caf\udce9 <i>.png"  # not UTF-8, as names of old disks
     rgb = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     (tmp_path / "photos").mkdir()

@@ -65,7 +65,7 @@ def of_tint(held_out):
 def test_the_true_colors_are_nearly_perfect(held_out, photographs):
     _, true_target = color.LAB.encode(photographs)
     result = evaluate(lambda condition: true_target, held_out)
-    # What is left is the rounding to 8 bits.
+    # The rest is rounding to 8 bits.
     assert result.colorized["ab_l1"].max() < 1.0
     assert result.colorized["delta_e"].max() < 1.0
     assert result.colorized["psnr_db"].min() > 48.0

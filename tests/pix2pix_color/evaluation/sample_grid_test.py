@@ -50,5 +50,5 @@ def test_each_row_has_a_label_beside_its_middle():
     lambda grid: grid[1:], lambda grid: grid[:, 1:], lambda grid: grid[:, :20]])
 def test_other_pictures_are_refused(change):
     grid = change(sample_grid.draw_grid(*pictures(32, 2)))
-    with pytest.raises(ValueError, match="pixels is not the size of a grid"):
+    with pytest.raises(ValueError, match="pixels is no grid of pictures of 32"):
         sample_grid.cut_grid(grid, image_size=32)

@@ -149,14 +149,14 @@ def test_too_large_an_image_is_refused_before_it_is_decoded(
 
 
 def test_every_part_is_in_the_graph_once(export_dir):
-    # What a loaded graph takes of memory goes by its operations.
+    # The memory of a loaded graph depends on its number of operations.
     with open(export_dir / "1" / "saved_model.pb", "rb") as file:
         model = saved_model_pb2.SavedModel.FromString(file.read())
     functions = model.meta_graphs[0].graph_def.library.function
     kinds = collections.Counter(
         re.sub(r"^__inference_(.*)_\d+$", r"\1", function.signature.name)
         for function in functions)
-    # Of its own size and of any, without noise and with it.
+    # For its own size and for any, without noise and with it.
     assert kinds["generate"] == kinds["field"] == 4
     convolutions = [function.signature.name for function in functions
                     if any(node.op == "Conv2D" for node in function.node_def)]
