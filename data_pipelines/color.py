@@ -21,7 +21,7 @@ tensorflow_io.
 import dataclasses
 import functools
 import warnings
-from typing import Callable
+from typing import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -80,9 +80,7 @@ def rgb_to_lab(rgb: tf.Tensor) -> tf.Tensor:
     linear = tf.gather(tf.constant(_LINEAR), tf.cast(rgb, tf.int32))
     pixels = tf.reshape(linear, [-1, 3])
     xyz = tf.matmul(pixels, tf.constant(RGB_TO_XYZ.T, tf.float32))
-    f_xyz = tf.where(xyz > 0.008856, tf.exp(tf.math.log(xyz) / 3.0),
-                     xyz * 7.787 + 16.0 / 116.0)
-    lab = tf.matmul(f_xyz, tf.constant(_F_TO_LAB.T, tf.float32))
+    lab = tf.matmul(light_to_f(xyz), tf.constant(_F_TO_LAB.T, tf.float32))
     return tf.reshape(lab - tf.constant([16.0, 0.0, 0.0]), tf.shape(rgb))
 
 
@@ -104,7 +102,7 @@ def lab_to_rgb(lab: tf.Tensor, *, compiled: bool = False) -> tf.Tensor:
     """
     lightness, ab = tf.split(lab, [1, 2], axis=-1)
     lightness = tf.clip_by_value(lightness, 0.0, 100.0)
-    fits = _in_gamut(lightness, ab)
+    fits = in_gamut(_lab_to_linear(lightness, ab))
     if compiled:
         ab = tf.where(fits, ab, ab * _chroma_kept(lightness, ab))
     else:
@@ -120,56 +118,112 @@ def lab_to_rgb(lab: tf.Tensor, *, compiled: bool = False) -> tf.Tensor:
 def _chroma_kept(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     """Returns the largest factor below 1 that brings ab into the sRGB gamut.
 
-    Found by bisection along the line from the gray of the same L*.
-
     Args:
       lightness: float32 [..., 1], L* in 0..100.
       ab: float32 [..., 2], a* and b* in native units.
 
     Returns:
-      float32 [..., 1]; it means nothing where ab is in the gamut already.
+      float32 [..., 1]; meaningless where ab is in the gamut already.
     """
-    inside = tf.zeros_like(lightness)
-    outside = tf.ones_like(lightness)
+    f_y = (lightness + 16.0) / 116.0
+    light, (a, b) = f_to_light(f_y), tf.split(ab, 2, axis=-1)
+    return largest_share(lambda share: in_gamut(
+        f_to_linear(light, f_y, a * share, b * share)), like=lightness)
+
+
+def largest_share(fits: Callable[[tf.Tensor], tf.Tensor],
+                  like: tf.Tensor) -> tf.Tensor:
+    """Bisects for the largest factor of chroma that stays in the gamut.
+
+    Args:
+      fits: float32 factors in 0..1 -> bool, whether the colors fit.
+      like: float32, of the factors' shape.
+
+    Returns:
+      float32 factors, each below 1.
+    """
+    inside, outside = tf.zeros_like(like), tf.ones_like(like)
     for _ in range(GAMUT_HALVINGS):
         middle = (inside + outside) / 2
-        fits = _in_gamut(lightness, ab * middle)
-        inside = tf.where(fits, middle, inside)
-        outside = tf.where(fits, outside, middle)
+        middle_fits = fits(middle)
+        inside = tf.where(middle_fits, middle, inside)
+        outside = tf.where(middle_fits, outside, middle)
     return inside
 
 
-def _in_gamut(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
-    """Says which CIELAB colors have a linear sRGB within 0..1.
+def in_gamut(linear: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Tells which linear red, green and blue (float32 each) lie within 0..1.
+    """
+    red, green, blue = linear
+    low = tf.minimum(tf.minimum(red, green), blue)
+    high = tf.maximum(tf.maximum(red, green), blue)
+    return (low >= -GAMUT_TOLERANCE) & (high <= 1 + GAMUT_TOLERANCE)
+
+
+def light_to_f(light: tf.Tensor) -> tf.Tensor:
+    """Applies CIELAB's f to X, Y or Z as a share of white's (CIE 15:2004)."""
+    return tf.where(light > 0.008856, tf.exp(tf.math.log(light) / 3.0),
+                    light * 7.787 + 16.0 / 116.0)
+
+
+def f_to_light(f: tf.Tensor) -> tf.Tensor:
+    """Inverts light_to_f."""
+    return tf.where(f > 6.0 / 29.0, f * f * f, (f - 16.0 / 116.0) / 7.787)
+
+
+def f_to_linear(light: tf.Tensor, f_y: tf.Tensor, a: tf.Tensor,
+                b: tf.Tensor) -> list[tf.Tensor]:
+    """Converts CIELAB to linear sRGB, plane by plane.
 
     Args:
-      lightness: float32 [..., 1], L* in 0..100.
-      ab: float32 [..., 2], a* and b* in native units.
+      light: float32, Y as a share of white's.
+      f_y: float32, light_to_f(light), which is (L* + 16)/116.
+      a: float32, a* in native units.
+      b: float32, b* in native units.
 
     Returns:
-      bool [..., 1].
+      Red, green and blue, float32 of the same shape; 0..1 in sRGB's gamut.
     """
-    linear = _lab_to_linear(lightness, ab)
-    fits = ((linear >= -GAMUT_TOLERANCE) & (linear <= 1 + GAMUT_TOLERANCE))
-    return tf.reduce_all(fits, axis=-1, keepdims=True)
+    x, z = f_to_light(f_y + a / 500.0), f_to_light(f_y - b / 200.0)
+    # No product of matrices, which GPUs may take in fewer bits (TF32).
+    return [x * of_x + light * of_y + z * of_z
+            for of_x, of_y, of_z in XYZ_TO_RGB]
 
 
-def _lab_to_linear(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
-    """Converts CIELAB to linear sRGB, float32 [..., 3]; 0..1 in its gamut.
+def _lab_to_linear(lightness: tf.Tensor, ab: tf.Tensor) -> list[tf.Tensor]:
+    """Converts CIELAB to red, green and blue, linear, float32 [..., 1] each.
 
     Args:
       lightness: float32 [..., 1], L* in 0..100.
       ab: float32 [..., 2], a* and b* in native units.
     """
     f_y = (lightness + 16.0) / 116.0
-    f_xyz = tf.concat(
-        [f_y + ab[..., :1] / 500.0, f_y, f_y - ab[..., 1:] / 200.0], axis=-1)
-    xyz = tf.where(f_xyz > 6.0 / 29.0, f_xyz**3,
-                   (f_xyz - 16.0 / 116.0) / 7.787)
-    # No product of matrices, which GPUs may take in fewer bits (TF32).
-    return tf.concat([
-        tf.reduce_sum(xyz * tf.constant(row, tf.float32), axis=-1,
-                      keepdims=True) for row in XYZ_TO_RGB], axis=-1)
+    return f_to_linear(f_to_light(f_y), f_y, ab[..., :1], ab[..., 1:])
+
+
+def linear_to_srgb(linear: tf.Tensor) -> tf.Tensor:
+    """Clips float32 values to 0..1 and applies the sRGB curve: 0..1 again.
+
+    Its gradient is finite everywhere.
+    """
+    # The power's slope is infinite at 0, where the line is taken.
+    power = tf.exp(tf.math.log(
+        tf.clip_by_value(linear, 0.0031308, 1.0)) / 2.4)
+    return tf.where(linear > 0.0031308, 1.055 * power - 0.055,
+                    12.92 * tf.maximum(linear, 0.0))
+
+
+def luminance(rgb: tf.Tensor) -> tf.Tensor:
+    """Returns a picture's luminance Y as a share of white's.
+
+    Args:
+      rgb: uint8 [..., H, W, 3], sRGB.
+
+    Returns:
+      float32 [..., H, W].
+    """
+    linear = tf.gather(tf.constant(_LINEAR), tf.cast(rgb, tf.int32))
+    return tf.tensordot(linear, tf.constant(RGB_TO_XYZ[1], tf.float32), axes=1)
 
 
 def opencv_lab_to_rgb(lab: tf.Tensor) -> tf.Tensor:
@@ -238,11 +292,7 @@ def _gray(rgb: tf.Tensor) -> tf.Tensor:
     Returns:
       uint8 [..., H, W, 1].
     """
-    linear = tf.gather(tf.constant(_LINEAR), tf.cast(rgb, tf.int32))
-    luminance = tf.tensordot(
-        linear, tf.constant(RGB_TO_XYZ[1, :, np.newaxis], tf.float32), axes=1)
-    gray = tf.where(luminance > 0.0031308,
-                    1.055 * luminance**(1 / 2.4) - 0.055, 12.92 * luminance)
+    gray = linear_to_srgb(luminance(rgb)[..., tf.newaxis])
     return tf.cast(tf.round(gray * 255.0), tf.uint8)
 
 
@@ -302,12 +352,9 @@ def _decode_lab(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
 def _lab_to_floats(condition: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """As the standards have it, with a gradient that is always finite."""
-    linear = tf.clip_by_value(_lab_to_linear(
-        (condition + 1.0) * LIGHTNESS_SCALE, target * AB_SCALE), 0.0, 1.0)
-    # The power's slope is infinite at 0, where the line is taken.
-    power = tf.exp(tf.math.log(tf.maximum(linear, 0.0031308)) / 2.4)
-    return 255.0 * tf.where(linear > 0.0031308, 1.055 * power - 0.055,
-                            12.92 * linear)
+    linear = tf.concat(_lab_to_linear(
+        (condition + 1.0) * LIGHTNESS_SCALE, target * AB_SCALE), axis=-1)
+    return 255.0 * linear_to_srgb(linear)
 
 
 def _encode_rgb(photo: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

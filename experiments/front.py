@@ -18,9 +18,10 @@ from data_pipelines import command
 from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
+from pix2pix_color.metric_names import METRICS
 
 GAINS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0)
-_SHOWN = {"ab_l1": "ab_l1", "psnr_db": "PSNR dB"}
+_SHOWN = ("ab_l1", "psnr_db")
 
 
 def define_flags() -> None:
@@ -54,12 +55,12 @@ def table(fronts: dict[str, Any]) -> str:
     """Each run as it is, and at the gains that leave it paler by 6 and by 0."""
     width = max(map(len, ["run", *fronts["runs"]]))
     lines = [f"{'run':{width}}{'paler by':>10}" + "".join(
-        f"{title:>9}{'at 6':>8}{'at 0':>8}" for title in _SHOWN.values())]
+        f"{METRICS[name].label:>11}{'at 6':>8}{'at 0':>8}" for name in _SHOWN)]
     for name, points in fronts["runs"].items():
         own = next(point for point in points if point["gain"] == 1.0)
         own_gap = fronts["real_colorfulness"] - own["colorfulness"]
         lines.append(f"{name:{width}}{own_gap:10.1f}" + "".join(
-            f"{own[metric]:9.2f}" + "".join(
+            f"{own[metric]:11.2f}" + "".join(
                 f"{at_gap(points, fronts, gap, metric):8.2f}"
                 for gap in (6.0, 0.0)) for metric in _SHOWN))
     return "\n".join(lines)

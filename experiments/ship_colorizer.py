@@ -48,12 +48,11 @@ def main(arguments: Sequence[str]) -> None:
         from pix2pix_color.networks import weights_file
         from pix2pix_color.saved_model import trained
         from pix2pix_color.saved_model.load import LoadedModel
-        from pix2pix_color.training import exporting
+        from pix2pix_color.training.restore import restore_run
     sources = {name: of_saved_model.open_data(spec, tfds_data_dir="")
                for name, spec in (("held_out", _DATA.value),
                                   ("embedded", "sample_photos"))}
-    folder, config, state, _ = exporting.restore(_RUN.value,
-                                                 checkpoint="latest")
+    folder, config, state, _ = restore_run(_RUN.value, checkpoint="latest")
     generator = state.served_generator(config)
     output = generator.get_layer("output")
     output.set_weights([_CHROMA_GAIN.value * weight
@@ -66,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         for half, ending in ((True, ""), (False, "_float32")):
             path = pathlib.Path(directory, f"colorizer{ending}")
-            trained.write(path, content[half], card)
+            trained.write_trained(path, content[half], card)
             model = LoadedModel(path)
             for name, size, degraded in _measurements(half):
                 score = of_saved_model.Score(
@@ -76,11 +75,11 @@ def main(arguments: Sequence[str]) -> None:
                 card["metrics"][title] = {
                     "judge": score.to_json()["judge"],
                     **_rounded(score.result.to_json())}
-                print(title, of_saved_model.table(score.result), sep="\n",
-                      flush=True)
+                print(title, of_saved_model.result_table(score.result),
+                      sep="\n", flush=True)
     with open(_NOTES, encoding="utf-8") as file:
         card |= json.load(file)
-    trained.write(trained.DIRECTORY, content[True], card)
+    trained.write_trained(trained.DIRECTORY, content[True], card)
     print(f"{trained.DIRECTORY}: {len(content[True]):,} bytes of weights")
 
 

@@ -10,10 +10,10 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from data_pipelines import command
 from data_pipelines.errors import UserError
+from pix2pix_color.metric_names import METRICS
 
-_METRICS = {"ab_l1": "ab_l1", "psnr_db": "PSNR dB", "ssim": "SSIM",
-            "delta_e": "CIEDE2000", "colorfulness": "colorfulness",
-            "colorfulness_gap": "gap"}
+_SHOWN = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
+          "colorfulness_gap")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -34,8 +34,8 @@ def rows(compared: Sequence[Any]) -> Iterator[str]:
       UserError: one has not.
     """
     yield _row("run", "epochs", "photographs seen", "minutes", "images/s",
-               *_METRICS.values())
-    yield "|---" * (5 + len(_METRICS)) + "|"
+               *(METRICS[name].label for name in _SHOWN))
+    yield "|---" * (5 + len(_SHOWN)) + "|"
     gray: dict[str, list[str]] = {}
     for run in compared:
         if not run.is_finished:
@@ -60,7 +60,7 @@ def rows(compared: Sequence[Any]) -> Iterator[str]:
 def _cells(means: Mapping[str, float],
            intervals: Mapping[str, Sequence[float]]) -> list[str]:
     return ["{:.2f} ({:.2f} to {:.2f})".format(means[name], *intervals[name])
-            for name in _METRICS]
+            for name in _SHOWN]
 
 
 def _row(*cells: str) -> str:

@@ -1,8 +1,8 @@
-"""Shows a model in a browser: python -m pix2pix_color.demo --model=M.
+"""Colors photographs in a browser: python -m pix2pix_color.demo --model=M.
 
-Drop a photograph, move the slider, download the result at full resolution. Only
-this machine can reach the page unless --host says otherwise. Needs Gradio, the
-extra `demo`.
+Drop a photograph, compare with the slider, download the result at full
+resolution. Only this machine can reach the page unless --host says otherwise.
+Needs Gradio, the extra `demo`.
 """
 
 import importlib.util
@@ -14,20 +14,16 @@ from absl import flags
 
 from data_pipelines import command
 from data_pipelines.errors import UserError
+from pix2pix_color import model_flag
 
-_MODEL = flags.DEFINE_string(
-    "model", "colorizer",
-    "A SavedModel, a directory of its versions, or the folder of a run; "
-    "colorizer is the trained one that comes with the package.")
+_MODEL = model_flag.define_model()
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "Address to listen on; 0.0.0.0 is every network.")
 _PORT = flags.DEFINE_integer("port", 7860, "Port to listen on.",
                              lower_bound=1, upper_bound=65535)
-_MAX_PIXELS = flags.DEFINE_integer(
-    "max_pixels", 50_000_000, "Pixels of the largest picture that is decoded.",
-    lower_bound=1)
+_MAX_PIXELS = command.define_max_pixels()
 _MAX_UPLOAD_MB = flags.DEFINE_integer(
-    "max_upload_mb", 50, "Megabytes of the largest file that is taken.",
+    "max_upload_mb", 50, "Largest file that can be uploaded, megabytes.",
     lower_bound=1)
 
 _NUM_EXAMPLES = 8
@@ -35,11 +31,8 @@ _NUM_EXAMPLES = 8
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    if not _MODEL.value:
-        raise UserError("--model must name a SavedModel, a run's folder, or "
-                        "colorizer")
     if importlib.util.find_spec("gradio") is None:
-        raise UserError("the page needs Gradio: pip install "
+        raise UserError("The page needs Gradio: pip install "
                         "'pix2pix_color[demo]'")
     with tempfile.TemporaryDirectory() as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
@@ -51,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
             from pix2pix_color.saved_model.load import LoadedModel
         names = sorted(name for name in os.listdir(sample_photos.DIRECTORY)
                        if name.endswith(".jpg"))
-        page = web_page.build(
+        page = web_page.build_page(
             LoadedModel(_MODEL.value), max_pixels=_MAX_PIXELS.value,
             examples=[os.path.join(sample_photos.DIRECTORY, name) for name in
                       names[::max(1, len(names) // _NUM_EXAMPLES)]])
@@ -60,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
             max_file_size=f"{_MAX_UPLOAD_MB.value}mb",
             theme=web_page.theme(), footer_links=[], quiet=True,
             prevent_thread_lock=True)
-        print(f"http://{_HOST.value}:{_PORT.value}  (Ctrl-C ends it)",
+        print(f"http://{_HOST.value}:{_PORT.value}  (Ctrl-C to stop)",
               flush=True)
         page.block_thread()
 

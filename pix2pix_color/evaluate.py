@@ -1,10 +1,9 @@
 """Measures a model: python -m pix2pix_color.evaluate --model=M --data=SPEC.
 
-The protocol of every evaluation: center square, antialiased resize to the
-model's size or to --image_size; metrics per photograph, their means, and 95 %
-intervals, beside the same numbers for the gray image. With
---output=metrics.json, also writes metrics.csv, a line a photograph, and
-metrics.html, which shows the best, median and worst.
+Each photograph's center square is resized to the model's size or to
+--image_size. Prints the metrics' means and 95 % intervals, beside those of the
+gray image. --output=metrics.json also writes metrics.csv, with one line for
+each photograph, and metrics.html, with the best, median and worst photographs.
 """
 
 import os
@@ -15,51 +14,42 @@ from absl import flags
 from data_pipelines import command
 from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
+from pix2pix_color import model_flag
 
-_MODEL = flags.DEFINE_string(
-    "model", "colorizer",
-    "A SavedModel, a directory of its versions, or the folder of a run; "
-    "colorizer is the trained one that comes with the package.")
+_MODEL = model_flag.define_model()
 _DATA = flags.DEFINE_string(
-    "data", "", f"Photographs to evaluate on: {DATA_SPECS}. Empty takes those "
-    f"that the run in --model set aside for evaluation, or the 64 in the "
-    f"package.")
-_TFDS_DATA_DIR = flags.DEFINE_string(
-    "tfds_data_dir", "", "Where TensorFlow Datasets keeps its data sets; empty "
-    "for its default.")
+    "data", "", f"Photographs to evaluate on: {DATA_SPECS}. Empty takes the "
+    f"evaluation photographs of the run in --model, or the 64 in the package.")
+_TFDS_DATA_DIR = command.define_tfds_data_dir()
 _OUTPUT = flags.DEFINE_string(
     "output", "", "JSON file to write, with .csv and .html beside it.")
 _IMAGE_SIZE = flags.DEFINE_integer(
-    "image_size", 0, "Side of the square photographs, pixels, which the model "
-    "colors as `colorize` would; 0 measures the generator alone at its own "
-    "size.", lower_bound=0)
+    "image_size", 0, "Side of the squares, pixels, colored as by `colorize`; 0 "
+    "measures the generator alone, at its own size.", lower_bound=0)
 _DEGRADE = flags.DEFINE_bool(
-    "degrade", False, "Show the model every photograph as an old print, and "
+    "degrade", False, "Show the model each photograph as an old print and "
     "join its colors with the clean lightness.")
 _JUDGE_WEIGHTS = flags.DEFINE_string(
-    "judge_weights", "", "A classifier that judges the colors: a .safetensors "
-    "file of EfficientNet-Lite0 or Lite2, or imagenet for the one in the "
-    "package; adds agreement and kl. Not the one that the model was trained "
-    "to please.")
+    "judge_weights", "", "A classifier that judges the colors, which adds "
+    "agreement and kl: a .safetensors file of EfficientNet-Lite0 or Lite2, or "
+    "imagenet for the one in the package. It must not be the one that the "
+    "model was trained to please.")
 _INCEPTION_WEIGHTS = flags.DEFINE_string(
-    "inception_weights", "", "A file of Keras's InceptionV3 without its top "
-    "(inception_v3_..._notop.h5), or imagenet to download it: adds fid.")
+    "inception_weights", "", "Weights of Keras's InceptionV3 without its top "
+    "(inception_v3_..._notop.h5), or imagenet to download them; adds fid.")
 
-# SSIM looks through windows of 11 px.
+# SSIM needs at least its window of 11 px.
 _MIN_SIZE = 16
 
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    if not _MODEL.value:
-        raise UserError("--model must name a SavedModel, a run's folder, or "
-                        "colorizer")
     if 0 < _IMAGE_SIZE.value < _MIN_SIZE:
         raise UserError(f"--image_size={_IMAGE_SIZE.value} must be at least "
                         f"{_MIN_SIZE}, or 0")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise UserError(f"--output={_OUTPUT.value} must end in .json")
-    if _OUTPUT.value:  # or it would be found out after all the work
+    if _OUTPUT.value:  # a folder that cannot be made fails before the work
         os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
     with command.quiet_tensorflow():
         from pix2pix_color.evaluation import of_saved_model
@@ -71,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
                                  degraded=_DEGRADE.value,
                                  judge_weights=_JUDGE_WEIGHTS.value,
                                  inception_weights=_INCEPTION_WEIGHTS.value)
-    print(of_saved_model.table(score.result, score.rejected))
+    print(of_saved_model.result_table(score.result, score.rejected))
     if _OUTPUT.value:
         for path in score.write(_OUTPUT.value):
             print(path)

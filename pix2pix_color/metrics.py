@@ -1,11 +1,11 @@
-"""How good a colored photograph is: pure functions, one number an image.
+"""Metrics of colored photographs: pure functions, one number an image.
 
-All compare or judge uint8 sRGB, what a person is shown; colorfulness takes
-floats as well, which a loss can go through. The evaluation protocol that uses
-them is in evaluation.py.
+They take uint8 sRGB, as people see it; colorfulness also takes floats, so that
+it can serve as a loss. metric_names.py has their titles.
 """
 
 import math
+from typing import Callable, Mapping
 
 import tensorflow as tf
 
@@ -14,66 +14,68 @@ from data_pipelines import color
 MAX_PSNR_DB = 100.0
 
 
-def ab_l1(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
+def ab_l1(real_rgb: tf.Tensor, colorized_rgb: tf.Tensor) -> tf.Tensor:
     """Mean absolute error of a* and b*.
 
     Args:
       real_rgb: uint8 [N, H, W, 3].
-      generated_rgb: uint8 [N, H, W, 3].
+      colorized_rgb: uint8 [N, H, W, 3].
 
     Returns:
       float32 [N], in CIELAB's native units; 0 is best.
     """
     difference = (color.rgb_to_lab(real_rgb)
-                  - color.rgb_to_lab(generated_rgb))[..., 1:]
+                  - color.rgb_to_lab(colorized_rgb))[..., 1:]
     return tf.reduce_mean(tf.abs(difference), axis=[1, 2, 3])
 
 
-def psnr_db(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
+def psnr_db(real_rgb: tf.Tensor, colorized_rgb: tf.Tensor) -> tf.Tensor:
     """Peak signal-to-noise ratio over the three channels together.
 
     Args:
       real_rgb: uint8 [N, H, W, 3].
-      generated_rgb: uint8 [N, H, W, 3].
+      colorized_rgb: uint8 [N, H, W, 3].
 
     Returns:
-      float32 [N], decibels; 100 at most, so that one photograph that is
-      reproduced exactly (a gray one, say) leaves an average finite.
+      float32 [N], decibels; at most 100, so that the average stays finite
+      when a photograph (a gray one, say) is reproduced exactly.
     """
     return tf.minimum(
-        tf.image.psnr(real_rgb, generated_rgb, max_val=255), MAX_PSNR_DB)
+        tf.image.psnr(real_rgb, colorized_rgb, max_val=255), MAX_PSNR_DB)
 
 
-def ssim(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
+def ssim(real_rgb: tf.Tensor, colorized_rgb: tf.Tensor) -> tf.Tensor:
     """Structural similarity, 11x11 Gaussian window (Wang et al. 2004).
 
     Args:
       real_rgb: uint8 [N, H, W, 3], H and W at least 11.
-      generated_rgb: uint8 [N, H, W, 3].
+      colorized_rgb: uint8 [N, H, W, 3].
 
     Returns:
       float32 [N], mean over channels; 1 is best.
     """
-    return tf.image.ssim(real_rgb, generated_rgb, max_val=255)
+    return tf.image.ssim(real_rgb, colorized_rgb, max_val=255)
 
 
-def delta_e(real_rgb: tf.Tensor, generated_rgb: tf.Tensor) -> tf.Tensor:
-    """Mean color difference CIEDE2000.
+def delta_e(real_rgb: tf.Tensor, colorized_rgb: tf.Tensor) -> tf.Tensor:
+    """Mean color difference (CIEDE2000).
 
     Args:
       real_rgb: uint8 [N, H, W, 3].
-      generated_rgb: uint8 [N, H, W, 3].
+      colorized_rgb: uint8 [N, H, W, 3].
 
     Returns:
-      float32 [N]; 1 is about what an eye can just tell apart.
+      float32 [N]; 1 is about the smallest visible difference.
     """
     difference = ciede2000(color.rgb_to_lab(real_rgb),
-                           color.rgb_to_lab(generated_rgb))
+                           color.rgb_to_lab(colorized_rgb))
     return tf.reduce_mean(difference, axis=[1, 2])
 
 
 def ciede2000(lab_1: tf.Tensor, lab_2: tf.Tensor) -> tf.Tensor:
-    """The CIEDE2000 color difference (Sharma, Wu, Dalal 2005, eq. 2 to 22).
+    """Computes the CIEDE2000 color difference.
+
+    Source: Sharma, Wu and Dalal 2005, equations 2 to 22.
 
     Args:
       lab_1: float32 [..., 3], CIELAB in native units.
@@ -82,7 +84,7 @@ def ciede2000(lab_1: tf.Tensor, lab_2: tf.Tensor) -> tf.Tensor:
     Returns:
       float32 [...].
     """
-    # In float64, because the formula jumps at opposite hues.
+    # float64, because the formula jumps at opposite hues.
     l_1, a_1, b_1 = tf.unstack(tf.cast(lab_1, tf.float64), axis=-1)
     l_2, a_2, b_2 = tf.unstack(tf.cast(lab_2, tf.float64), axis=-1)
 
@@ -95,8 +97,8 @@ def ciede2000(lab_1: tf.Tensor, lab_2: tf.Tensor) -> tf.Tensor:
     h_1 = tf.math.floormod(tf.math.atan2(b_1, a_1), 2 * math.pi)
     h_2 = tf.math.floormod(tf.math.atan2(b_2, a_2), 2 * math.pi)
 
-    # Hue differences and means go around the circle (eq. 10 and 14); exactly
-    # half a turn stays as it is, whatever its rounding.
+    # Hue differences and means go around the circle (eq. 10 and 14). Exactly
+    # half a turn stays, however it was rounded.
     is_gray = tf.equal(c_1 * c_2, 0.0)
     turn = h_2 - h_1
     turn -= 2 * math.pi * tf.round(turn / (2 * math.pi) * (1 - 1e-12))
@@ -131,11 +133,11 @@ def _saturation(chroma: tf.Tensor) -> tf.Tensor:
 
 
 def colorfulness(rgb: tf.Tensor) -> tf.Tensor:
-    """How colorful an image is (Hasler and Suesstrunk 2003, equation 3).
+    """Colorfulness (Hasler and Suesstrunk 2003, equation 3).
 
     Args:
-      rgb: uint8 [N, H, W, 3], or float32 in 0..255, for which there is a
-        gradient, of zero where there is no color at all.
+      rgb: uint8 [N, H, W, 3]; or float32 in 0..255, which has a gradient,
+        zero for gray images.
 
     Returns:
       float32 [N]; 0 for gray, about 33 for averagely and 82 for highly
@@ -145,11 +147,11 @@ def colorfulness(rgb: tf.Tensor) -> tf.Tensor:
 
 
 def field_colorfulness(rgb: tf.Tensor) -> tf.Tensor:
-    """Colorfulness as the code of DDColor and ColorFormer has it.
+    """Colorfulness as the code of DDColor and ColorFormer computes it.
 
-    They take the absolute values of both differences before mean and
-    deviation, which Hasler and Suesstrunk do not. Published tables hold this
-    number; it is a tenth lower.
+    It takes the absolute values of both differences before mean and deviation,
+    unlike Hasler and Suesstrunk. Published tables use this number, which is a
+    tenth lower.
 
     Args:
       rgb: uint8 [N, H, W, 3].
@@ -161,7 +163,7 @@ def field_colorfulness(rgb: tf.Tensor) -> tf.Tensor:
 
 
 def _opponents(rgb):
-    """Red against green, and yellow against blue: float32 [N, H, W, 2]."""
+    """Computes red - green and yellow - blue: float32 [N, H, W, 2]."""
     red, green, blue = tf.unstack(tf.cast(rgb, tf.float32), axis=-1)
     return tf.stack([red - green, (red + green) / 2 - blue], axis=-1)
 
@@ -174,6 +176,15 @@ def _colorfulness(opponents):
 
 
 def _root(squares: tf.Tensor) -> tf.Tensor:
-    """Square root, whose gradient at zero is zero and not infinite."""
+    """Takes the square root; its gradient at zero is zero, not infinite."""
     is_zero = tf.equal(squares, 0.0)
     return tf.where(is_zero, 0.0, tf.sqrt(tf.where(is_zero, 1.0, squares)))
+
+
+# Metrics that compare a colored photograph with the real one, by name.
+COMPARISONS: Mapping[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    "ab_l1": ab_l1, "psnr_db": psnr_db, "ssim": ssim, "delta_e": delta_e}
+# Metrics of one picture. The evaluation also has their gaps: the difference
+# between the means of colored and real photographs.
+COLORFULNESS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "colorfulness": colorfulness, "field_colorfulness": field_colorfulness}

@@ -10,7 +10,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 # From the ground up. A module may import its own floor and those before it.
 FLOORS = (
     ("data_pipelines.augment", "data_pipelines.color",
-     "data_pipelines.command", "data_pipelines.decode",
+     "data_pipelines.command", "data_pipelines.data_uri",
+     "data_pipelines.decode",
      "data_pipelines.degrade", "data_pipelines.errors",
      "data_pipelines.files", "data_pipelines.photo_file",
      "data_pipelines.sources"),
@@ -20,7 +21,8 @@ FLOORS = (
     ("data_pipelines.inspect", "data_pipelines.prepare"),
     ("pix2pix_color.config", "pix2pix_color.config_flags",
      "pix2pix_color.fast_keras", "pix2pix_color.hardware",
-     "pix2pix_color.losses", "pix2pix_color.metrics",
+     "pix2pix_color.losses", "pix2pix_color.metric_names",
+     "pix2pix_color.metrics", "pix2pix_color.model_flag",
      "pix2pix_color.networks", "pix2pix_color.run_folder",
      "pix2pix_color.semantic_loss"),
     ("pix2pix_color.saved_model",),
@@ -107,6 +109,7 @@ def test_a_dependency_has_one_importer(module, importer):
 @pytest.mark.parametrize("path", [
     *(ROOT / "pix2pix_color" / "config").glob("*.py"),
     ROOT / "pix2pix_color" / "config_flags.py",
+    ROOT / "pix2pix_color" / "metric_names.py",
     ROOT / "data_pipelines" / "command.py",
     ROOT / "data_pipelines" / "errors.py"], ids=name_of)
 def test_flags_are_checked_without_tensorflow(path):

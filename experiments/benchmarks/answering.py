@@ -67,20 +67,21 @@ def export(model: str, directory: str) -> str:
 
     Args:
       model: `colorizer`, `unet64` for pix2pix's U-Net of 256 px with 64 filters
-        and random weights, or what saved_model.find takes.
+        and random weights, or what find_saved_model takes.
       directory: where to write it, if it is none yet.
     """
     from pix2pix_color.networks import unet
-    from pix2pix_color.saved_model import load, write
-    from pix2pix_color.training import exporting
+    from pix2pix_color.saved_model.load import find_saved_model
+    from pix2pix_color.saved_model.write import write_saved_model
+    from pix2pix_color.training.exporting import export_run
 
     if model == "colorizer":
-        return exporting.export(model, output_dir=directory)[1]
+        return export_run(model, output_dir=directory)[1]
     if model == "unet64":
-        return write.write(unet.build_unet(
+        return write_saved_model(unet.build_unet(
             image_size=256, condition_channels=1, target_channels=2),
             directory)
-    return load.find_saved_model(model)
+    return find_saved_model(model)
 
 
 def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
@@ -97,10 +98,10 @@ def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
         with open(path, "wb") as file:
             file.write(photo)
         before, started = _peak_mib(), time.monotonic()
-        one_file.colorize(
+        one_file.colorize_file(
             load.LoadedModel(model),
             jobs.Job(path, (os.path.join(folder, "photo.png"),)),
-            one_file.Options())
+            jobs.Options())
         return {"seconds": imported + time.monotonic() - started,
                 "peak_mib": _peak_mib(), "peak_mib_before": before}
 

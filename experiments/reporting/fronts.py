@@ -13,14 +13,15 @@ from data_pipelines.sources import Source
 from experiments.reporting import charts, runs
 from pix2pix_color import metrics
 from pix2pix_color.evaluation import of_saved_model
+from pix2pix_color.metric_names import METRICS
 from pix2pix_color.saved_model.load import LoadedModel
 
 _BATCH = 20
 
 # What is measured of every picture, of evaluation.METRICS.
 _METRICS = ("ab_l1", "psnr_db", "colorfulness")
-# What is drawn against colorfulness: metric -> its axis.
-_DRAWN = {"ab_l1": "a*b* error (ab_l1)", "psnr_db": "PSNR, dB"}
+# What is drawn against colorfulness.
+_DRAWN = ("ab_l1", "psnr_db")
 
 
 def measure(paths: Sequence[str], *, data: str, gains: Sequence[float],
@@ -106,10 +107,9 @@ def _numbers(real, shown):
 def draw(fronts: dict[str, Any]) -> bytes:
     """Draws the curves: colorfulness to the right; error and PSNR; a PNG."""
     drawing = figure.Figure(figsize=(11, 4.6), dpi=120, layout="constrained")
-    for axes, (metric, label) in zip(drawing.subplots(1, len(_DRAWN)),
-                                     _DRAWN.items()):
+    for axes, metric in zip(drawing.subplots(1, len(_DRAWN)), _DRAWN):
         _draw_curves(axes, fronts, metric)
-        axes.set(xlabel="colorfulness", ylabel=label)
+        axes.set(xlabel="colorfulness", ylabel=METRICS[metric].label)
     axes.legend(frameon=False, fontsize=8)
     return charts.to_png(drawing)
 

@@ -90,7 +90,7 @@ def of_photographs(path: str, *, data: str, count: int, are_worst: bool,
                                       tfds_data_dir=tfds_data_dir)
     if are_worst:
         result = of_saved_model.Score(model, source).result
-        worst = np.argsort(-result.generated["delta_e"], kind="stable")[:count]
+        worst = np.argsort(-result.colorized["delta_e"], kind="stable")[:count]
         chosen = result.indices[worst].tolist()
     else:
         count = min(count, len(source))

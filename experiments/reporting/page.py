@@ -7,20 +7,7 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 from experiments.reporting import charts, photographs, runs
 from experiments.reporting.charts import Line
 from experiments.reporting.runs import Run
-
-# Of each metric: its title, its unit, and whether higher is better, if either.
-_METRICS: Mapping[str, tuple[str, Optional[bool]]] = {
-    "ab_l1": ("a*b* error", False), "psnr_db": ("PSNR, dB", True),
-    "ssim": ("SSIM", True), "delta_e": ("CIEDE2000", False),
-    "colorfulness": ("colorfulness", None),
-    "colorfulness_gap": ("colorfulness gap", False),
-    "field_colorfulness": ("field's colorfulness", None),
-    "field_colorfulness_gap": ("its gap", False),
-    "agreement": ("agreement", True),
-    "kl": ("KL", False),
-    "fid": ("FID", False),
-}
-_BETTER = {True: " ↑", False: " ↓", None: ""}
+from pix2pix_color.metric_names import METRICS
 
 # One question each: its curves, in words and colors, and whether they may need
 # a logarithmic axis.
@@ -219,20 +206,19 @@ def _at_equal_epochs(compared: Sequence[Run]) -> Iterator[str]:
 def _metrics_table(rows: Mapping[str, Mapping[str, float]],
                    pale: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """A row of metrics for each name; the best of `rows` stand out."""
-    names = [name for name in _METRICS
+    names = [name for name in METRICS
              if any(name in row for row in rows.values())]
 
     def best(name):
         values = [row[name] for row in rows.values() if name in row]
-        rises = _METRICS[name][1]
+        rises = METRICS[name].higher_is_better
         if rises is None or len(set(values)) < 2:
             return None
         return max(values) if rises else min(values)
 
     yield '<div class="scroll"><table>\n<thead><tr><th></th>'
     for name in names:
-        title, rises = _METRICS[name]
-        yield f'<th class="number">{title}{_BETTER[rises]}</th>'
+        yield f'<th class="number">{METRICS[name].label_with_arrow}</th>'
     yield "</tr></thead>\n<tbody>"
     for row_class, part in (("", rows), (' class="pale"', pale)):
         for row_name, row in part.items():
@@ -277,14 +263,14 @@ def _picture_row(name: str, pictures: Sequence[Any]) -> Iterator[str]:
 
 
 def _metric_curves(compared: Sequence[Run]) -> Iterator[str]:
-    tags = {f"metric/{name}": title + _BETTER[rises]
-            for name, (title, rises) in _METRICS.items()}
+    tags = {f"metric/{name}": metric.label_with_arrow
+            for name, metric in METRICS.items()}
     gray: dict[str, Mapping[str, float]] = _of_distinct(compared, {
         run.name: run.facts["evaluation"]["gray_image"] for run in compared
         if "evaluation" in run.facts})
     levels = ({f"metric/{name}": value
                for name, value in gray["gray image"].items()
-               if _METRICS[name][1] is not None}
+               if METRICS[name].higher_is_better is not None}
               if "gray image" in gray else {})
     yield from _curves_of_all(
         compared, tags, "Metrics over time",

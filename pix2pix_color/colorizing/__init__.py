@@ -1,1 +1,1 @@
-"""From files to colored files: jobs, photographs, videos, the web page."""
+"""Files to colored files: jobs, photographs, videos, the web page."""

@@ -1,10 +1,11 @@
-"""Which files are colored, and where the results go. No TensorFlow."""
+"""Finds the files to color and names their results, without TensorFlow."""
 
 import dataclasses
 import glob
 import os
 from typing import Iterator, Sequence
 
+from data_pipelines.command import MAX_PIXELS
 from data_pipelines.errors import UserError
 
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif",
@@ -19,8 +20,8 @@ class Job:
     """A file to color.
 
     Attributes:
-      path: the file, or STANDARD for standard input.
-      outputs: what is written, one name a sample, or STANDARD.
+      path: the file; STANDARD for standard input.
+      outputs: the results' paths, one a sample; STANDARD for standard output.
     """
 
     path: str
@@ -31,38 +32,58 @@ class Job:
         return self.path.lower().endswith(VIDEO_ENDINGS)
 
 
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of coloring; the defaults are those of `colorize`.
+
+    Attributes:
+      file_format: of colored photographs, the value of --format.
+      saturation: factor of a* and b*.
+      seeds: one for each sample; empty for one answer without noise.
+      side_by_side: whether to put the gray photograph to the left.
+      chroma_size: side of the square to color in; 0 for the model's.
+      max_pixels: height times width of the largest picture that is decoded.
+    """
+
+    file_format: str = "png"
+    saturation: float = 1.0
+    seeds: tuple[int, ...] = ()
+    side_by_side: bool = False
+    chroma_size: int = 0
+    max_pixels: int = MAX_PIXELS
+
+
 def find_jobs(arguments: Sequence[str], *, output_dir: str, ending: str,
               samples: int, overwrite: bool,
               skip_existing: bool = False) -> list[Job]:
-    """Finds the files that are meant, and names of what is made of them.
+    """Finds the files to color and names their results.
 
     Args:
       arguments: files, folders, patterns such as `photos/*.jpg`, or `-`.
-      output_dir: where the results go, folders with their structure; empty is
-        beside each file.
-      ending: of the photographs' results, `.png`.
-      samples: how many results a file has; 0 is one without a number.
-      overwrite: whether results may replace existing files, though never a
-        file that is colored.
-      skip_existing: whether files are left out whose results all exist.
+      output_dir: the results' folder, in which folders keep their structure;
+        empty for beside each file.
+      ending: file name ending of colored photographs, such as `.png`.
+      samples: results for each file; 0 for one without a number.
+      overwrite: whether results may replace existing files, except inputs.
+      skip_existing: whether to skip files whose results all exist.
 
     Returns:
-      What is to be done; nothing, where everything was left out.
+      The jobs; empty if all files were skipped.
 
     Raises:
-      UserError: nothing was named, a folder cannot be read, or a result
-        would replace what it must not.
+      UserError: no file was named, a folder cannot be read, or a result
+        would replace a file that it must not.
     """
     jobs = list(dict.fromkeys(  # a file may be named twice
         Job(path, tuple(_outputs(path, folder, ending=ending, samples=samples)))
         for argument in arguments for path, folder in _expand(
             argument, output_dir)))
     if not jobs:
-        raise UserError("no photograph was named: colorize --model=M FILE...")
+        raise UserError("No photograph was named: colorize --model=M FILE...")
     if any(job.path == STANDARD for job in jobs):
         if len(jobs) > 1 or samples > 1:
-            raise UserError("- stands for one photograph from standard input "
-                            "to standard output, alone and with one result")
+            raise UserError("- (standard input to standard output) takes one "
+                            "photograph, no other file and one sample")
         return jobs
     inputs = {os.path.realpath(job.path) for job in jobs}
     if skip_existing:
@@ -71,27 +92,26 @@ def find_jobs(arguments: Sequence[str], *, output_dir: str, ending: str,
     outputs = [output for job in jobs for output in job.outputs]
     for output in outputs:
         if os.path.realpath(output) in inputs:
-            raise UserError(f"{output} is one of the files to color, and "
-                            f"is not overwritten; name an --output_dir")
+            raise UserError(f"{output} is one of the files to color and is "
+                            f"never overwritten; name an --output_dir")
         if os.path.lexists(output) and not overwrite:
             raise UserError(
-                f"{output} exists and is not overwritten; remove it, name "
-                f"another --output_dir, or say --overwrite or "
-                f"--skip_existing")
+                f"{output} exists and is not overwritten; use --overwrite, "
+                f"--skip_existing or another --output_dir")
     made_of: dict[str, str] = {}
     for job in jobs:
         for output in job.outputs:
             other = made_of.setdefault(os.path.realpath(output), job.path)
             if other != job.path:
                 raise UserError(
-                    f"both {other} and {job.path} would be written to "
-                    f"{output}; color them in two calls with different "
+                    f"Both {other} and {job.path} would be written to "
+                    f"{output}; color them separately, with different "
                     f"--output_dir")
     return jobs
 
 
 def _expand(argument: str, output_dir: str) -> Iterator[tuple[str, str]]:
-    """Yields files, each with the folder that its results belong in."""
+    """Yields files, each with the folder of its results."""
     if argument == STANDARD:
         yield STANDARD, ""
     elif os.path.isdir(argument):
@@ -113,12 +133,12 @@ def _expand(argument: str, output_dir: str) -> Iterator[tuple[str, str]]:
                     found = True
                     yield os.path.join(directory, name), folder
         if not found:
-            raise UserError(f"{argument}: no image or video file below it")
+            raise UserError(f"{argument} holds no image or video file")
     elif glob.has_magic(argument) and not os.path.lexists(argument):
         paths = sorted(path for path in glob.glob(argument, recursive=True)
                        if os.path.isfile(path))
         if not paths:
-            raise UserError(f"{argument}: no file has such a name")
+            raise UserError(f"{argument} matches no file")
         for path in paths:
             yield path, output_dir or os.path.dirname(path)
     else:
@@ -130,7 +150,7 @@ def _refuse_folder(error: OSError) -> None:
 
 
 def _is_device(path: str) -> bool:
-    """Whether it is there and no file: a pipe, say, that would be waited on."""
+    """Tells whether a path is, say, a pipe, which would be waited for."""
     return os.path.exists(path) and not os.path.isfile(path)
 
 

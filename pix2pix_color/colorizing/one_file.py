@@ -1,4 +1,4 @@
-"""From a file to its colored files."""
+"""Colors one file: reads it, colors it, writes the results."""
 
 import dataclasses
 import os
@@ -8,50 +8,25 @@ import numpy as np
 
 from data_pipelines.files import write_atomically
 from pix2pix_color.colorizing import video
-from pix2pix_color.colorizing.jobs import STANDARD, Job
-from pix2pix_color.colorizing.photograph import (NoPhotographError,
-                                                 read_photograph,
+from pix2pix_color.colorizing.jobs import STANDARD, Job, Options
+from pix2pix_color.colorizing.photograph import (read_photograph,
                                                  write_photograph)
-from pix2pix_color.saved_model import load
-
-__all__ = ["NoPhotographError", "Options", "colorize"]
+from pix2pix_color.saved_model.load import LoadedModel, gray_of
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How files are colored.
-
-    Attributes:
-      file_format: what photographs are written as, the value of --format.
-      saturation: factor of a* and b*.
-      seeds: one a sample; none for the answer without noise.
-      side_by_side: whether the gray photograph is put to the left.
-      chroma_size: side of the square to color in; 0 for the model's.
-      max_pixels: height times width of the largest picture that is decoded.
-    """
-
-    file_format: str = "png"
-    saturation: float = 1.0
-    seeds: tuple[int, ...] = ()
-    side_by_side: bool = False
-    chroma_size: int = 0
-    max_pixels: int = 100_000_000
-
-
-def colorize(model: load.LoadedModel, job: Job, options: Options) -> None:
-    """Colors one file; each result is there whole or not at all.
+def colorize_file(model: LoadedModel, job: Job, options: Options) -> None:
+    """Colors one file; each result is written whole or not at all.
 
     Raises:
-      NoPhotographError: it holds no picture that can be read.
-      OSError: it cannot be read, or a result not be written.
+      NoPhotographError: the file holds no picture that can be read.
+      OSError: the file cannot be read, or a result cannot be written.
+      UserError: it is a video and PyAV is not installed.
     """
     if job.path != STANDARD:
         for output in job.outputs:
             os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     if job.is_video:
-        video.colorize(
-            model, job.path, job.outputs[0], saturation=options.saturation,
-            chroma_size=options.chroma_size, max_pixels=options.max_pixels)
+        video.colorize_video(model, job.path, job.outputs[0], options)
         return
     photograph = read_photograph(_read(job.path),
                                  max_pixels=options.max_pixels)
@@ -60,7 +35,7 @@ def colorize(model: load.LoadedModel, job: Job, options: Options) -> None:
             photograph.rgb, saturation=options.saturation,
             chroma_size=options.chroma_size, seed=seed)
         if options.side_by_side:
-            rgb = np.concatenate([load.gray_of(photograph.rgb), rgb], axis=1)
+            rgb = np.concatenate([gray_of(photograph.rgb), rgb], axis=1)
         content = write_photograph(dataclasses.replace(photograph, rgb=rgb),
                                    file_format=options.file_format)
         if output == STANDARD:

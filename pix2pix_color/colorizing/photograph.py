@@ -1,11 +1,11 @@
-"""Image files of people: read with what is told beside the pixels, written.
+"""Reads and writes photographs with the metadata of their files.
 
-    EXIF        carried over, but for what a TIFF says there of how its pixels
-                are stored; the orientation, which was applied, set to upright
-    ICC         of an RGB picture carried over, its values being left as they
-                are; of gray and CMYK pictures applied, the result being sRGB
+    EXIF    kept, except what a TIFF says about the storage of its pixels; the
+            orientation is applied and then set to upright
+    ICC     kept for RGB pictures, whose values do not change; applied to gray
+            and CMYK pictures, which become sRGB
 
-What the new format cannot hold of it is left out.
+Metadata that the new format cannot hold is dropped.
 """
 
 import dataclasses
@@ -17,10 +17,10 @@ from PIL import ExifTags, Image, ImageCms
 
 from data_pipelines import photo_file
 
-# read_rgb refuses by its own limit, with the picture's size.
+# read_rgb has its own limit, whose message gives the picture's size.
 Image.MAX_IMAGE_PIXELS = None
 
-# --format -> Pillow's name and how it is written.
+# --format -> Pillow's name and options.
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "png": ("PNG", {"compress_level": 1}),
     "jpeg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
@@ -28,9 +28,9 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "tiff": ("TIFF", {"compression": "tiff_lzw"}),
 }
 
-# What is told of a photograph in the directory that TIFF describes its pixels
-# in, too (EXIF 2.32, 4.6.4; Windows has 0x4746, 0x4749 and 0x9C9B to 0x9C9F).
-_TOLD = frozenset((
+# Tags about the photograph. TIFF keeps those about its pixels in the same
+# directory (EXIF 2.32, 4.6.4; Windows has 0x4746, 0x4749, 0x9C9B to 0x9C9F).
+_KEPT = frozenset((
     ExifTags.Base.DocumentName, ExifTags.Base.ImageDescription,
     ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Orientation,
     ExifTags.Base.XResolution, ExifTags.Base.YResolution,
@@ -39,22 +39,22 @@ _TOLD = frozenset((
     ExifTags.Base.HostComputer, ExifTags.Base.Copyright,
     ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo, 0x4746, 0x4749,
     *range(0x9C9B, 0x9CA0)))
-# Places in an ICC profile's header (ICC.1:2022, table 17).
+# Bytes of an ICC profile's header (ICC.1:2022, table 17).
 _ICC_SPACE, _ICC_SIGNATURE = slice(16, 20), slice(36, 40)
 
 
 class NoPhotographError(ValueError):
-    """The bytes are no image that is read; the message says why."""
+    """A file cannot be read as a photograph; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Photograph:
-    """A picture and what its file told of it.
+    """A picture and its metadata.
 
     Attributes:
       rgb: uint8 [H, W, 3], upright.
-      exif: the EXIF block, empty where there is none.
-      icc_profile: of the RGB values; None is sRGB.
+      exif: the EXIF block; may be empty.
+      icc_profile: the RGB values' profile; None for sRGB.
     """
 
     rgb: np.ndarray
@@ -63,14 +63,14 @@ class Photograph:
 
 
 def read_photograph(image_bytes: bytes, *, max_pixels: int) -> Photograph:
-    """Reads an image: all that Pillow and this project's decoder know.
+    """Reads an image file of any format that photo_file.py reads.
 
     Args:
       image_bytes: the encoded image.
       max_pixels: height times width of the largest image that is decoded.
 
     Raises:
-      NoPhotographError: it is none, is damaged, or is larger.
+      NoPhotographError: the file is not an image, damaged or too large.
     """
     try:
         rgb = photo_file.read_rgb(io.BytesIO(image_bytes),
@@ -78,7 +78,7 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int) -> Photograph:
     except photo_file.Rejected as error:
         if error.reason == "not_an_image":
             raise NoPhotographError(
-                "no image that can be read (JPEG, PNG, BMP, GIF, WebP, "
+                "not an image that can be read (JPEG, PNG, BMP, GIF, WebP, "
                 "TIFF)") from None
         raise NoPhotographError(error.detail) from None
     with Image.open(io.BytesIO(image_bytes)) as image:
@@ -99,13 +99,13 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int) -> Photograph:
 
 
 def _read_exif(image: Image.Image) -> bytes:
-    """The EXIF block to carry over; empty where none can be written again.
+    """Returns the EXIF block to keep; empty if it cannot be written again.
 
-    It changes the image's own: nothing can be asked of that afterwards.
+    Changes the image's own EXIF data.
     """
     try:
         exif = image.getexif()
-        for tag in set(exif) - _TOLD:
+        for tag in set(exif) - _KEPT:
             del exif[tag]
         if exif.get(ExifTags.Base.Orientation):
             exif[ExifTags.Base.Orientation] = 1
@@ -115,7 +115,7 @@ def _read_exif(image: Image.Image) -> bytes:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Optional[Image.Image]:
-    """Applies an ICC profile; None where it is broken and tells nothing."""
+    """Applies an ICC profile; returns None if the profile is broken."""
     try:
         return ImageCms.profileToProfile(
             image, ImageCms.ImageCmsProfile(io.BytesIO(profile)),
@@ -125,34 +125,32 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Optional[Image.Image]:
 
 
 def write_photograph(photograph: Photograph, *, file_format: str) -> bytes:
-    """Encodes a photograph with what its file told of it.
+    """Encodes a photograph with its metadata.
 
     Args:
       photograph: the picture.
       file_format: the value of --format.
 
     Raises:
-      NoPhotographError: the format does not take a picture of this size.
+      NoPhotographError: the format cannot hold a picture of this size.
     """
-    about: dict[str, Any] = {}
-    if photograph.icc_profile:
-        about["icc_profile"] = photograph.icc_profile
+    name, options = _FORMATS[file_format]
+
+    def encode(exif):
+        buffer = io.BytesIO()
+        Image.fromarray(photograph.rgb).save(
+            buffer, name, exif=exif, icc_profile=photograph.icc_profile,
+            **options)
+        return buffer.getvalue()
+
     if photograph.exif:
         try:
-            return _encode(photograph, file_format, exif=photograph.exif,
-                           **about)
-        except Exception:  # too long or too odd for it: the picture counts
+            return encode(photograph.exif)
+        except Exception:  # too long or too odd: the picture matters more
             pass
     try:
-        return _encode(photograph, file_format, **about)
+        return encode(b"")
     except (OSError, ValueError) as error:
         raise NoPhotographError(
             f"cannot be written with --format={file_format}: {error}"
         ) from error
-
-
-def _encode(photograph: Photograph, file_format: str, **about: Any) -> bytes:
-    name, options = _FORMATS[file_format]
-    buffer = io.BytesIO()
-    Image.fromarray(photograph.rgb).save(buffer, name, **options, **about)
-    return buffer.getvalue()

@@ -1,10 +1,9 @@
-"""Colors a video, frame by frame, with colors that do not flicker.
+"""Colors a video frame by frame, with colors that do not flicker.
 
-The chroma of each frame is averaged with that of the frames before it, as a
-function of lightness around each place; a cut begins anew. Frames come out
-upright, as a telephone's are to be shown. The sound is copied as it is, or, of
-a kind that MP4 does not hold everywhere, encoded as AAC. Videos are read and
-written by PyAV, the extra `video`.
+Each frame's chroma, as a function of lightness, is averaged with that of the
+frames before it, since the last cut. Frames come out upright. Sound is copied;
+if few programs play its kind in MP4, it is encoded as AAC. PyAV, the extra
+`video`, reads and writes videos.
 """
 
 import os
@@ -13,33 +12,33 @@ from typing import Any, Optional
 import numpy as np
 
 from data_pipelines.errors import UserError
+from pix2pix_color.colorizing.jobs import Options
 from pix2pix_color.colorizing.photograph import NoPhotographError
-from pix2pix_color.saved_model.load import Field, LoadedModel
+from pix2pix_color.saved_model.load import LoadedModel
+from pix2pix_color.saved_model.recolor import ChromaField
 
-# Weight of what was before in each new frame's chroma: half of what a frame
-# brings is there after two frames.
-_KEPT = 0.7
-# Mean difference of two frames' values, 0..255, that is taken for a cut.
+# Weight of a frame's own chroma in the average: half of a change has arrived
+# after two frames.
+_NEW = 0.3
+# Mean difference of two frames' values, 0..255, that counts as a cut.
 _CUT = 30.0
 _THUMBNAIL = 32
 
 
-def colorize(model: LoadedModel, path: str, output: str, *, saturation: float,
-             chroma_size: int, max_pixels: int) -> None:
-    """Colors one video; the result is there whole or not at all.
+def colorize_video(model: LoadedModel, path: str, output: str,
+                   options: Options) -> None:
+    """Colors one video; the result is written whole or not at all.
 
     Args:
-      model: what colors.
+      model: the colorizer.
       path: the video.
       output: the MP4 file to write.
-      saturation: factor of a* and b*.
-      chroma_size: side of the square to color in; 0 for the model's.
-      max_pixels: height times width of the largest frame that is decoded.
+      options: only saturation, chroma_size and max_pixels apply.
 
     Raises:
       UserError: PyAV is not installed.
-      NoPhotographError: it is no video that can be read.
-      OSError: it cannot be read, or output not be written.
+      NoPhotographError: the file cannot be read as a video.
+      OSError: it cannot be read, or output cannot be written.
     """
     try:
         import av
@@ -47,7 +46,7 @@ def colorize(model: LoadedModel, path: str, output: str, *, saturation: float,
         raise UserError(f"{path}: videos need PyAV: pip install "
                         f"'pix2pix_color[video]'") from None
     with open(path, "rb"):
-        pass  # the operating system's own words where it cannot be read
+        pass  # if this fails, the message is the operating system's
     partial = f"{output}.{os.getpid()}.tmp"
     smoothed = Smoothing()
     try:
@@ -57,11 +56,11 @@ def colorize(model: LoadedModel, path: str, output: str, *, saturation: float,
                 raise NoPhotographError("holds no pictures")
             video = source.streams.video[0]
             size = video.codec_context
-            if size.width * size.height > max_pixels:
+            if size.width * size.height > options.max_pixels:
                 raise NoPhotographError(
                     f"{size.width} x {size.height} pixels, at most "
-                    f"{max_pixels} are read")
-            # All streams are to be there before anything is written.
+                    f"{options.max_pixels} are read")
+            # All streams must be added before anything is written.
             encoder = _encoder(target, video, _turns(path))
             streams, add_sound = [video], None
             if source.streams.audio:
@@ -75,9 +74,10 @@ def colorize(model: LoadedModel, path: str, output: str, *, saturation: float,
                     rgb = np.rot90(frame.to_ndarray(format="rgb24"),
                                    _quarter_turns(frame))
                     field = smoothed.add(rgb, model.predict_field(
-                        rgb, chroma_size=chroma_size))
+                        rgb, chroma_size=options.chroma_size))
                     colored = av.VideoFrame.from_ndarray(
-                        model.recolor(rgb, field * saturation), format="rgb24")
+                        model.recolor(rgb, field.scaled(options.saturation)),
+                        format="rgb24")
                     colored.pts, colored.time_base = frame.pts, frame.time_base
                     target.mux(encoder.encode(colored))
             target.mux(encoder.encode(None))
@@ -85,7 +85,7 @@ def colorize(model: LoadedModel, path: str, output: str, *, saturation: float,
                 target.mux(add_sound(None))
         os.replace(partial, output)
     except av.error.FFmpegError as error:
-        raise NoPhotographError(f"no video that can be read "
+        raise NoPhotographError(f"not a video that can be read "
                                 f"({error.strerror or error})") from error
     finally:
         if os.path.exists(partial):
@@ -93,12 +93,12 @@ def colorize(model: LoadedModel, path: str, output: str, *, saturation: float,
 
 
 def _quarter_turns(frame: Any) -> int:
-    """How often a frame is to be turned, counterclockwise, to be upright."""
+    """Returns the counterclockwise quarter turns that make it upright."""
     return round(frame.rotation / 90) % 4
 
 
 def _turns(path: str) -> int:
-    """_quarter_turns of a video's first frame."""
+    """Returns the quarter turns of a video's first frame."""
     import av
     with av.open(path) as source:
         for frame in source.decode(video=0):
@@ -107,18 +107,18 @@ def _turns(path: str) -> int:
 
 
 def _encoder(target: Any, video: Any, turns: int) -> Any:
-    """Adds a stream for a video's frames, once they are turned."""
+    """Adds a stream for a video's frames after they were turned."""
     encoder = target.add_stream("libx264", rate=video.average_rate or 25)
     width, height = video.codec_context.width, video.codec_context.height
     encoder.width, encoder.height = (height, width) if turns % 2 else (
         width, height)
-    # Half as many color samples need even sides.
+    # yuv420p needs even sides.
     even = width % 2 == height % 2 == 0
     encoder.pix_fmt = "yuv420p" if even else "yuv444p"
     encoder.options = {"crf": "18", "preset": "veryfast"}
     encoder.time_base = video.time_base
     ratio = video.sample_aspect_ratio
-    if ratio:  # of a pixel, which need not be square
+    if ratio:  # pixels need not be square
         encoder.codec_context.sample_aspect_ratio = (
             1 / ratio if turns % 2 else ratio)
     return encoder
@@ -128,10 +128,10 @@ def _sound(audio: Any, target: Any) -> Any:
     """Adds a stream for sound.
 
     Returns:
-      A function from a packet of it, or None at the end, to packets to write.
+      A function from a packet (None at the end) to the packets to write.
     """
     kind = audio.codec_context.codec.canonical_name
-    # Uncompressed sound in MP4 is new, and few programs play it.
+    # Few programs play uncompressed sound in MP4.
     if kind in target.supported_codecs and not kind.startswith("pcm"):
         copied = target.add_stream_from_template(audio)
 
@@ -154,15 +154,15 @@ class Smoothing:
     """Chroma averaged over the frames since the last cut."""
 
     def __init__(self) -> None:
-        self._field: Optional[Field] = None
+        self._field: Optional[ChromaField] = None
         self._seen: Optional[np.ndarray] = None
 
-    def add(self, rgb: np.ndarray, field: Field) -> Field:
+    def add(self, rgb: np.ndarray, field: ChromaField) -> ChromaField:
         """Takes a frame and its own chroma; returns the chroma to show.
 
         Args:
           rgb: uint8 [H, W, 3].
-          field: what the model made of it; of the same size in all frames.
+          field: the frame's prediction, of the same size for all frames.
         """
         height, width = rgb.shape[:2]
         thumbnail = rgb[::max(1, height // _THUMBNAIL),
@@ -170,6 +170,6 @@ class Smoothing:
         if (self._field is not None and self._seen is not None
                 and self._seen.shape == thumbnail.shape
                 and np.abs(thumbnail - self._seen).mean() < _CUT):
-            field = self._field * _KEPT + field * (1 - _KEPT)
+            field = self._field.blended(field, _NEW)
         self._field, self._seen = field, thumbnail
         return field

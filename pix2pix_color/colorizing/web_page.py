@@ -1,15 +1,13 @@
 """A web page that colors photographs, on Gradio.
 
-A photograph lives in the memory of its visitor's session and nowhere else: the
-upload is removed as soon as it is read, and what is shown and downloaded goes
-to the browser inside the page.
+A photograph stays in the memory of its visitor's session and nowhere else: the
+upload is deleted once it is read, and results reach the browser within the
+page.
 """
 
-import base64
 import dataclasses
 import hashlib
 import html
-import io
 import os
 from typing import Optional, Sequence
 
@@ -17,14 +15,16 @@ import gradio
 import numpy as np
 from PIL import Image
 
+from data_pipelines.data_uri import data_uri, jpeg_data_uri
 from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
                                                  read_photograph,
                                                  write_photograph)
-from pix2pix_color.saved_model.load import Field, LoadedModel, gray_of
+from pix2pix_color.saved_model.load import LoadedModel, gray_of
+from pix2pix_color.saved_model.recolor import ChromaField
 
-# The pictures of the slider are no larger; the download is of full size.
+# The slider's largest side, pixels; the download has full size.
 _SHOWN_SIDE = 1600
-# A session that is left alone gives its photograph's memory back, seconds.
+# Seconds after which an idle session's photograph is forgotten.
 _FORGOTTEN_AFTER = 900
 _MAX_ALTERNATIVE = 20
 _DROP = "Drop, paste or choose a photograph."
@@ -43,20 +43,20 @@ position:absolute;left:0;bottom:8px" oninput="this.previousElementSibling
 
 @dataclasses.dataclass
 class _Seen:
-    """What a session remembers of its photograph."""
+    """A session's photograph and its chroma."""
 
     photograph: Photograph
     name: str
-    field: Field
+    field: ChromaField
     alternative: int
 
 
-def build(model: LoadedModel, *, max_pixels: int,
-          examples: Sequence[str] = ()) -> gradio.Blocks:
+def build_page(model: LoadedModel, *, max_pixels: int,
+               examples: Sequence[str] = ()) -> gradio.Blocks:
     """Builds the page.
 
     Args:
-      model: what colors.
+      model: the colorizer.
       max_pixels: height times width of the largest image that is decoded.
       examples: paths of photographs to try.
     """
@@ -68,7 +68,7 @@ def build(model: LoadedModel, *, max_pixels: int,
     def color(path: Optional[str], saturation: float, alternative: int,
               seen: Optional[_Seen]) -> tuple[Optional[_Seen], str]:
         if path is not None:
-            photograph = _read(path, max_pixels, kept)
+            photograph = read_upload(path, max_pixels, kept)
             stem = os.path.splitext(os.path.basename(path))[0]
             seen = _Seen(photograph, f"{stem}_colorized.png",
                          _field(model, photograph.rgb, int(alternative)),
@@ -90,7 +90,7 @@ def build(model: LoadedModel, *, max_pixels: int,
                 upload = gradio.Image(
                     type="filepath", sources=["upload", "clipboard"],
                     label="Photograph", elem_id="photograph")
-                # Left alone, it would judge the file before we do.
+                # Otherwise Gradio would check the file before we do.
                 setattr(upload, "preprocess",
                         lambda payload: payload and payload.path)
                 saturation = gradio.Slider(
@@ -116,14 +116,13 @@ def build(model: LoadedModel, *, max_pixels: int,
 
 
 def theme() -> gradio.themes.Base:
-    """Fonts that are there: nothing is fetched from elsewhere."""
+    """Returns a theme of local fonts: nothing is fetched from elsewhere."""
     return gradio.themes.Default(font=["system-ui", "sans-serif"],
                                  font_mono=["monospace"])
 
 
-def _read(path: str, max_pixels: int,
-          kept: set[bytes]) -> Photograph:
-    """Reads a file and removes it, unless its SHA-256 is among kept."""
+def read_upload(path: str, max_pixels: int, kept: set[bytes]) -> Photograph:
+    """Reads a file and deletes it, unless its SHA-256 is among kept."""
     with open(path, "rb") as file:
         image_bytes = file.read()
     if hashlib.sha256(image_bytes).digest() not in kept:
@@ -134,34 +133,24 @@ def _read(path: str, max_pixels: int,
         raise gradio.Error(f"This file cannot be colored: {error}") from error
 
 
-def _field(model: LoadedModel, rgb: np.ndarray, alternative: int) -> Field:
+def _field(model: LoadedModel, rgb: np.ndarray,
+           alternative: int) -> ChromaField:
     return model.predict_field(rgb, seed=alternative or None)
 
 
 def _show(model: LoadedModel, seen: _Seen, saturation: float) -> str:
     rgb = seen.photograph.rgb
-    colored = model.recolor(rgb, seen.field * saturation)
+    colored = model.recolor(rgb, seen.field.scaled(saturation))
     full = write_photograph(dataclasses.replace(seen.photograph, rgb=colored),
                             file_format="png")
     height, width = rgb.shape[:2]
-    small = np.asarray(_reduced(rgb))
     return _SLIDER.format(
-        gray=_jpeg(Image.fromarray(gray_of(small))),
-        color=_jpeg(_reduced(colored)), full=_data_uri("png", full),
+        gray=jpeg_data_uri(gray_of(_reduced(rgb))),
+        color=jpeg_data_uri(_reduced(colored)), full=data_uri("png", full),
         name=html.escape(seen.name), width=width, height=height)
 
 
-def _reduced(rgb: np.ndarray) -> Image.Image:
+def _reduced(rgb: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(rgb)
     picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
-    return picture
-
-
-def _jpeg(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
-    return _data_uri("jpeg", buffer.getvalue())
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return np.asarray(picture)

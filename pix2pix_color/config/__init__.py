@@ -15,8 +15,9 @@ from data_pipelines.errors import UserError
 from pix2pix_color.config.data import Data
 from pix2pix_color.config.networks import ENCODERS, Networks
 from pix2pix_color.config.option import check_value
-from pix2pix_color.config.reporting import JUDGED, Reporting
+from pix2pix_color.config.reporting import Reporting
 from pix2pix_color.config.training import Training
+from pix2pix_color.metric_names import JUDGED
 
 
 class Need(NamedTuple):

@@ -3,12 +3,7 @@
 import dataclasses
 
 from pix2pix_color.config.option import option
-
-# Metrics of the evaluation that can select checkpoints and learning rates.
-METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness_gap",
-           "agreement", "kl")
-# Those that need a classifier.
-JUDGED = ("agreement", "kl")
+from pix2pix_color.metric_names import GUIDING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +30,7 @@ class Reporting:
         minimum=1, resumable=True)
     best_metric: str = option(
         "ab_l1", "Evaluation metric that determines the best checkpoint.",
-        choices=METRICS, resumable=True)
+        choices=GUIDING, resumable=True)
     judge_weights: str = option(
         "", "Classifier that adds agreement and kl to every evaluation: a "
         ".safetensors file of EfficientNet-Lite0 or Lite2, or imagenet for the "

@@ -3,7 +3,7 @@
 import dataclasses
 
 from pix2pix_color.config.option import option
-from pix2pix_color.config.reporting import METRICS
+from pix2pix_color.metric_names import GUIDING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Training:
         minimum=0.0, maximum=1.0)
     plateau_metric: str = option(
         "ab_l1", "Evaluation metric watched by --lr_schedule=plateau.",
-        choices=METRICS)
+        choices=GUIDING)
     plateau_factor: float = option(
         0.5, "Factor by which --lr_schedule=plateau multiplies the learning "
         "rates.", minimum=0.0, maximum=1.0)

@@ -1,11 +1,10 @@
 """The Frechet inception distance (Heusel et al. 2017, equation 6).
 
-Means and covariances of Inception-v3's features of two sets of pictures, as
-two Gaussians, and their distance. The features are those of Keras's
-InceptionV3 without its top, averaged over places: 2048 numbers a picture. They
-are near those of the network that the paper used, but not the same; such
-distances can be compared with each other, and not with published ones to the
-digit. With fewer pictures than features the distance is biased upwards.
+Two sets of pictures are compared as Gaussians over Inception-v3's features: the
+2048 averaged outputs of Keras's InceptionV3 without its top. The paper's
+network is a slightly different one, so compare these distances with each other,
+not to the digit with published ones. With fewer pictures than features, the
+distance is biased upwards.
 """
 
 from typing import Callable
@@ -20,17 +19,12 @@ _INCEPTION_SIZE = 299
 
 
 def distance(features_1: np.ndarray, features_2: np.ndarray) -> float:
-    """Frechet distance of two sets of features.
+    """Computes the Frechet distance of two sets of features.
 
     Args:
       features_1: float [N, D], N at least 2.
       features_2: float [M, D], M at least 2.
-
-    Returns:
-      The distance, 0 at least; nan where a set is too small.
     """
-    if min(len(features_1), len(features_2)) < 2:
-        return float("nan")
     (mean_1, covariance_1), (mean_2, covariance_2) = (
         (features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False)))
         for features in (features_1.astype(np.float64),
@@ -40,9 +34,9 @@ def distance(features_1: np.ndarray, features_2: np.ndarray) -> float:
 
 def frechet_distance(mean_1: np.ndarray, covariance_1: np.ndarray,
                      mean_2: np.ndarray, covariance_2: np.ndarray) -> float:
-    """Squared Frechet distance of two Gaussians (Dowson and Landau 1982).
+    """Computes the squared Frechet distance of two Gaussians.
 
-    |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)).
+    Dowson and Landau 1982: |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)).
 
     Args:
       mean_1: float64 [D].
@@ -61,19 +55,19 @@ def frechet_distance(mean_1: np.ndarray, covariance_1: np.ndarray,
 
 
 def inception_features(weights: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns what computes Inception-v3's features.
+    """Builds a function that computes Inception-v3's features.
 
     Args:
       weights: a file of keras.applications.InceptionV3(include_top=False),
-        such as inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5, or
-        what save_weights wrote as .weights.h5; or `imagenet`, to let Keras
-        download them.
+        such as inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5 or one
+        that save_weights wrote; or `imagenet`, which Keras downloads.
 
     Returns:
       A function from uint8 [N, S, S, 3] to float32 [N, 2048].
 
     Raises:
-      UserError: they cannot be read or downloaded, or are another network's.
+      UserError: the weights cannot be read or downloaded, or are another
+        network's.
     """
     try:
         network = keras.applications.InceptionV3(
@@ -85,9 +79,9 @@ def inception_features(weights: str) -> Callable[[tf.Tensor], tf.Tensor]:
     except Exception as error:  # h5py, Keras and urllib each raise their own
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"--inception_weights={weights} must be a file of Keras's "
-            f"InceptionV3 without its top, or imagenet where there is a "
-            f"network: {reason}") from error
+            f"--inception_weights={weights} must be a weights file of Keras's "
+            f"InceptionV3 without its top, or imagenet to download one: "
+            f"{reason}") from error
 
     @tf.function(autograph=False, reduce_retracing=True)
     def features(rgb):

@@ -1,12 +1,12 @@
-"""A judge of colors that knows no truth but what a classifier sees.
+"""Judges colors by how a classifier sees them.
 
-PSNR hardly sees a wrong hue, and the gap of colorfulness only that there is
-color. A classifier that was trained on color photographs does: it is shown the
-photograph and its colorized version, and two numbers say whether it takes one
-for the other. On 500 photographs the standard error of the agreement is 0.02.
+PSNR hardly notices a wrong hue, and the colorfulness gap ignores hue. A
+classifier trained on color photographs notices: it sees the photograph and its
+colorized version, and two numbers compare its answers. On 500 photographs the
+standard error of the agreement is 0.02.
 
-The judge must be another network than that of --semantic_weight, which learns
-to please its own.
+The judge must not be the network of --semantic_weight, which the generator has
+learned to please.
 """
 
 from typing import Optional
@@ -17,7 +17,7 @@ from data_pipelines.errors import UserError
 from pix2pix_color.networks import efficientnet_lite, efficientnet_weights
 from pix2pix_color.semantic_loss import class_divergence
 
-# What the network was trained to see, pixels.
+# Side of the pictures that the network was trained on, pixels.
 _SIZE = 224
 _FLAG = "--judge_weights"
 
@@ -26,17 +26,17 @@ class Judge:
     """A classifier whose weights are in a file.
 
     Attributes:
-      name: which network it is, such as efficientnet_lite2.
+      name: the network's name, such as efficientnet_lite2.
 
     Args:
       weights: a .safetensors file of EfficientNet-Lite0 or Lite2, or
         `imagenet` for the one in the package.
-      loss_classifier: the network that the model was trained to please, if
-        any, by its name.
+      loss_classifier: name of the network that the model was trained to
+        please, if any.
 
     Raises:
-      UserError: it is not there, cannot be read, or is another network's or
-        that of the loss.
+      UserError: the file cannot be read, or holds another network or that of
+        the loss.
     """
 
     def __init__(self, weights: str,
@@ -48,7 +48,7 @@ class Judge:
         if self.name == loss_classifier:
             raise UserError(
                 f"{_FLAG}={weights} is {self.name}, which the model was "
-                f"trained to please by --semantic_weight; judge by another "
+                f"trained to please by --semantic_weight; name another "
                 f"network")
 
     @tf.function(autograph=False, reduce_retracing=True)
@@ -56,7 +56,7 @@ class Judge:
         """Classifies pictures.
 
         Args:
-          rgb: uint8 [N, S, S, 3]; brought to 224 px, bicubic, antialiased.
+          rgb: uint8 [N, S, S, 3]; resized to 224 px, bicubic, antialiased.
 
         Returns:
           float32 [N, 1000].
@@ -67,12 +67,12 @@ class Judge:
                                 training=False)[-1]
 
 
-def agreement(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """Says whether both are taken for the same class: float32 [N], 0 or 1."""
+def agreement(real_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Tells whether both have the same best class: float32 [N], 0 or 1."""
     return tf.cast(tf.equal(tf.argmax(real_logits, axis=-1),
-                            tf.argmax(fake_logits, axis=-1)), tf.float32)
+                            tf.argmax(logits, axis=-1)), tf.float32)
 
 
-def kl(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """KL(classes of the photograph || of the output): float32 [N], nats."""
-    return class_divergence(real_logits, fake_logits)
+def kl(real_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Computes KL(photograph's classes || colors'): float32 [N], nats."""
+    return class_divergence(real_logits, logits)

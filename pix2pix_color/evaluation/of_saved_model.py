@@ -1,4 +1,4 @@
-"""Evaluates a SavedModel by the protocol of evaluation.py."""
+"""Evaluates a loaded model by the protocol of protocol.py."""
 
 import csv
 import io
@@ -13,12 +13,10 @@ from data_pipelines.files import write_atomically
 from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
 from pix2pix_color.evaluation import fid, judge, page, protocol
-from pix2pix_color.evaluation.protocol import Evaluation
+from pix2pix_color.evaluation.protocol import Answer, Evaluation
+from pix2pix_color.metric_names import METRICS
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.saved_model.load import LoadedModel
-
-# No number depends on it; this one fits anywhere.
-_BATCH = 8
 
 
 class Score:
@@ -26,20 +24,19 @@ class Score:
 
     Attributes:
       result: the numbers.
-      rejected: photographs that could not be read, and why.
+      rejected: photographs that could not be read -> why.
 
     Args:
-      model: what is evaluated.
+      model: the model to evaluate.
       source: the photographs.
-      image_size: side of the squares, as the model colors any photograph; 0
-        for those of the generator's own size, as it alone colors them.
+      image_size: side of the squares, which are colored as any photograph; 0
+        for squares of the generator's own size, colored by it alone.
       degraded: whether photographs are shown as old prints.
-      judge_weights: as judge.Judge takes them; empty for none.
-      inception_weights: as fid.inception_features takes them; empty for none.
+      judge_weights: for judge.Judge; empty for none.
+      inception_weights: for fid.inception_features; empty for none.
 
     Raises:
-      UserError: no photograph, or not the weights, can be read.
-      UserError: the judge's weights cannot be used.
+      UserError: no photograph can be read, or weights cannot be used.
     """
 
     def __init__(self, model: LoadedModel, source: Source, *,
@@ -53,21 +50,20 @@ class Score:
                        if judge_weights else None)
         self._image_size = image_size or model.image_size
         self._answer = (_whole_answer(model) if image_size else
-                        _generator_answer(model))
+                        generator_answer(model))
         rejected = RejectedExamples()
         self.result: Evaluation = protocol.evaluate(
             self._answer, source, image_size=self._image_size,
-            batch_size=_BATCH, rejected=rejected, degraded=degraded,
-            the_judge=self._judge,
+            rejected=rejected, degraded=degraded, the_judge=self._judge,
             features=(fid.inception_features(inception_weights)
                       if inception_weights else None))
         self.rejected = rejected.reasons
 
     def write(self, output: str) -> list[str]:
-        """Writes metrics.json, and beside it metrics.csv and metrics.html.
+        """Writes a JSON file and, beside it, a CSV and an HTML file.
 
         Args:
-          output: the JSON file's path; the others differ in the ending.
+          output: the JSON file's path; the others differ in their ending.
 
         Returns:
           The paths.
@@ -76,7 +72,7 @@ class Score:
         contents = {
             output: json.dumps(self.to_json(), indent=2) + "\n",
             f"{stem}.csv": self.to_csv(),
-            f"{stem}.html": page.draw(
+            f"{stem}.html": page.draw_page(
                 self.result, source=self._source, answer=self._answer,
                 image_size=self._image_size, degraded=self._degraded,
                 title=f"{self._model.directory} on {self._source.origin}"),
@@ -86,7 +82,7 @@ class Score:
         return list(contents)
 
     def to_json(self) -> dict[str, Any]:
-        """The averages, and what they are of."""
+        """Returns the averages, the model and the data."""
         return {"model": self._model.directory,
                 "step": self._model.card.get("step"),
                 "data": self._source.origin,
@@ -96,7 +92,7 @@ class Score:
                 **self.result.to_json(), "rejected": self.rejected}
 
     def to_csv(self) -> str:
-        """One line a photograph."""
+        """Returns one line for each photograph."""
         result, text = self.result, io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         names = result.metrics
@@ -107,21 +103,21 @@ class Score:
             writer.writerow([
                 self._source.identities[index],
                 *(f"{values[name][place]:.6g}" for values in
-                  (result.generated, result.gray) for name in names),
+                  (result.colorized, result.gray) for name in names),
                 *(f"{values[place]:.6g}" for values in result.real.values())])
         return text.getvalue()
 
 
-def _generator_answer(model: LoadedModel) -> protocol.Answer:
-    """Answers in the generator's own size, by it alone."""
+def generator_answer(model: LoadedModel) -> Answer:
+    """Makes a colorizer of a model's bare generator, at its own size."""
     signature = model.module.signatures["predict_target"]
     return protocol.answer_of(
         lambda condition: signature(condition=condition)["target"],
         color_space=color.COLOR_SPACES[model.card["color_space"]])
 
 
-def _whole_answer(model: LoadedModel) -> protocol.Answer:
-    """Answers as `colorize` does, whatever size the generator works at."""
+def _whole_answer(model: LoadedModel) -> Answer:
+    """Makes a colorizer that works like `colorize`, for squares of any size."""
     def rgb_of(photo):
         return (color.given_gray(photo) if photo.shape[-1] == 4
                 else photo).numpy()
@@ -139,11 +135,11 @@ def open_data(spec: str, *, model: str = "",
     """Opens the photographs to evaluate on.
 
     Args:
-      spec: --data; empty takes those that the run in model set aside, or the
-        embedded ones where it is not a run's folder.
+      spec: --data; empty takes the evaluation photographs of the run in
+        model, or the embedded ones if model is not a run's folder.
       model: --model.
-      tfds_data_dir: where TensorFlow Datasets keeps its data sets; empty for
-        where the run found them, or its default.
+      tfds_data_dir: TensorFlow Datasets' folder; empty for the run's, or for
+        the default.
 
     Raises:
       UserError: they cannot be opened.
@@ -160,11 +156,12 @@ def open_data(spec: str, *, model: str = "",
                                tfds_data_dir=tfds_data_dir)
 
 
-def table(result: Evaluation, rejected: Optional[dict[str, str]] = None) -> str:
-    """The comparison table, with intervals and how many were skipped."""
+def result_table(result: Evaluation,
+                 rejected: Optional[dict[str, str]] = None) -> str:
+    """Formats means, intervals and the number of rejected photographs."""
     lines = [protocol.comparison_table(
         {f"{len(result)} photographs": result}), "95 % intervals: " + ", ".join(
-            f"{name} {low:.2f} to {high:.2f}"
+            f"{METRICS[name].label} {low:.2f} to {high:.2f}"
             for name, (low, high) in result.intervals().items())]
     if rejected:
         lines.append(f"{len(rejected)} photograph(s) could not be read")

@@ -1,22 +1,22 @@
 """The evaluation protocol: one function for every system.
 
-The center square of each photograph, resized with antialiasing to one size,
-uint8 RGB; metrics per image, then averaged. The gray image (no color at all) is
-measured beside the generated one, since PSNR rewards dull output: a number says
-little without the one for gray.
+The center square of each photograph is resized with antialiasing to uint8 RGB.
+Metrics are computed per image, then averaged. The gray image (no color at all)
+is measured beside the colorized one: PSNR rewards dull colors, so a number
+means little without that of gray.
 
 Degraded evaluation shows the same photographs as old prints (degrade.py), drawn
-from each photograph's identity, and joins the colors that come back with the
-clean lightness.
+from each photograph's identity, and joins the predicted colors with the clean
+lightness.
 
-What a mean of few photographs is worth is told by a 95 % interval: the
-percentile bootstrap (Efron and Tibshirani 1993, 13.3), the photographs drawn
-with replacement, generated and real ones of the same photograph together.
+Each mean has a 95 % interval by the percentile bootstrap (Efron and Tibshirani
+1993, 13.3). Photographs are drawn with replacement, the colorized and the real
+version of each together.
 """
 
 import dataclasses
 import functools
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -25,25 +25,19 @@ from data_pipelines import color, degrade, pipeline
 from data_pipelines.errors import UserError
 from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
-from pix2pix_color import metrics
 from pix2pix_color.evaluation import fid, judge
+from pix2pix_color.metric_names import METRICS
+from pix2pix_color.metrics import COLORFULNESS, COMPARISONS
 
-# One number an image each, from metrics.py; and from judge.py where there is
-# one.
-METRICS = ("ab_l1", "psnr_db", "ssim", "delta_e", "colorfulness",
-           "field_colorfulness")
-# What the photographs are measured by on their own, and how far the mean of
-# the generated ones is from theirs.
-COLORFULNESS = ("colorfulness", "field_colorfulness")
-
-# Resamples of the bootstrap, and what it follows from.
+# Photographs at a time; no number depends on it, and this many fit anywhere.
+_BATCH = 8
 _RESAMPLES, _BOOTSTRAP_SEED = 2000, 0
-# Numbers that are drawn at a time: 80 MB.
+# Random numbers at a time: 80 MB.
 _DRAWN_AT_ONCE = 10**7
 
-# What is evaluated: photographs as they are and as they are shown, both uint8
-# [N, S, S, 3] or, with a gray photograph of their own, 4 -> uint8 [N, S, S, 3].
-# The colors are those of what is shown, the lightness that of the photograph.
+# A colorizer: (photographs, photographs as it sees them) -> uint8
+# [N, S, S, 3]. Both are uint8 [N, S, S, 3], or 4 with the gray photograph that
+# belongs to each. Colors come from the second, lightness from the first.
 Answer = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # Pictures uint8 [N, S, S, 3] -> features float32 [N, D].
 Features = Callable[[tf.Tensor], tf.Tensor]
@@ -51,18 +45,19 @@ Features = Callable[[tf.Tensor], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What came out, per image.
+    """The numbers of an evaluation, per image.
 
     Attributes:
-      generated: metric -> float32 [N], of the generated images.
+      colorized: metric -> float32 [N], of the colorized images.
       gray: metric -> float32 [N], of the gray images.
-      real: each of COLORFULNESS -> float32 [N], of the photographs.
+      real: colorfulness, in both definitions -> float32 [N], of the
+        photographs.
       indices: int64 [N], the photographs' places in their source.
-      fid: Frechet inception distance of the generated images and of the gray
-        ones to the photographs; None where no features were given.
+      fid: Frechet inception distance to the photographs of the colorized and
+        of the gray images; None if it was not measured.
     """
 
-    generated: Mapping[str, np.ndarray]
+    colorized: Mapping[str, np.ndarray]
     gray: Mapping[str, np.ndarray]
     real: Mapping[str, np.ndarray]
     indices: np.ndarray = dataclasses.field(
@@ -74,15 +69,15 @@ class Evaluation:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that were measured, one number an image each."""
-        return tuple(self.generated)
+        """Names of the metrics that have one number an image."""
+        return tuple(self.colorized)
 
     def means(self) -> dict[str, float]:
-        """Averages of the generated images, the gaps of COLORFULNESS too."""
-        return self._means(self.generated, 0)
+        """Averages over the colorized images, with the colorfulness gaps."""
+        return self._means(self.colorized, 0)
 
     def gray_means(self) -> dict[str, float]:
-        """The same averages for the gray images."""
+        """Averages the same over the gray images."""
         return self._means(self.gray, 1)
 
     def _means(self, values, which):
@@ -95,11 +90,11 @@ class Evaluation:
         return means
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of means(), but for fid."""
-        return self._intervals(self.generated)
+        """Returns the 95 % intervals of means(), except fid's."""
+        return self._intervals(self.colorized)
 
     def gray_intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of gray_means(), but for fid."""
+        """Returns the 95 % intervals of gray_means(), except fid's."""
         return self._intervals(self.gray)
 
     def _intervals(self, values):
@@ -114,7 +109,7 @@ class Evaluation:
                 for name, column in columns.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers of photographs, means and intervals, for a file."""
+        """Returns the number of photographs, means and intervals."""
         return {"photographs": len(self), "colorized": self.means(),
                 "gray_image": self.gray_means(), "interval_95": {
                     "colorized": self.intervals(),
@@ -122,20 +117,20 @@ class Evaluation:
 
 
 def resampled_means(columns: np.ndarray) -> np.ndarray:
-    """Means over rows drawn with replacement, the same rows in all columns.
+    """Averages rows drawn with replacement, the same rows in all columns.
 
     Args:
       columns: float [N, K].
 
     Returns:
-      float64 [R, K], the means of each of R resamples; always the same.
+      float64 [R, K], the means of R resamples; the same at every call.
     """
     generator = np.random.default_rng(_BOOTSTRAP_SEED)
     num_rows = len(columns)
     at_once = max(1, _DRAWN_AT_ONCE // num_rows)
     means = []
     for first in range(0, _RESAMPLES, at_once):
-        # How often each row is drawn, instead of the rows themselves.
+        # How often each row is drawn is cheaper than the rows themselves.
         counts = generator.multinomial(
             num_rows, np.full(num_rows, 1 / num_rows),
             size=min(at_once, _RESAMPLES - first))
@@ -145,12 +140,12 @@ def resampled_means(columns: np.ndarray) -> np.ndarray:
 
 def answer_of(predict: Callable[[tf.Tensor], tf.Tensor], *,
               color_space: color.ColorSpace) -> Answer:
-    """Makes the answer of a bare generator.
+    """Makes a colorizer of a bare generator.
 
     Args:
       predict: condition float32 [N, S, S, C] -> target float32 [N, S, S, D];
         the generator in inference mode.
-      color_space: how pictures become condition and target, and back.
+      color_space: the generator's.
     """
     @functools.cache
     def graphs(channels):
@@ -172,44 +167,71 @@ def answer_of(predict: Callable[[tf.Tensor], tf.Tensor], *,
     return answer
 
 
+class Pictures(NamedTuple):
+    """Photographs as people compare them, uint8 [N, S, S, 3] each.
+
+    Attributes:
+      gray: without color, as the colorizer saw them.
+      colorized: its answer.
+      real: as they are.
+    """
+
+    gray: np.ndarray
+    colorized: np.ndarray
+    real: np.ndarray
+
+
+def gray_colorized_real(answer: Answer, photo: tf.Tensor,
+                        shown: Optional[tf.Tensor] = None) -> Pictures:
+    """Colors photographs and puts them beside the gray and the real ones.
+
+    Args:
+      answer: the colorizer.
+      photo: uint8 [N, S, S, 3], or 4 with the gray photographs.
+      shown: the same as the colorizer sees them; None if unchanged.
+    """
+    shown = photo if shown is None else shown
+    return Pictures(*map(np.asarray, (
+        color.given_gray(shown), answer(photo, shown), photo[..., :3])))
+
+
 def evaluate(answer: Answer, source: Source, *, image_size: int,
-             batch_size: int, rejected: RejectedExamples,
-             degraded: bool = False, the_judge: Optional[judge.Judge] = None,
+             rejected: RejectedExamples, degraded: bool = False,
+             the_judge: Optional[judge.Judge] = None,
              features: Optional[Features] = None) -> Evaluation:
     """Measures a colorizer on photographs.
 
     Args:
-      answer: what is evaluated.
+      answer: the colorizer.
       source: the photographs.
       image_size: side of the square, pixels.
-      batch_size: photographs at a time; no number depends on it.
-      rejected: is told of photographs that cannot be read.
+      rejected: notes the photographs that cannot be read.
       degraded: whether photographs are shown as old prints.
-      the_judge: what agreement and kl are taken by; None leaves them out.
-      features: what fid is computed from; None leaves it out.
+      the_judge: measures agreement and kl; None leaves them out.
+      features: measures fid; None leaves it out.
 
     Raises:
-      UserError: no photograph can be read, or only one, and fid is asked.
+      UserError: no photograph can be read, or only one with features given.
     """
-    generated, gray, real, indices = [], [], [], []
+    colorized, gray, real, indices = [], [], [], []
     seen: list[list[np.ndarray]] = []
     batches = pipeline.evaluation_batches(
-        source, image_size=image_size, batch_size=batch_size)
+        source, image_size=image_size, batch_size=_BATCH)
     for batch in rejected.watch_evaluation(batches, source):
         photo = batch.photo
         rgb = (photo[..., :3],
                answer(photo, shown(batch, source, degraded=degraded)),
                color.given_gray(photo))
-        of_generated, of_gray = (
+        of_colorized, of_gray = (
             {**_compare(rgb[0], other), **_colorfulness(other)}
             for other in rgb[1:])
         if the_judge is not None:
             logits = [the_judge.logits(picture) for picture in rgb]
-            for measured, given in ((of_generated, logits[1]),
+            for measured, given in ((of_colorized, logits[1]),
                                     (of_gray, logits[2])):
                 measured["agreement"] = judge.agreement(logits[0], given)
                 measured["kl"] = judge.kl(logits[0], given)
-        generated.append(of_generated)
+        colorized.append(of_colorized)
         gray.append(of_gray)
         real.append(_colorfulness(rgb[0]))
         indices.append(batch.index)
@@ -218,27 +240,27 @@ def evaluate(answer: Answer, source: Source, *, image_size: int,
     distances = None
     if features is not None:
         if sum(map(len, indices)) < 2:
-            raise UserError(f"{source.origin} has one photograph, and fid "
-                            f"needs two at least")
+            raise UserError(f"{source.origin} has one photograph; fid needs "
+                            f"at least two")
         real_features, *others = map(np.concatenate, zip(*seen))
         distances = (fid.distance(real_features, others[0]),
                      fid.distance(real_features, others[1]))
-    return Evaluation(generated=_join(generated), gray=_join(gray),
+    return Evaluation(colorized=_join(colorized), gray=_join(gray),
                       real=_join(real), indices=np.concatenate(indices),
                       fid=distances)
 
 
 def shown(batch: pipeline.EvaluationBatch, source: Source, *,
           degraded: bool) -> tf.Tensor:
-    """Returns a batch's photographs as the model is shown them.
+    """Returns a batch's photographs as the colorizer sees them.
 
     Args:
-      batch: of evaluation_batches.
-      source: that it is from.
-      degraded: whether they are old prints; otherwise they are as they are.
+      batch: one of evaluation_batches.
+      source: the batch's source.
+      degraded: whether to make old prints of them.
 
     Returns:
-      uint8 [N, S, S, 3], or 4 with the gray photographs that are shown.
+      uint8 [N, S, S, 3], or 4 with the gray photographs to color.
     """
     if not degraded:
         return batch.photo
@@ -255,14 +277,14 @@ def _degrade(photo, seeds):
 
 
 @tf.function(autograph=False, reduce_retracing=True)
-def _compare(real_rgb, fake_rgb):
-    return {name: getattr(metrics, name)(real_rgb, fake_rgb)
-            for name in METRICS if name not in COLORFULNESS}
+def _compare(real_rgb, colorized_rgb):
+    return {name: compare(real_rgb, colorized_rgb)
+            for name, compare in COMPARISONS.items()}
 
 
 @tf.function(autograph=False, reduce_retracing=True)
 def _colorfulness(rgb):
-    return {name: getattr(metrics, name)(rgb) for name in COLORFULNESS}
+    return {name: measure(rgb) for name, measure in COLORFULNESS.items()}
 
 
 def _join(batches):
@@ -271,13 +293,14 @@ def _join(batches):
 
 
 def comparison_table(evaluations: Mapping[str, Evaluation]) -> str:
-    """Sets evaluations beside their gray images, as text.
+    """Lists evaluations with those of their gray images as a text table.
 
     Args:
-      evaluations: what was evaluated, in words -> its Evaluation.
+      evaluations: title -> Evaluation.
     """
     columns = list(next(iter(evaluations.values())).means())
-    rows: list[tuple[str, ...]] = [("", *columns)]
+    labels = [METRICS[name].label for name in columns]
+    rows: list[tuple[str, ...]] = [("", *labels)]
     for title, evaluation in evaluations.items():
         for kind, means in (("colorized", evaluation.means()),
                             ("gray image", evaluation.gray_means())):
@@ -286,5 +309,5 @@ def comparison_table(evaluations: Mapping[str, Evaluation]) -> str:
     first = max(len(row[0]) for row in rows)
     return "\n".join(
         row[0].ljust(first) + "".join(
-            cell.rjust(len(name) + 2) for cell, name in zip(row[1:], columns))
+            cell.rjust(len(label) + 2) for cell, label in zip(row[1:], labels))
         for row in rows)

@@ -1,29 +1,26 @@
-"""The sample grid: rows gray, generated, real; drawn here and read back here.
+"""The sample grid, a picture with the rows gray, colorized and real.
 
-Every picture keeps its pixels (small ones are enlarged by a whole number), so
-that it can be cut out again to the bit:
-
-    _LABELS pixels of row labels, then columns of `side` pixels, _GAP apart
-    three rows of `side` pixels, _GAP apart
+Pictures keep their pixels (small ones are enlarged by a whole factor), so they
+can be cut out again to the bit. From the left: _LABELS pixels of row labels,
+then columns of `side` pixels, _GAP apart; the rows are _GAP apart as well.
 """
 
 import numpy as np
-from matplotlib import figure
-from matplotlib.backends import backend_agg
+from PIL import Image, ImageDraw, ImageFont
 
-ROWS = ("gray", "generated", "real")
+ROWS = ("gray", "colorized", "real")
 _LABELS, _GAP = 24, 4
 _LEAST_SIDE = 128
-_DPI, _LABEL_POINTS = 100, 10
+_LABEL_SIZE = 14
 
 
-def draw_grid(gray: np.ndarray, generated: np.ndarray,
+def draw_grid(gray: np.ndarray, colorized: np.ndarray,
               real: np.ndarray) -> np.ndarray:
-    """Draws the rows gray, generated, real.
+    """Draws the grid.
 
     Args:
       gray: uint8 [N, S, S, 3].
-      generated: uint8 [N, S, S, 3].
+      colorized: uint8 [N, S, S, 3].
       real: uint8 [N, S, S, 3].
 
     Returns:
@@ -35,7 +32,7 @@ def draw_grid(gray: np.ndarray, generated: np.ndarray,
     grid = np.full((len(ROWS) * step - _GAP,
                     _LABELS + num_columns * step - _GAP, 3), 255, np.uint8)
     grid[:, :_LABELS] = _draw_labels(grid.shape[0])
-    for row, pictures in enumerate((gray, generated, real)):
+    for row, pictures in enumerate((gray, colorized, real)):
         pictures = pictures.repeat(factor, axis=1).repeat(factor, axis=2)
         for column, picture in enumerate(pictures):
             top, left = row * step, _LABELS + column * step
@@ -76,12 +73,10 @@ def _enlargement(size: int) -> int:
 
 
 def _draw_labels(height: int) -> np.ndarray:
-    """uint8 [height, _LABELS, 3]: each row's name beside its middle."""
-    drawing = figure.Figure(figsize=(_LABELS / _DPI, height / _DPI), dpi=_DPI)
-    for row, name in enumerate(ROWS):
-        drawing.text(0.5, 1 - (row + 0.5) / len(ROWS), name, rotation=90,
-                     fontsize=_LABEL_POINTS, horizontalalignment="center",
-                     verticalalignment="center")
-    canvas = backend_agg.FigureCanvasAgg(drawing)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]
+    """Draws each row's name beside its middle: uint8 [height, _LABELS, 3]."""
+    labels = Image.new("RGB", (height, _LABELS), "white")
+    for row, name in enumerate(reversed(ROWS)):
+        ImageDraw.Draw(labels).text(
+            ((row + 0.5) * height / len(ROWS), _LABELS / 2), name, "black",
+            font=ImageFont.load_default(_LABEL_SIZE), anchor="mm")
+    return np.asarray(labels.transpose(Image.Transpose.ROTATE_90))

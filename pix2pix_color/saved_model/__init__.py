@@ -1,1 +1,1 @@
-"""The generator as a SavedModel: what it does, how it is written and loaded."""
+"""The generator as a SavedModel: its functions, its files, its loading."""

@@ -1,8 +1,7 @@
-"""The bare generator in one file: TensorFlow Lite for small devices, ONNX for
-whatever reads that.
+"""Writes the bare generator as a TensorFlow Lite or ONNX file.
 
-What comes before and after it, L* and the way back to pixels, is the calling
-program's: see data_pipelines/color.py for the arithmetic.
+The calling program computes the condition (L*) and turns the target back into
+pixels; data_pipelines/color.py has the arithmetic.
 """
 
 import os
@@ -16,22 +15,23 @@ from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
 from pix2pix_color.fast_keras import convolution
 
-# Of the operators' definitions: what tf2onnx is best tried with.
+# Version of ONNX's operators, the one that tf2onnx is tested with most.
 _OPSET = 17
 
 
-def write(generator: keras.Model, output_dir: str, *, kind: str) -> str:
-    """Converts a generator.
+def write_bare_generator(generator: keras.Model, output_dir: str, *,
+                         kind: str) -> str:
+    """Converts a generator and writes it.
 
     Args:
       generator: condition float32 [N, S, S, C] -> target float32
         [N, S, S, D], without noise.
-      output_dir: where generator.tflite or generator.onnx is written.
+      output_dir: folder of the new generator.tflite or generator.onnx.
       kind: a key of KINDS.
 
     Returns:
-      Its path. Its one input is the condition of one photograph, [1, S, S, C],
-      its one output the target.
+      The file's path. Its input is the condition of one photograph,
+      [1, S, S, C]; its output is the target.
 
     Raises:
       UserError: the converter is not installed.
@@ -54,7 +54,7 @@ def write(generator: keras.Model, output_dir: str, *, kind: str) -> str:
 
 
 def _to_tflite(predict_target) -> bytes:
-    # Left alone, the converter makes variables that nothing initializes.
+    # Otherwise the converter makes variables that are never initialized.
     frozen = convert_variables_to_constants_v2(
         predict_target.get_concrete_function())
     return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()

@@ -1,19 +1,19 @@
-"""What the generator makes of a photograph of any size: its chroma.
+"""Predicts the chroma of a photograph of any size.
 
     rgb uint8 [H, W, 3]
-    -> reduced so that the longer side is S; of a panorama, longer than twice
-       its height, so that the shorter side is S/2
-    -> mirrored at the borders to S x S, a panorama to S x its length
-    -> the generator's target and its a*b*, of a panorama in tiles that overlap
-       by half or more and are blended
+    -> resized so that the longer side is S; a panorama (one side more than
+       twice the other) so that the shorter side is S/2
+    -> mirrored at the borders to S x S; a panorama to S x its length
+    -> the generator's a*b*; a panorama's in blended tiles that overlap by half
+       or more
     -> borders cut off; a*b* as a function of lightness around each pixel
 
-The last makes colors end where things do: at full resolution a*b* follows the
-edges of L*, as the guided filter has it (He, Sun, Tang 2010, equation 5). Its
-linear coefficients are taken over 3 x 3 pixels and anchored at each pixel's
-own prediction, so that at the generator's own resolution nothing changes. On
-photographs whose true a*b* were reduced to a sixth, they came back with 2 %
-less error than by bicubic interpolation; at an edge, with a sixth of it.
+The last step makes colors follow the edges of L* at full resolution, as in the
+guided filter (He, Sun, Tang 2010, equation 5). The linear coefficients come
+from 3 x 3 pixels and are anchored at each pixel's own prediction, so nothing
+changes at the generator's own resolution. True a*b* that had been reduced to a
+sixth came back with 2 % less error than by bicubic interpolation; at an edge,
+with a sixth of its error.
 """
 
 from typing import Callable, Union
@@ -23,31 +23,31 @@ import tensorflow as tf
 from data_pipelines import augment, color
 from pix2pix_color.saved_model.recolor import ChromaField
 
-# Longer than this times the shorter side, a photograph is a panorama.
+# A photograph whose sides' ratio exceeds this is a panorama.
 _PANORAMA = 2
-# No photograph is more than so many squares long, however narrow it is.
+# The longest panorama, in squares.
 _MAX_LENGTH = 32
 _WINDOW = 3
-# He's epsilon, (L*/50)^2: what deviates by far less than 5 units of L* is taken
-# for texture, which has no color of its own.
-_EPSILON = 0.01
+# He's epsilon, in units of (L*/50)^2: variation far below 5 units of L* counts
+# as texture, which has no color of its own.
+EPSILON = 0.01
 
 Size = Union[int, tf.Tensor]
 
 
 def predict_field(rgb: tf.Tensor, *, predict: Callable[[tf.Tensor], tf.Tensor],
                   size: Size, color_space: color.ColorSpace) -> ChromaField:
-    """Colors a photograph in the generator's resolution.
+    """Predicts a photograph's chroma at the generator's resolution.
 
     Args:
       rgb: uint8 [H, W, 3].
       predict: condition float32 [1, size, size, C] -> target float32
         [1, size, size, D], the generator in inference mode.
       size: side of the square, pixels: an int, or int32 [].
-      color_space: what the generator was trained in.
+      color_space: the generator's.
 
     Returns:
-      a* and b* as a function of lightness, of the reduced photograph's size.
+      A field of the resized photograph's size.
     """
     reduced = augment.resize(rgb, reduced_size(tf.shape(rgb)[:2], size))
     height, width = tf.unstack(tf.shape(reduced)[:2])
@@ -64,14 +64,14 @@ def predict_field(rgb: tf.Tensor, *, predict: Callable[[tf.Tensor], tf.Tensor],
 
 
 def follow_lightness(lightness: tf.Tensor, ab: tf.Tensor) -> ChromaField:
-    """Writes chroma as a linear function of lightness around each pixel.
+    """Fits chroma as a linear function of lightness around each pixel.
 
     Args:
       lightness: float32 [H, W, 1], L*/50 - 1.
       ab: float32 [H, W, 2].
 
     Returns:
-      A field that is ab where the lightness is this.
+      A field that gives ab at this lightness.
     """
     def mean(values):
         return tf.nn.avg_pool2d(values[tf.newaxis], _WINDOW, 1, "SAME")[0]
@@ -79,25 +79,25 @@ def follow_lightness(lightness: tf.Tensor, ab: tf.Tensor) -> ChromaField:
     center = mean(lightness)
     variance = mean(lightness * lightness) - center * center
     covariance = mean(lightness * ab) - center * mean(ab)
-    slope = mean(covariance / (variance + _EPSILON))
+    slope = mean(covariance / (variance + EPSILON))
     return ChromaField(slope, ab - slope * lightness)
 
 
 def reduced_size(shape: tf.Tensor, size: Size) -> tf.Tensor:
-    """Height and width that a photograph is shown to the generator in.
+    """Returns the size at which the generator sees a photograph.
 
     Args:
       shape: int32 [2], height and width.
       size: side of the generator's square, pixels.
 
     Returns:
-      int32 [2]; the shorter one is at most size.
+      int32 [2], height and width; the shorter one is at most size.
     """
     sides = tf.cast(shape, tf.float64)
     size = tf.cast(size, tf.float64)
     shorter, longer = tf.reduce_min(sides), tf.reduce_max(sides)
     whole = size / longer
-    # A panorama is never enlarged, but to fill the square.
+    # A panorama is enlarged only to fill the square.
     tiled = tf.minimum(tf.minimum(size / _PANORAMA / shorter, 1.0),
                        _MAX_LENGTH * size / longer)
     scale = tf.where(longer > _PANORAMA * shorter,
@@ -106,7 +106,7 @@ def reduced_size(shape: tf.Tensor, size: Size) -> tf.Tensor:
 
 
 def mirror(picture: tf.Tensor, height: Size, width: Size) -> tf.Tensor:
-    """Mirrors a picture over what is below and to the right of it.
+    """Extends a picture downwards and to the right by its mirror image.
 
     Args:
       picture: [h, w, C], any type.
@@ -114,7 +114,7 @@ def mirror(picture: tf.Tensor, height: Size, width: Size) -> tf.Tensor:
       width: of the result, pixels.
 
     Returns:
-      [height, width, C], the picture in its upper left.
+      [height, width, C] with the picture at the upper left.
     """
     for axis, length in ((0, height), (1, width)):
         picture = tf.gather(picture, _back_and_forth(
@@ -123,14 +123,14 @@ def mirror(picture: tf.Tensor, height: Size, width: Size) -> tf.Tensor:
 
 
 def _back_and_forth(length, size):
-    """int32 [size]: 0 .. length-1, then back and forth without repeats."""
+    """Returns int32 [size]: 0 .. length-1, then back and forth."""
     period = tf.maximum(2 * (length - 1), 1)
     place = tf.range(size) % period
     return tf.minimum(place, period - place) % length
 
 
 def _in_tiles(ab_of, condition, size):
-    """Applies ab_of to squares that cover a strip, and blends the results.
+    """Applies ab_of to squares that cover a strip and blends the results.
 
     Args:
       ab_of: float32 [size, size, C] -> float32 [size, size, 2].
@@ -144,7 +144,7 @@ def _in_tiles(ab_of, condition, size):
     room = shape - size
     step = tf.maximum(size // 2, 1)
     num_tiles = 1 + tf.reduce_max((room + step - 1) // step)
-    # A tile counts for less towards its ends, along the strip.
+    # A tile's weight falls towards its two ends.
     place = tf.cast(tf.range(size), tf.float32) + 0.5
     weight = tf.minimum(place, tf.cast(size, tf.float32) - place)
     weight = tf.where(room[0] > 0, weight[:, tf.newaxis, tf.newaxis],
@@ -160,8 +160,8 @@ def _in_tiles(ab_of, condition, size):
         return index + 1, tf.ensure_shape(total, [None, None, 3])
 
     def whole():
-        # An ensure_shape here would make TensorFlow's optimizer take the shape
-        # for granted where this branch is not taken.
+        # With ensure_shape, TensorFlow's optimizer would assume this shape even
+        # where the other branch is taken.
         return ab_of(tf.reshape(condition, [size, size, condition.shape[-1]]))
 
     def blended():

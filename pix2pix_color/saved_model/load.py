@@ -1,6 +1,5 @@
-"""Asks a SavedModel for colors: arrays in, arrays out."""
+"""Finds and loads models that color photographs: arrays in, arrays out."""
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -13,91 +12,63 @@ from data_pipelines import color
 from data_pipelines.errors import UserError
 from pix2pix_color import hardware
 from pix2pix_color.saved_model import trained
+from pix2pix_color.saved_model.recolor import ChromaField
 from pix2pix_color.saved_model.write import CARD
 
-# What the generator's outputs take, in all, against the sum of its layers':
-# convolutions have copies of their own. A cautious guess, not measured.
+# Memory that coloring takes, as a multiple of the layers' outputs: convolutions
+# make copies. A cautious guess, not measured.
 _OVERHEAD = 1.5
-# Memory that the rest of the machine keeps.
+# Share of the machine's memory that may be taken.
 _USABLE = 0.8
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """A photograph's chroma: a* and b* are slope * lightness + intercept.
-
-    Attributes:
-      slope: float32 [h, w, 2]; lightness is L*/50 - 1.
-      intercept: float32 [h, w, 2].
-    """
-
-    slope: np.ndarray
-    intercept: np.ndarray
-
-    def __mul__(self, saturation: float) -> "Field":
-        return Field(self.slope * saturation, self.intercept * saturation)
-
-    def __add__(self, other: "Field") -> "Field":
-        return Field(self.slope + other.slope, self.intercept + other.intercept)
 
 
 class LoadedModel:
     """A model that colors photographs: a SavedModel, or the trained colorizer.
 
     Attributes:
-      directory: where it was found; `colorizer` is the trained one.
+      directory: where it was found; `colorizer` for the trained one.
       card: its model_card.json.
-      module: what tf.saved_model.load gave.
+      module: what tf.saved_model.load returned, or trained.TrainedModule.
       image_size: side of the generator's square, pixels.
       has_noise: whether a seed changes its answers.
 
     Args:
-      path: a SavedModel, a directory of its versions, a run's folder, or
-        `colorizer`; a pathlib.Path is a folder that trained.write wrote.
+      path: a SavedModel, a folder of versions, a run's folder, or `colorizer`;
+        a pathlib.Path is a folder that trained.write_trained wrote.
 
     Raises:
-      UserError: there is none, it cannot be loaded, or is of an older kind.
+      UserError: there is no model, or it cannot be loaded.
     """
 
     def __init__(self, path: Union[str, pathlib.Path]) -> None:
         hardware.claim_devices()
-        if path == trained.NAME:
-            self._build_trained(trained.DIRECTORY)
-            self.directory = path
-        elif isinstance(path, pathlib.Path):
-            self._build_trained(path)
+        if path == trained.NAME or isinstance(path, pathlib.Path):
+            generator, config, self.card = trained.load_trained(
+                trained.DIRECTORY if path == trained.NAME
+                else pathlib.Path(path), flag="--model")
             self.directory = str(path)
+            self.module: Any = trained.TrainedModule(
+                generator, color_space=color.COLOR_SPACES[
+                    config.networks.color_space])
         else:
-            self._load_saved_model(path)
+            self.directory = find_saved_model(path)
+            self.module = load_saved_model(self.directory)
+            self.card = read_card(self.directory)
         self.image_size = int(self.card["image_size"])
         self.has_noise = bool(self.card["has_noise"])
 
-    def _build_trained(self, directory: pathlib.Path) -> None:
-        generator, config, self.card = trained.load(directory, flag="--model")
-        self.module: Any = trained.TrainedModule(
-            generator, color_space=color.COLOR_SPACES[
-                config.networks.color_space])
-
-    def _load_saved_model(self, path: str) -> None:
-        self.directory = find_saved_model(path)
-        self.module = load_saved_model(self.directory)
-        self.card = read_card(self.directory)
-        if not hasattr(self.module, "predict_field") or not self.card:
-            raise UserError(
-                f"--model={path}: the SavedModel in {self.directory} was "
-                f"exported by an earlier version; export the run again")
-
     def fitting_chroma_size(self, chroma_size: int) -> int:
-        """The side of the square to color in: what is asked for, if it fits.
+        """Returns the largest side up to chroma_size that fits into memory.
 
         Args:
-          chroma_size: a multiple of the model's size; 0 for that itself.
+          chroma_size: side of the square to color in, a multiple of the
+            model's; 0 for the model's.
 
         Returns:
-          The largest multiple, up to it, that memory suffices for.
+          A multiple of the model's size.
 
         Raises:
-          UserError: it is no multiple.
+          UserError: chroma_size is not a multiple of the model's.
         """
         size = chroma_size or self.image_size
         if size % self.image_size:
@@ -112,22 +83,25 @@ class LoadedModel:
         return size
 
     def predict_field(self, rgb: np.ndarray, *, chroma_size: int = 0,
-                      seed: Optional[int] = None) -> Field:
+                      seed: Optional[int] = None) -> ChromaField:
         """Predicts a photograph's chroma.
 
         Args:
           rgb: uint8 [H, W, 3].
           chroma_size: side of the square to color in, a multiple of the
-            model's; 0 for that itself.
-          seed: what noise follows from; None for none.
+            model's; 0 for the model's.
+          seed: of the noise; None for the answer without noise.
+
+        Returns:
+          A field of arrays.
         """
         slope, intercept = self.module.predict_field(
             tf.constant(rgb), tf.constant(chroma_size or self.image_size),
             tf.constant(seed or 0, tf.int64), tf.constant(seed is not None))
-        return Field(slope.numpy(), intercept.numpy())
+        return ChromaField(slope.numpy(), intercept.numpy())
 
-    def recolor(self, rgb: np.ndarray, field: Field) -> np.ndarray:
-        """Gives a photograph a chroma; its lightness stays.
+    def recolor(self, rgb: np.ndarray, field: ChromaField) -> np.ndarray:
+        """Gives a photograph the chroma of a field; its lightness stays.
 
         Args:
           rgb: uint8 [H, W, 3].
@@ -137,8 +111,7 @@ class LoadedModel:
           uint8 [H, W, 3].
         """
         return self.module.recolor(
-            tf.constant(rgb), tf.constant(field.slope),
-            tf.constant(field.intercept)).numpy()
+            tf.constant(rgb), *map(tf.constant, field)).numpy()
 
     def colorize(self, rgb: np.ndarray, *, saturation: float = 1.0,
                  chroma_size: int = 0,
@@ -152,34 +125,40 @@ class LoadedModel:
           seed: as in predict_field.
 
         Returns:
-          uint8 [H, W, 3], with the photograph's own lightness.
+          uint8 [H, W, 3] with the photograph's own lightness.
         """
         return self.recolor(rgb, self.predict_field(
-            rgb, chroma_size=chroma_size, seed=seed) * saturation)
+            rgb, chroma_size=chroma_size, seed=seed).scaled(saturation))
 
 
 def gray_of(rgb: np.ndarray) -> np.ndarray:
-    """The photograph without color, uint8 [H, W, 3], as a model sees it."""
+    """Returns the photograph without its color, uint8 [H, W, 3]."""
     return color.given_gray(tf.constant(rgb)).numpy()
 
 
 def read_card(directory: str) -> dict[str, Any]:
-    """Reads a SavedModel's model_card.json; empty where there is none."""
+    """Reads a SavedModel's model_card.json.
+
+    Raises:
+      UserError: it is missing or damaged.
+    """
     try:
         with open(os.path.join(directory, CARD), encoding="utf-8") as file:
             return json.load(file)
-    except (OSError, ValueError):
-        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"--model={directory}: this SavedModel's card cannot "
+                        f"be read ({error}); use a SavedModel that `export` "
+                        f"wrote") from error
 
 
 def find_saved_model(path: str) -> str:
-    """Finds the SavedModel that a person means.
+    """Finds a SavedModel.
 
     Args:
-      path: a SavedModel, a directory of versions, or a run's folder.
+      path: a SavedModel, a folder of versions, or a run's folder.
 
     Returns:
-      The SavedModel, the newest version where there are several.
+      The SavedModel's folder, the newest version if there are several.
 
     Raises:
       UserError: there is none.
@@ -191,12 +170,12 @@ def find_saved_model(path: str) -> str:
         if versions:
             return os.path.join(directory, max(versions, key=int))
     raise UserError(
-        f"--model={path} holds no SavedModel; name one, a directory of its "
-        f"versions, a run's folder that was exported, or colorizer")
+        f"--model={path} holds no SavedModel; name a SavedModel, a folder of "
+        f"versions, a run that was exported, or colorizer")
 
 
 def _versions(directory: str) -> list[str]:
-    """Versions of a directory that hold a SavedModel: 7, or 0007."""
+    """Lists the numbered folders that hold a SavedModel, such as 7 or 0007."""
     if not os.path.isdir(directory):
         return []
     return [name for name in os.listdir(directory) if name.isdecimal()
@@ -204,7 +183,7 @@ def _versions(directory: str) -> list[str]:
 
 
 def load_saved_model(path: str) -> Any:
-    """Loads the SavedModel that a person means, as find does.
+    """Loads the SavedModel that find_saved_model finds.
 
     Raises:
       UserError: there is none, or it is damaged.

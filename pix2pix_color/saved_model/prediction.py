@@ -1,7 +1,7 @@
-"""The generator as functions of a graph: a photograph's chroma in any size.
+"""The generator as TensorFlow functions that predict a photograph's chroma.
 
-Each function is traced once and called from wherever it is needed: a loaded
-graph, of thousands of operations, takes as much memory as the weights do.
+Each function is traced once and shared by its callers: a loaded graph has
+thousands of operations and takes as much memory as the weights.
 """
 
 import contextlib
@@ -15,44 +15,43 @@ from data_pipelines import color
 from pix2pix_color.fast_keras import convolution
 from pix2pix_color.saved_model import chroma
 
-# What a photograph's chroma is a function of; without noise the seed is idle.
+# The inputs of every function that predicts a field. The seed has no effect
+# without noise.
 FIELD_INPUTS = (tf.TensorSpec([None, None, 3], tf.uint8, name="rgb"),
                 tf.TensorSpec([], tf.int32, name="chroma_size"),
                 tf.TensorSpec([], tf.int64, name="seed"))
 
 
 class Seed:
-    """What the generator's noise follows from, at inference.
+    """The seed of the generator's noise at inference.
 
     Attributes:
-      value: int64 [], set while a function is traced.
+      value: int64 []; set only while a function is traced.
     """
 
     def __init__(self) -> None:
         self.value: Optional[tf.Tensor] = None
 
     def __call__(self) -> tf.Tensor:
-        """The seed, as networks ask for their step."""
+        """Returns the seed; networks call this as their step."""
         return tf.zeros([], tf.int64) if self.value is None else self.value
 
 
 class Prediction:
-    """What a generator predicts, as concrete functions.
+    """A generator's predictions as concrete functions, traced on first use.
 
-    No trackable object: a module that held the Keras model would save the
-    model's own functions beside these.
-
-    Each is traced when it is first asked for.
+    Not a tf.Module: a module that held the Keras model would also save the
+    model's own functions.
 
     Attributes:
-      has_noise: whether the generator has noise that a seed determines.
+      has_noise: whether a seed changes the predictions.
       image_size: side of its square, pixels.
       weights: its variables.
 
     Args:
-      generator: condition -> target. Layers with an attribute `sampling` that
-        is true draw noise.
-      color_space: what the generator was trained in.
+      generator: condition -> target. Layers whose attribute `sampling` is
+        true draw noise.
+      color_space: the generator's.
       seed: the step that the generator was built with; None without noise.
     """
 
@@ -66,62 +65,50 @@ class Prediction:
                               if getattr(layer, "sampling", False)]
         self.has_noise = seed is not None and bool(self._noisy_layers)
         self.image_size = generator.input_shape[1]
+        self._fields: dict[tuple[bool, bool], Any] = {}
         self.weights = [variable.value for variable in generator.variables]
 
     @functools.cached_property
     def target(self) -> Any:
-        """Condition and an idle seed -> target, without noise."""
+        """Maps condition and an unused seed to the target without noise."""
         return self._generate(self.image_size)
 
-    @functools.cached_property
-    def field(self) -> Any:
-        """FIELD_INPUTS -> slope and intercept, of the generator's own size."""
-        return self._field(self.target, size=self.image_size)
+    def field(self, *, any_size: bool = False, sampling: bool = False) -> Any:
+        """Returns the function from FIELD_INPUTS to slope and intercept.
 
-    @functools.cached_property
-    def field_of_size(self) -> Any:
-        """The same for any chroma_size, a multiple of the generator's own."""
-        return self._field(self._generate(None))
-
-    @functools.cached_property
-    def noisy_field(self) -> Any:
-        """As field, with noise; field itself where there is none."""
-        return self._field(
-            self._generate(self.image_size, sampling=True),
-            size=self.image_size) if self.has_noise else self.field
-
-    @functools.cached_property
-    def noisy_field_of_size(self) -> Any:
-        """As field_of_size, with noise; itself where there is none."""
-        return (self._field(self._generate(None, sampling=True))
-                if self.has_noise else self.field_of_size)
+        Args:
+          any_size: whether it obeys chroma_size, a multiple of the generator's
+            size; otherwise it takes the generator's, which is faster.
+          sampling: whether it draws noise, if there is any.
+        """
+        key = any_size, sampling and self.has_noise
+        if key not in self._fields:
+            self._fields[key] = self._trace_field(*key)
+        return self._fields[key]
 
     @functools.cached_property
     def field_of_any_size(self) -> Any:
-        """FIELD_INPUTS and sampling, bool [] -> slope and intercept."""
+        """Maps FIELD_INPUTS and sampling, bool [], to slope and intercept."""
+        # Traced beforehand, or they would become part of this graph.
+        fields = [[self.field(any_size=any_size, sampling=sampling)
+                   for any_size in (False, True)] for sampling in (False, True)]
+
         def field_of_any_size(rgb, chroma_size, seed, sampling):
-            # Of its own size the generator is quicker.
-            is_own = tf.equal(chroma_size, self.image_size)
+            def either(own_size, any_size):
+                return tf.cond(
+                    tf.equal(chroma_size, self.image_size),
+                    lambda: own_size(rgb, chroma_size, seed),
+                    lambda: any_size(rgb, chroma_size, seed))
 
-            def either(own, other):
-                return tf.cond(is_own, lambda: own(rgb, chroma_size, seed),
-                               lambda: other(rgb, chroma_size, seed))
+            return tf.cond(sampling, lambda: either(*fields[1]),
+                           lambda: either(*fields[0]))
 
-            return tf.cond(
-                sampling,
-                lambda: either(self.noisy_field, self.noisy_field_of_size),
-                lambda: either(self.field, self.field_of_size))
-
-        # Traced before, or they would belong to the graph that needs them.
-        _ = (self.field, self.field_of_size, self.noisy_field,
-             self.noisy_field_of_size)
         return tf.function(
             field_of_any_size, autograph=False).get_concrete_function(
                 *FIELD_INPUTS, tf.TensorSpec([], tf.bool, name="sampling"))
 
     def _generate(self, side: Optional[int], *, sampling: bool = False) -> Any:
-        """The generator as a function of condition and seed, for squares of
-        this side, or None for any."""
+        """Traces the generator for squares of one side, or of any (None)."""
         @tf.function(autograph=False, input_signature=[
             tf.TensorSpec([None, side, side, self._generator.input_shape[-1]],
                           tf.float32),
@@ -134,20 +121,24 @@ class Prediction:
 
         return generate.get_concrete_function()
 
-    def _field(self, generate: Any, *, size: Optional[int] = None) -> Any:
-        """What chroma a generate function gives, in this size, or in the one
-        that is asked for."""
+    def _trace_field(self, any_size: bool, sampling: bool) -> Any:
+        generate = (self._generate(None if any_size else self.image_size,
+                                   sampling=True)
+                    if sampling else
+                    self._generate(None) if any_size else self.target)
+
         @tf.function(autograph=False, input_signature=FIELD_INPUTS)
         def field(rgb, chroma_size, seed):
             return tuple(chroma.predict_field(
                 rgb, predict=lambda condition: generate(condition, seed),
-                size=size or chroma_size, color_space=self._color_space))
+                size=chroma_size if any_size else self.image_size,
+                color_space=self._color_space))
 
         return field.get_concrete_function()
 
     @contextlib.contextmanager
     def _noise(self, seed: Optional[tf.Tensor]) -> Iterator[None]:
-        """What is traced inside draws noise from a seed, or, of None, none."""
+        """Sets the seed of the noise traced inside; None is without noise."""
         for layer in self._noisy_layers:
             layer.sampling = seed is not None
         if self._seed is not None:

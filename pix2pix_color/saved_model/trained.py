@@ -1,8 +1,8 @@
 """The trained colorizer, which comes with the package.
 
-Its generator's weights, encoder included, and its card are in
-pix2pix_color/colorizer/. It is built in the process, from its file of weights,
-and answers like a SavedModel that was loaded.
+pix2pix_color/colorizer/ holds its card and its generator's weights, encoder
+included. The generator is built in this process and answers like a loaded
+SavedModel.
 """
 
 import functools
@@ -20,21 +20,21 @@ from data_pipelines.files import write_atomically
 from pix2pix_color import config_flags
 from pix2pix_color.config import Config
 from pix2pix_color.networks import build_generator, weights_file
-from pix2pix_color.saved_model import recolor
-from pix2pix_color.saved_model.prediction import FIELD_INPUTS, Prediction, Seed
+from pix2pix_color.saved_model.module import trace_recolor
+from pix2pix_color.saved_model.prediction import Prediction, Seed
 
-# What --model, --run and --initial_weights call it.
+# Its name in --model, --run and --initial_weights.
 NAME = "colorizer"
 DIRECTORY = pathlib.Path(__file__).parents[1] / "colorizer"
 _WEIGHTS, _CARD = "colorizer.safetensors", "model_card.json"
-# What must be known of a colorizer before it is built.
+# Entries that a card must have.
 _NEEDED = ("sha256", "image_size", "has_noise", "color_space",
            "activation_bytes")
 
 
-def write(directory: pathlib.Path, weights: bytes,
-          card: Mapping[str, Any]) -> None:
-    """Writes a colorizer's two files; its card gets their hash and size."""
+def write_trained(directory: pathlib.Path, weights: bytes,
+                  card: Mapping[str, Any]) -> None:
+    """Writes a colorizer's two files; hash and size are added to the card."""
     directory.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**card, "bytes": len(weights),
                        "sha256": hashlib.sha256(weights).hexdigest()},
@@ -43,19 +43,19 @@ def write(directory: pathlib.Path, weights: bytes,
     write_atomically(str(directory / _CARD), text.encode())
 
 
-def read(directory: pathlib.Path = DIRECTORY, *,
-         flag: str) -> tuple[str, dict[str, Any]]:
+def read_trained(directory: pathlib.Path = DIRECTORY, *,
+                 flag: str) -> tuple[str, dict[str, Any]]:
     """Finds a colorizer's weights and reads its card.
 
     Args:
-      directory: where its two files are.
-      flag: who asks for it, for messages.
+      directory: the folder of the two files.
+      flag: the flag that names it, for messages.
 
     Returns:
-      The path of its weights, and its card.
+      The path of the weights, and the card.
 
     Raises:
-      UserError: the files are missing, damaged, or do not belong together.
+      UserError: a file is missing or damaged, or they do not match.
     """
     weights = directory / _WEIGHTS
     try:
@@ -67,26 +67,30 @@ def read(directory: pathlib.Path = DIRECTORY, *,
     missing = [name for name in _NEEDED
                if not isinstance(card, dict) or name not in card]
     if missing:
-        raise UserError(f"{flag}={NAME}: {directory / _CARD} is no model "
-                        f"card: it lacks {', '.join(missing)}")
+        raise UserError(f"{flag}={NAME}: the model card {directory / _CARD} "
+                        f"lacks {', '.join(missing)}")
     if digest != card["sha256"]:
         raise UserError(
-            f"{flag}={NAME}: {weights} has SHA-256 {digest}, and its card says "
+            f"{flag}={NAME}: {weights} has SHA-256 {digest}, but its card says "
             f"{card['sha256']}; install the package again")
     return str(weights), card
 
 
-def load(directory: pathlib.Path = DIRECTORY, *,
-         flag: str) -> tuple[keras.Model, Config, dict[str, Any]]:
-    """Builds a colorizer's generator, as read finds it.
+def load_trained(directory: pathlib.Path = DIRECTORY, *,
+                 flag: str) -> tuple[keras.Model, Config, dict[str, Any]]:
+    """Builds a colorizer's generator.
+
+    Args:
+      directory: as for read_trained.
+      flag: as for read_trained.
 
     Returns:
       The generator in float32, the flags that it was trained with, its card.
 
     Raises:
-      UserError: as read.
+      UserError: as read_trained.
     """
-    path, card = read(directory, flag=flag)
+    path, card = read_trained(directory, flag=flag)
     config = config_flags.config_from_text(
         weights_file.read_flags(path, flag=flag), origin=path)
     generator = build_generator(config, precision="float32")
@@ -97,16 +101,16 @@ def load(directory: pathlib.Path = DIRECTORY, *,
 
 
 class TrainedModule:
-    """What tf.saved_model.load would give of the trained colorizer.
+    """The trained colorizer, used like the result of tf.saved_model.load.
 
-    Functions are traced when they are first called.
+    Functions are traced on first use.
 
     Attributes:
-      signatures: `predict_target`, as a SavedModel has it.
+      signatures: `predict_target`, as in a SavedModel.
 
     Args:
       generator: the generator.
-      color_space: what it was trained in.
+      color_space: the generator's.
     """
 
     def __init__(self, generator: keras.Model, *,
@@ -119,26 +123,12 @@ class TrainedModule:
 
     def predict_field(self, rgb: tf.Tensor, chroma_size: tf.Tensor,
                       seed: tf.Tensor, sampling: tf.Tensor) -> Any:
-        """Predicts chroma, as prediction.Prediction.field_of_any_size."""
-        is_own = int(chroma_size) == self._prediction.image_size
-        if bool(sampling):
-            field = (self._prediction.noisy_field if is_own else
-                     self._prediction.noisy_field_of_size)
-        else:
-            field = (self._prediction.field if is_own else
-                     self._prediction.field_of_size)
-        return field(rgb, chroma_size, seed)
-
-    def recolor(self, rgb: tf.Tensor, slope: tf.Tensor,
-                intercept: tf.Tensor) -> tf.Tensor:
-        """Joins a photograph with chroma, as recolor.recolor."""
-        return self._recolor(rgb, slope, intercept)
+        """Predicts chroma, as Prediction.field_of_any_size."""
+        return self._prediction.field(
+            any_size=int(chroma_size) != self._prediction.image_size,
+            sampling=bool(sampling))(rgb, chroma_size, seed)
 
     @functools.cached_property
-    def _recolor(self) -> Any:
-        field_spec = tf.TensorSpec([None, None, 2], tf.float32)
-        return tf.function(
-            lambda rgb, slope, intercept: recolor.recolor(
-                rgb, recolor.ChromaField(slope, intercept)),
-            autograph=False).get_concrete_function(
-                FIELD_INPUTS[0], field_spec, field_spec)
+    def recolor(self) -> Any:
+        """Joins rgb with chroma, given as slope and intercept."""
+        return trace_recolor()

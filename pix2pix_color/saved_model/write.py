@@ -1,4 +1,9 @@
-"""SavedModels on disk: version directories, as TensorFlow Serving has them."""
+"""Writes SavedModels in numbered version folders, as TensorFlow Serving does.
+
+Beside the model, in assets.extra/, are its card and the requests that
+TensorFlow Serving sends to a new version before it is used ("SavedModel Warmup"
+in TensorFlow Serving's documentation).
+"""
 
 import json
 import os
@@ -8,32 +13,34 @@ from typing import Any, Optional
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from data_pipelines import color, decode, files
-from pix2pix_color.saved_model import warmup
 from pix2pix_color.saved_model.module import Colorizer
 from pix2pix_color.saved_model.prediction import Seed
 
 CARD = os.path.join("assets.extra", "model_card.json")
+WARMUP = os.path.join("assets.extra", "tf_serving_warmup_requests")
+MODEL_NAME = "pix2pix_color"
 
 
-def write(generator: keras.Model, export_dir: str, *,
-          color_space: color.ColorSpace = color.LAB,
-          seed: Optional[Seed] = None,
-          max_pixels: int = decode.MAX_PIXELS,
-          card: Optional[dict[str, Any]] = None) -> str:
+def write_saved_model(generator: keras.Model, export_dir: str, *,
+                      color_space: color.ColorSpace = color.LAB,
+                      seed: Optional[Seed] = None,
+                      max_pixels: int = decode.MAX_PIXELS,
+                      card: Optional[dict[str, Any]] = None) -> str:
     """Writes the next version of a model.
 
-    The directory appears under its number only when it is complete; servers
-    that watch export_dir never see half of it.
+    The folder gets its number only when it is complete: servers that watch
+    export_dir never see an unfinished one.
 
     Args:
       generator: a trained generator.
-      export_dir: the model's directory; versions are numbered below it.
-      color_space: what the generator was trained in.
-      seed: the step that the generator was built with, where it has noise.
+      export_dir: the model's folder, which holds its numbered versions.
+      color_space: the generator's.
+      seed: the step that the generator was built with; None without noise.
       max_pixels: height times width of the largest image that is decoded.
-      card: what model_card.json is to say besides.
+      card: entries of model_card.json, in addition to what the model tells.
 
     Returns:
       The version's path.
@@ -50,7 +57,7 @@ def write(generator: keras.Model, export_dir: str, *,
         _write_card(module, generator, partial, {
             "color_space": color_space.name, "max_pixels": max_pixels,
             **(card or {})})
-        warmup.write(partial, condition_shape=generator.input_shape[1:])
+        _write_warmup(partial, generator.input_shape[1:])
         for directory, _, names in os.walk(partial):
             for name in (*names, ""):
                 files.sync(os.path.join(directory, name))
@@ -85,12 +92,46 @@ def _write_card(module: Colorizer, generator: keras.Model, directory: str,
         "activation_bytes": activation_bytes(generator),
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
         **card}, indent=2, ensure_ascii=False)
-    # A flag may hold the name of a file whose bytes are no text.
+    # A flag may hold a file name that is not valid text.
     files.write_atomically(os.path.join(directory, CARD),
                            (text + "\n").encode(errors="backslashreplace"))
 
 
 def activation_bytes(generator: keras.Model) -> int:
-    """Returns the bytes that all layers' outputs take, for one photograph."""
+    """Returns the size of all layers' outputs for one photograph, in bytes."""
     return sum(int(np.prod(layer.output.shape[1:])) * 4
                for layer in generator.layers)
+
+
+def _write_warmup(directory: str,
+                  condition_shape: tuple[int, int, int]) -> None:
+    """Writes one request for each signature that every model has."""
+    y, x = np.mgrid[:480, :640]
+    rgb = np.stack([x % 256, y % 256, (x + y) % 256], -1).astype(np.uint8)
+    photo = tf.io.encode_jpeg(rgb).numpy()
+    with tf.io.TFRecordWriter(os.path.join(directory, WARMUP)) as records:
+        for signature, inputs in (
+                ("serving_default", {"image_bytes": np.array([photo])}),
+                ("colorize", {"rgb": rgb[np.newaxis, ::8, ::8]}),
+                ("predict_target", {"condition": np.zeros(
+                    (1, *condition_shape), np.float32)})):
+            records.write(prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(
+                    request=make_request(signature, inputs))
+            ).SerializeToString())
+
+
+def make_request(signature: str,
+                 inputs: dict[str, np.ndarray]) -> predict_pb2.PredictRequest:
+    """Makes a request for TensorFlow Serving's gRPC API.
+
+    Args:
+      signature: the signature's name.
+      inputs: the signature's inputs; strings as arrays of bytes objects.
+    """
+    message = predict_pb2.PredictRequest()
+    message.model_spec.name = MODEL_NAME
+    message.model_spec.signature_name = signature
+    for name, value in inputs.items():
+        message.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    return message

@@ -1,4 +1,4 @@
-"""Begins a run with the generator of another: --initial_weights."""
+"""Starts a run from another generator's weights: --initial_weights."""
 
 import os
 
@@ -9,39 +9,38 @@ from pix2pix_color.config import Config
 from pix2pix_color.networks import build_generator, weights_file
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.saved_model import trained
-from pix2pix_color.training import exporting, train_state
+from pix2pix_color.training.restore import restore_run
+from pix2pix_color.training.train_state import TrainState
 
 _FLAG = "--initial_weights"
 
 
-def read(config: Config) -> dict[str, np.ndarray]:
-    """Reads what the flag names, and checks that it fits.
+def read_initial_weights(config: Config) -> dict[str, np.ndarray]:
+    """Reads the weights that the flag names and checks that they fit.
 
-    Outside of any strategy: what a run's folder holds is restored first, by
-    one process alone.
+    Call it outside of any strategy and in one process: it may restore a run.
 
     Args:
       config: the new run's flags.
 
     Returns:
-      The weights, as weights_file names them; none where the flag is empty.
+      The weights by weights_file's names; empty if the flag is.
 
     Raises:
-      UserError: there is nothing of that name, it cannot be read, or it is of
-        another network; the message says what does not fit.
+      UserError: the weights are missing, cannot be read, or are another
+        network's; the message says what does not fit.
     """
     weights = config.networks.initial_weights
     if not weights:
         return {}
     path = os.path.expanduser(weights)
     if weights == trained.NAME:
-        path, _ = trained.read(flag=_FLAG)
+        path, _ = trained.read_trained(flag=_FLAG)
         tensors = weights_file.read_tensors(path, flag=_FLAG)
     elif os.path.isfile(path) and path.endswith(".safetensors"):
         tensors = weights_file.read_tensors(path, flag=_FLAG)
     elif os.path.exists(RunFolder(path).flags_path):
-        _, _, other, _ = exporting.restore(path, checkpoint="latest",
-                                           flag=_FLAG)
+        other = restore_run(path, checkpoint="latest", flag=_FLAG).state
         tensors = {name: variable.numpy() for name, variable
                    in weights_file.named_variables(
                        other.inference_generator).items()}
@@ -55,10 +54,9 @@ def read(config: Config) -> dict[str, np.ndarray]:
     return tensors
 
 
-def assign(state: train_state.TrainState,
-           tensors: dict[str, np.ndarray]) -> None:
-    """Gives a state's generator, and its average, the weights that were read.
-    """
+def assign_initial_weights(state: TrainState,
+                           tensors: dict[str, np.ndarray]) -> None:
+    """Assigns weights to a state's generator and to its average."""
     for generator in (state.generator, state.average):
         if generator is not None and tensors:
             weights_file.assign_weights(generator, tensors, origin=_FLAG)

@@ -9,18 +9,11 @@ import dataclasses
 import time
 from typing import Any, Iterator, Mapping
 
+from pix2pix_color.metric_names import is_better
 from pix2pix_color.training.train_step import StepLosses
-
-# Higher is better; lower is better for the other metrics.
-_RISING_METRICS = ("psnr_db", "ssim", "agreement")
 
 ACTIVITIES = ("waiting for data", "step", "evaluation", "summaries",
               "checkpoints")
-
-
-def is_better(value: float, other: float, *, metric: str) -> bool:
-    """Returns whether one value of a metric is better than another."""
-    return value > other if metric in _RISING_METRICS else value < other
 
 
 @dataclasses.dataclass

@@ -17,8 +17,6 @@ from pix2pix_color.summaries import Summaries
 from pix2pix_color.training.train_state import TrainState
 
 NUM_SAMPLES = 8
-# Does not change the numbers; fits into any memory.
-EVALUATION_BATCH = 8
 
 
 class Reporter:
@@ -100,8 +98,8 @@ class Reporter:
         """
         return protocol.evaluate(
             self._answer, source or self._eval_source,
-            image_size=self._image_size, batch_size=EVALUATION_BATCH,
-            rejected=self._rejected, the_judge=self._judge)
+            image_size=self._image_size, rejected=self._rejected,
+            the_judge=self._judge)
 
     def evaluate(self) -> protocol.Evaluation:
         """Evaluates on eval_source and writes a point of each curve."""
@@ -135,6 +133,4 @@ class Reporter:
 
     def _colorize(self, photos: tf.Tensor) -> np.ndarray:
         """Returns the sample grid of photographs, uint8 [H, W, 3]."""
-        generated = self._answer(photos, photos)
-        return draw_grid(color.given_gray(photos).numpy(), generated.numpy(),
-                         photos[..., :3].numpy())
+        return draw_grid(*protocol.gray_colorized_real(self._answer, photos))

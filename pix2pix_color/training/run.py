@@ -147,7 +147,8 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
     if begins:
         encoder_weights.find_encoder_weights(config.networks)
-    initial = initial_weights.read(config) if begins else {}
+    initial = (initial_weights.read_initial_weights(config) if begins
+               else {})
     if config.training.semantic_weight:
         efficientnet_weights.find_weights(
             config.training.classifier_weights, flag="--classifier_weights")
@@ -162,7 +163,7 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
         state = TrainState.create(config, precision=precision,
                                   num_workers=workers.count,
                                   pretrained=begins)
-        initial_weights.assign(state, initial)
+        initial_weights.assign_initial_weights(state, initial)
     facts["loss_classifier"] = state.loss_classifier
     if config.training.gan_weight:
         _say("judges", _judged_area(config, state))

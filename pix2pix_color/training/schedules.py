@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Mapping
 
 from pix2pix_color.config import Config, Training
-from pix2pix_color.training.journal import is_better
+from pix2pix_color.metric_names import is_better
 from pix2pix_color.training.train_step import Objective
 
 PRETRAINING, ADVERSARIAL = 0, 1

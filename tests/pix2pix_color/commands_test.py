@@ -156,7 +156,7 @@ def test_evaluate_repeats_the_run_s_own_evaluation(trained, tmp_path):
     assert told["photographs"] == card["metrics"]["photographs"]
     assert told["colorized"] == pytest.approx(
         card["metrics"]["colorized"], rel=0.02)  # bfloat16 while training
-    assert "95 % intervals: ab_l1" in process.stdout
+    assert "95 % intervals: a*b* error" in process.stdout
     assert str(output.with_suffix(".html")) in process.stdout
 
 
@@ -257,8 +257,8 @@ def test_colorize_keeps_size_and_lightness_and_overwrites_nothing(
     output = tmp_path / "some photo_colorized.png"
     assert process.stdout == f"{output}\n"
     assert error_of(process)[-2:] == [
-        f"error: {tmp_path}/broken.png: no image that can be read (JPEG, PNG, "
-        f"BMP, GIF, WebP, TIFF)",
+        f"error: {tmp_path}/broken.png: not an image that can be read (JPEG, "
+        f"PNG, BMP, GIF, WebP, TIFF)",
         f"error: {tmp_path}/missing.jpg: No such file or directory"]
     gray = np.asarray(Image.open(photo).convert("RGB"))
     colored = np.asarray(Image.open(output))
@@ -272,12 +272,17 @@ def test_colorize_keeps_size_and_lightness_and_overwrites_nothing(
     assert "exists and is not overwritten" in error_of(again)[-1]
 
 
-def test_what_videos_do_not_take_is_refused_before_tensorflow_is_loaded():
-    process = run("colorize", "--model=M", "--samples=2", "film.mp4")
+@pytest.mark.parametrize("arguments, message", [
+    (("--model=M", "--samples=2", "film.mp4"),
+     "--samples and --side_by_side cannot be used with videos; color "
+     "photographs and videos separately"),
+    (("--model=", "a.jpg"), "flag --model=: must name a SavedModel, a run's "
+     "folder, or colorizer")], ids=["videos", "model"])
+def test_wrong_flags_are_refused_before_tensorflow_is_loaded(
+        arguments, message):
+    process = run("colorize", *arguments)
     assert process.returncode == 1
-    assert error_of(process) == [
-        "error: videos take neither --samples nor --side_by_side; color "
-        "photographs and videos in two calls"]
+    assert error_of(process) == [f"error: {message}"]
 
 
 @pytest.mark.slow

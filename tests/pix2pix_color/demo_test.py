@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from data_pipelines.sources import sample_photos
+from tests.pix2pix_color.vivid_model import smooth_photo, write_vivid_model
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -105,7 +106,6 @@ def browser(tmp_path):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The address of a demo, and the folder of its temporary files."""
-    from tests.pix2pix_color.vivid_model import write_vivid_model
     folder = tmp_path_factory.mktemp("demo")
     model = write_vivid_model(str(folder / "model"))
     with socket.socket() as free:
@@ -125,11 +125,6 @@ def page(tmp_path_factory):
     server.wait()
 
 
-def photograph(width, height):
-    coarse = np.random.default_rng(0).uniform(0, 255, (4, 5, 3))
-    return Image.fromarray(coarse.astype(np.uint8)).resize((width, height))
-
-
 def uploads(folder):
     return [path.name for path in folder.rglob("old*.jpg")]
 
@@ -141,10 +136,11 @@ def test_an_upload_is_removed_whatever_it_is_called(tmp_path):
         if name.endswith(".jpg"))
     kept = {hashlib.sha256(pathlib.Path(example).read_bytes()).digest()}
     upload = tmp_path / os.path.basename(example)
-    photograph(70, 50).save(upload)
-    assert web_page._read(str(upload), 10**6, kept).rgb.shape == (50, 70, 3)
+    smooth_photo(50, 70).save(upload)
+    read = web_page.read_upload(str(upload), 10**6, kept)
+    assert read.rgb.shape == (50, 70, 3)
     assert not upload.exists()
-    web_page._read(example, 10**6, kept)
+    web_page.read_upload(example, 10**6, kept)
     assert os.path.exists(example)
 
 
@@ -153,7 +149,7 @@ def test_an_upload_is_removed_whatever_it_is_called(tmp_path):
 def test_a_photograph_comes_back_in_color_at_its_size(page, browser, tmp_path):
     address, temporary = page
     photo = tmp_path / "old photo.jpg"
-    photograph(700, 500).convert("L").save(photo)
+    smooth_photo(500, 700).convert("L").save(photo)
     browser.call("Page.navigate", url=address)
     browser.upload(photo)
     href = browser.wait_for("(document.querySelector('#result a.download')"
@@ -179,7 +175,7 @@ def test_a_photograph_comes_back_in_color_at_its_size(page, browser, tmp_path):
 @pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("content, message", [
-    (b"dear diary", "This file cannot be colored: no image"),
+    (b"dear diary", "This file cannot be colored: not an image"),
     (None, "1500 x 1000 pixels, at most 1000000"),
 ], ids=["text", "too_large"])
 def test_what_cannot_be_colored_gets_a_message(
@@ -187,7 +183,7 @@ def test_what_cannot_be_colored_gets_a_message(
     address, temporary = page
     path = tmp_path / "old.jpg"
     if content is None:
-        photograph(1500, 1000).save(path)
+        smooth_photo(1000, 1500).save(path)
     else:
         path.write_bytes(content)
     browser.call("Page.navigate", url=address)

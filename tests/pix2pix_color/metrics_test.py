@@ -6,7 +6,7 @@ import skimage.color
 import skimage.metrics
 import tensorflow as tf
 
-from pix2pix_color import metrics
+from pix2pix_color import metric_names, metrics
 
 # A selection of the test data of Sharma, Wu and Dalal 2005, Table 1 (with the
 # pairs' numbers there): two CIELAB colors and their CIEDE2000 difference.
@@ -46,7 +46,7 @@ def real_rgb():
 
 
 @pytest.fixture(scope="module")
-def generated_rgb(real_rgb):
+def colorized_rgb(real_rgb):
     """The same with more and more of an error, image by image."""
     rng = np.random.default_rng(6)
     error = rng.normal(0.0, 1.0, real_rgb.shape)
@@ -84,61 +84,56 @@ def assert_image_values(values, expected, *, atol):
     np.testing.assert_allclose(values, expected, rtol=0, atol=atol)
 
 
-def test_psnr_is_skimages(real_rgb, generated_rgb):
+def test_psnr_is_skimages(real_rgb, colorized_rgb):
     expected = [skimage.metrics.peak_signal_noise_ratio(
-        real, generated, data_range=255)
-        for real, generated in zip(real_rgb, generated_rgb)]
-    assert_image_values(metrics.psnr_db(real_rgb, generated_rgb), expected,
+        real, colorized, data_range=255)
+        for real, colorized in zip(real_rgb, colorized_rgb)]
+    assert_image_values(metrics.psnr_db(real_rgb, colorized_rgb), expected,
                         atol=1e-3)
 
 
-@pytest.mark.parametrize("offset, expected", [
-    (1, 48.1308), (10, 28.1308), (255, 0.0)])
-def test_psnr_of_a_constant_offset(offset, expected):
-    value = metrics.psnr_db(plain(0, 0, 0), plain(offset, offset, offset))
-    assert_image_values(value, [expected], atol=1e-3)
-
-
-def test_psnr_counts_the_channels_together():
+@pytest.mark.parametrize("rgb, expected", [
+    ((1, 1, 1), 48.1308), ((10, 10, 10), 28.1308), ((255, 255, 255), 0.0),
     # A third of the squared error: 10 log10(3) more than in all channels.
-    value = metrics.psnr_db(plain(0, 0, 0), plain(0, 10, 0))
-    assert_image_values(value, [28.1308 + 4.7712], atol=1e-3)
+    ((0, 10, 0), 28.1308 + 4.7712)])
+def test_psnr_of_a_constant_offset(rgb, expected):
+    assert_image_values(metrics.psnr_db(plain(0, 0, 0), plain(*rgb)),
+                        [expected], atol=1e-3)
 
 
-def test_ssim_is_skimages(real_rgb, generated_rgb):
+def test_ssim_is_skimages(real_rgb, colorized_rgb):
     # scikit-image too leaves out the border where the window does not fit:
     # it averages all but 5 pixels a side.
     expected = [skimage.metrics.structural_similarity(
-        real, generated, gaussian_weights=True, sigma=1.5,
+        real, colorized, gaussian_weights=True, sigma=1.5,
         use_sample_covariance=False, data_range=255, channel_axis=-1)
-        for real, generated in zip(real_rgb, generated_rgb)]
+        for real, colorized in zip(real_rgb, colorized_rgb)]
     assert expected[0] > 0.95 > 0.6 > expected[2]
-    assert_image_values(metrics.ssim(real_rgb, generated_rgb), expected,
+    assert_image_values(metrics.ssim(real_rgb, colorized_rgb), expected,
                         atol=1e-3)
 
 
-def test_ab_l1_is_that_of_skimages_lab(real_rgb, generated_rgb):
+def test_ab_l1_is_that_of_skimages_lab(real_rgb, colorized_rgb):
     difference = (skimage.color.rgb2lab(real_rgb)
-                  - skimage.color.rgb2lab(generated_rgb))[..., 1:]
-    assert_image_values(metrics.ab_l1(real_rgb, generated_rgb),
+                  - skimage.color.rgb2lab(colorized_rgb))[..., 1:]
+    assert_image_values(metrics.ab_l1(real_rgb, colorized_rgb),
                         np.abs(difference).mean(axis=(1, 2, 3)), atol=1e-3)
 
 
-def test_ab_l1_of_two_known_colors():
+@pytest.mark.parametrize("one, other, expected", [
     # Red has a*, b* = 80.092, 67.203 and blue 79.188, -107.860.
-    value = metrics.ab_l1(plain(255, 0, 0), plain(0, 0, 255))
-    assert_image_values(value, [(0.904 + 175.063) / 2], atol=0.01)
+    ((255, 0, 0), (0, 0, 255), (0.904 + 175.063) / 2),
+    # Lightness does not count.
+    ((10, 10, 10), (240, 240, 240), 0.0)])
+def test_ab_l1_of_two_known_colors(one, other, expected):
+    assert_image_values(metrics.ab_l1(plain(*one), plain(*other)), [expected],
+                        atol=0.02)
 
 
-def test_ab_l1_does_not_count_lightness():
-    value = metrics.ab_l1(plain(10, 10, 10), plain(240, 240, 240))
-    assert_image_values(value, [0.0], atol=0.02)
-
-
-def test_delta_e_is_the_mean_of_skimages(real_rgb, generated_rgb):
+def test_delta_e_is_the_mean_of_skimages(real_rgb, colorized_rgb):
     difference = skimage.color.deltaE_ciede2000(
-        skimage.color.rgb2lab(real_rgb), skimage.color.rgb2lab(generated_rgb))
-    assert_image_values(metrics.delta_e(real_rgb, generated_rgb),
+        skimage.color.rgb2lab(real_rgb), skimage.color.rgb2lab(colorized_rgb))
+    assert_image_values(metrics.delta_e(real_rgb, colorized_rgb),
                         difference.mean(axis=(1, 2)), atol=1e-3)
 
 
@@ -150,19 +145,15 @@ def test_ciede2000_of_published_pairs(lab_1, lab_2, expected):
         assert float(difference) == pytest.approx(expected, abs=1e-4)
 
 
-def test_ciede2000_of_random_pairs_is_skimages():
-    assert_ciede2000_is_skimages(random_lab(5000, 16), random_lab(5000, 17))
-
-
-def test_ciede2000_of_similar_colors_is_skimages():
-    lab = random_lab(5000, 9)
-    shift = np.random.default_rng(10).normal(0.0, 1.5, lab.shape)
-    assert_ciede2000_is_skimages(lab, (lab + shift).astype(np.float32))
-
-
-def test_ciede2000_of_gray_and_color_is_skimages():
-    lab = random_lab(1000, 11)
-    assert_ciede2000_is_skimages(lab * np.array([1, 0, 0], np.float32), lab)
+@pytest.mark.parametrize("other", [
+    lambda lab: random_lab(5000, 17),
+    lambda lab: (lab + np.random.default_rng(10).normal(
+        0.0, 1.5, lab.shape)).astype(np.float32),
+    lambda lab: lab * np.array([1, 0, 0], np.float32)],
+    ids=["random", "similar", "gray"])
+def test_ciede2000_is_skimages(other):
+    lab = random_lab(5000, 16)
+    assert_ciede2000_is_skimages(lab, other(lab))
 
 
 def test_ciede2000_of_two_grays_is_their_weighted_lightness_difference():
@@ -209,22 +200,14 @@ def test_colorfulness_is_hasler_and_suesstrunks(real_rgb):
     assert_image_values(metrics.colorfulness(real_rgb), expected, atol=1e-3)
 
 
-def test_colorfulness_of_a_red_and_a_green_half():
+@pytest.mark.parametrize("left, right, expected", [
     # rg is +-255 and yb 127.5 everywhere: 255 + 0.3 x 127.5.
-    rgb = np.concatenate([plain(255, 0, 0), plain(0, 255, 0)], axis=2)
-    assert_image_values(metrics.colorfulness(rgb), [293.25], atol=1e-3)
-
-
-def test_colorfulness_of_one_plain_blue():
+    ((255, 0, 0), (0, 255, 0), 293.25),
     # rg is 0 and yb -255 everywhere: 0.3 x 255.
-    assert_image_values(metrics.colorfulness(plain(0, 0, 255)), [76.5],
-                        atol=1e-3)
-
-
-def test_colorfulness_of_gray_is_zero():
-    rng = np.random.default_rng(14)
-    gray = np.repeat(rng.integers(0, 256, (2, 20, 20, 1), np.uint8), 3, -1)
-    assert_image_values(metrics.colorfulness(gray), [0.0, 0.0], atol=0.0)
+    ((0, 0, 255), (0, 0, 255), 76.5), ((90, 90, 90), (7, 7, 7), 0.0)])
+def test_colorfulness_of_known_halves(left, right, expected):
+    rgb = np.concatenate([plain(*left), plain(*right)], axis=2)
+    assert_image_values(metrics.colorfulness(rgb), [expected], atol=1e-3)
 
 
 @pytest.mark.parametrize("metric, best, atol", [
@@ -238,14 +221,26 @@ def test_equal_images_are_the_best(metric, best, atol, real_rgb):
 
 
 @pytest.mark.parametrize("metric", [
-    metrics.psnr_db, metrics.ssim, metrics.ab_l1, metrics.delta_e,
-    lambda _, generated_rgb: metrics.colorfulness(generated_rgb)],
-    ids=["psnr_db", "ssim", "ab_l1", "delta_e", "colorfulness"])
-def test_each_image_is_measured_alone(metric, real_rgb, generated_rgb):
-    together = metric(real_rgb, generated_rgb)
+    *metrics.COMPARISONS.values(),
+    lambda _, colorized_rgb: metrics.colorfulness(colorized_rgb)],
+    ids=[*metrics.COMPARISONS, "colorfulness"])
+def test_each_image_is_measured_alone(metric, real_rgb, colorized_rgb):
+    together = metric(real_rgb, colorized_rgb)
     assert tuple(together.shape) == (3,)
     assert len(np.unique(together)) == 3
     for index in range(3):
         [alone] = metric(real_rgb[index:index + 1],
-                         generated_rgb[index:index + 1])
+                         colorized_rgb[index:index + 1])
         np.testing.assert_allclose(alone, together[index], rtol=1e-5)
+
+
+def test_every_metric_has_a_name_and_training_goes_by_some():
+    assert set(metric_names.METRICS) == {
+        *metrics.COMPARISONS, *metrics.COLORFULNESS,
+        *(f"{name}_gap" for name in metrics.COLORFULNESS),
+        *metric_names.JUDGED, "fid"}
+    for name in metric_names.GUIDING:
+        assert metric_names.METRICS[name].higher_is_better is not None
+    assert metric_names.METRICS["psnr_db"].label_with_arrow == "PSNR, dB ↑"
+    assert metric_names.is_better(2.0, 1.0, metric="psnr_db")
+    assert metric_names.is_better(1.0, 2.0, metric="ab_l1")

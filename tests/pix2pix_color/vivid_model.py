@@ -1,15 +1,24 @@
-"""An exported model with vivid colors, shared by tests."""
+"""An exported model with vivid colors and photographs, shared by tests."""
 
 import fcntl
 import os
 
 import keras
+import numpy as np
 import pytest
+from PIL import Image
 
 from data_pipelines import color
 from pix2pix_color.networks import unet
-from pix2pix_color.saved_model import write
 from pix2pix_color.saved_model.prediction import Seed
+from pix2pix_color.saved_model.write import write_saved_model
+
+
+def smooth_photo(height=60, width=90, seed=0):
+    """A smooth colorful picture, a PIL image."""
+    coarse = np.random.default_rng(seed).uniform(0, 255, (4, 5, 3))
+    return Image.fromarray(coarse.astype(np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC)
 
 
 def build_vivid_generator(*, color_space=color.LAB, **options):
@@ -29,7 +38,7 @@ def build_vivid_generator(*, color_space=color.LAB, **options):
 def write_vivid_model(directory):
     """Exports a vivid generator with noise."""
     seed = Seed()
-    return write.write(
+    return write_saved_model(
         build_vivid_generator(step=seed, sampling=True), directory, seed=seed,
         max_pixels=1_000_000, card={"step": 7})
 

@@ -11,8 +11,8 @@ from data_pipelines.errors import UserError
 from experiments.benchmarks import stablehlo, steps
 from pix2pix_color.config import Config, Data, Networks, Training
 from pix2pix_color.run_folder import RunFolder
-from pix2pix_color.training import exporting
 from pix2pix_color.training.checkpoints import Checkpoints
+from pix2pix_color.training.exporting import export_run
 from pix2pix_color.training.schedules import adversarial_objective
 from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_train_step
@@ -99,8 +99,7 @@ def test_what_was_trained_becomes_a_run_that_can_be_exported(
         np.testing.assert_allclose(
             one.numpy(), other.numpy(), rtol=0,
             atol=0.02 * np.abs(other.numpy()).max())
-    assert exporting.export(
-        str(run), checkpoint="latest")[0] == f"step {NUM_STEPS}"
+    assert export_run(str(run))[0] == f"step {NUM_STEPS}"
 
 
 def test_batches_are_those_that_a_run_trains_on(trained):

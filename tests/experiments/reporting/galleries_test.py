@@ -76,7 +76,7 @@ def test_photographs_are_the_worst_or_evenly_spread(vivid_run, are_worst):
     assert (drawn.rows[1, 3:] == 255).all()  # five of eight places are taken
     source = of_saved_model.open_data("", model=vivid_run)
     errors = of_saved_model.Score(
-        LoadedModel(vivid_run), source).result.generated["delta_e"]
+        LoadedModel(vivid_run), source).result.colorized["delta_e"]
     expected = np.argsort(-errors)[:5] if are_worst else [0, 1, 3, 4, 6]
     for place, index in enumerate(expected):
         shown = drawn.rows[place // 4, 3 * (place % 4):][:3].astype(int)

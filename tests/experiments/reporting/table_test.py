@@ -19,11 +19,11 @@ def test_a_row_says_what_a_run_took_and_what_came_out(make_run):
     # 30 updates of 4 photographs, 40 an epoch, 8 a second.
     assert first[:5] == ["first", "3.0", "120", "0.2", "8.0"]
     of_run = dict(zip(head, first))
-    assert of_run["ab_l1"] == "9.50 (7.00 to 12.50)"
+    assert of_run["a*b* error"] == "9.50 (7.00 to 12.50)"
     assert of_run["gap"] == "12.00 (7.00 to 12.50)"
-    assert dict(zip(head, second))["ab_l1"] == "8.12 (7.00 to 12.50)"
+    assert dict(zip(head, second))["a*b* error"] == "8.12 (7.00 to 12.50)"
     assert gray[0] == "gray image"
-    assert dict(zip(head, gray))["ab_l1"] == "1.50 (1.00 to 2.00)"
+    assert dict(zip(head, gray))["a*b* error"] == "1.50 (1.00 to 2.00)"
     assert len({len(row) for row in (head, first, second, gray)}) == 1
 
 

@@ -1,4 +1,4 @@
-"""Which files are colored, and where the results go."""
+"""Finding the files to color and naming their results."""
 
 import os
 
@@ -8,8 +8,8 @@ from data_pipelines.errors import UserError
 from pix2pix_color.colorizing.jobs import find_jobs
 
 
-def make_plan(*arguments, output_dir="", ending=".png", samples=0,
-              overwrite=False, skip_existing=False):
+def outputs_of(*arguments, output_dir="", ending=".png", samples=0,
+               overwrite=False, skip_existing=False):
     jobs = find_jobs([str(argument) for argument in arguments],
                      output_dir=str(output_dir), ending=ending,
                      samples=samples, overwrite=overwrite,
@@ -28,41 +28,35 @@ def folder(tmp_path):
 
 
 def test_results_go_beside_the_files(tmp_path):
-    assert make_plan(tmp_path / "a.b.jpg", "old.tif", ending=".jpg") == {
+    assert outputs_of(tmp_path / "a.b.jpg", "old.tif", ending=".jpg") == {
         f"{tmp_path}/a.b.jpg": (f"{tmp_path}/a.b_colorized.jpg",),
         "old.tif": ("old_colorized.jpg",)}
 
 
 def test_a_folder_keeps_its_structure(folder):
-    assert make_plan(folder / "in", output_dir=folder / "out") == {
+    assert outputs_of(folder / "in", output_dir=folder / "out") == {
         f"{folder}/in/b.jpg": (f"{folder}/out/b_colorized.png",),
         f"{folder}/in/c.mp4": (f"{folder}/out/c_colorized.mp4",),
         f"{folder}/in/deep/er/a.PNG": (
             f"{folder}/out/deep/er/a_colorized.png",)}
-
-
-def test_results_inside_the_folder_are_not_colored_again(folder):
+    # Results inside of the folder are not colored again.
     (folder / "in" / "out").mkdir()
     (folder / "in" / "out" / "z.jpg").touch()
-    planned = make_plan(folder / "in", output_dir=folder / "in" / "out")
-    assert f"{folder}/in/out/z.jpg" not in planned and len(planned) == 3
+    assert len(outputs_of(folder / "in", output_dir=folder / "in/out")) == 3
 
 
 def test_patterns_are_expanded(folder):
-    assert list(make_plan(f"{folder}/in/**/*.[jP]*", output_dir="out")) == [
+    assert list(outputs_of(f"{folder}/in/**/*.[jP]*", output_dir="out")) == [
         f"{folder}/in/b.jpg", f"{folder}/in/deep/er/a.PNG"]
-    with pytest.raises(UserError, match=r"\*\.bmp: no file has such a name"):
-        make_plan(f"{folder}/*.bmp")
-
-
-def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path):
-    (tmp_path / "a[1].jpg").touch()
-    assert list(make_plan(tmp_path / "a[1].jpg")) == [f"{tmp_path}/a[1].jpg"]
+    (folder / "a[1].jpg").touch()  # a name that looks like a pattern
+    assert list(outputs_of(folder / "a[1].jpg")) == [f"{folder}/a[1].jpg"]
+    with pytest.raises(UserError, match=r"\*\.bmp matches no file"):
+        outputs_of(f"{folder}/*.bmp")
 
 
 def test_what_is_named_twice_is_colored_once(folder):
-    assert list(make_plan(f"{folder}/in/b.jpg", f"{folder}/in/b.*",
-                          f"{folder}/in", output_dir=folder / "out")) == [
+    assert list(outputs_of(f"{folder}/in/b.jpg", f"{folder}/in/b.*",
+                           f"{folder}/in", output_dir=folder / "out")) == [
         f"{folder}/in/b.jpg", f"{folder}/in/c.mp4",
         f"{folder}/in/deep/er/a.PNG"]
 
@@ -77,7 +71,7 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(folder, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(UserError, match="in/deep: Permission denied"):
-        make_plan(folder / "in")
+        outputs_of(folder / "in")
 
 
 def test_links_and_pipes_in_a_folder(folder):
@@ -85,12 +79,13 @@ def test_links_and_pipes_in_a_folder(folder):
     (folder / "in" / "lost.jpg").symlink_to("nowhere.jpg")
     os.mkfifo(folder / "in" / "pipe.jpg")
     assert [os.path.relpath(path, folder / "in")
-            for path in make_plan(folder / "in", overwrite=True)] == [
+            for path in outputs_of(folder / "in", overwrite=True)] == [
         "b.jpg", "c.mp4", "lost.jpg", "deep/er/a.PNG"]
 
 
-def test_samples_are_numbered():
-    assert make_plan("a.jpg", samples=3, output_dir="out") == {"a.jpg": (
+def test_samples_are_numbered_and_standard_input_goes_to_standard_output():
+    assert outputs_of("-") == {"-": ("-",)}
+    assert outputs_of("a.jpg", samples=3, output_dir="out") == {"a.jpg": (
         "out/a_colorized_1.png", "out/a_colorized_2.png",
         "out/a_colorized_3.png")}
 
@@ -100,10 +95,10 @@ def test_nothing_is_overwritten_but_on_request_and_an_input_never(tmp_path):
     for path in (photo, result):
         path.touch()
     with pytest.raises(UserError, match="exists and is not overwritten"):
-        make_plan(photo)
-    assert make_plan(photo, overwrite=True) == {str(photo): (str(result),)}
+        outputs_of(photo)
+    assert outputs_of(photo, overwrite=True) == {str(photo): (str(result),)}
     with pytest.raises(UserError, match="is one of the files to color"):
-        make_plan(photo, result, overwrite=True)
+        outputs_of(photo, result, overwrite=True)
 
 
 def test_names_are_followed_to_the_files_they_stand_for(folder):
@@ -113,40 +108,31 @@ def test_names_are_followed_to_the_files_they_stand_for(folder):
     result.parent.mkdir()
     result.symlink_to("nowhere")
     with pytest.raises(UserError, match="exists and is not overwritten"):
-        make_plan(photo, output_dir=folder / "out")
+        outputs_of(photo, output_dir=folder / "out")
     result.unlink()
     result.symlink_to(photo)
     with pytest.raises(UserError, match="is one of the files to color"):
-        make_plan(photo, output_dir=folder / "out", overwrite=True)
+        outputs_of(photo, output_dir=folder / "out", overwrite=True)
     (folder / "deep").symlink_to(other)
-    with pytest.raises(UserError, match="both .*deep/er/a.PNG and .* would"):
-        make_plan(other / "er" / "a.PNG", folder / "deep" / "er" / "a.PNG")
+    with pytest.raises(UserError, match="Both .*deep/er/a.PNG and .* would"):
+        outputs_of(other / "er" / "a.PNG", folder / "deep" / "er" / "a.PNG")
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ((), "no photograph was named"), (("-", "a.jpg"), "- stands for one"),
-    (("x/a.jpg", "x/a.png"),
-     "both x/a.jpg and x/a.png would be written to x/a_colorized.png")])
-def test_what_cannot_be_done_is_refused(arguments, message):
+@pytest.mark.parametrize("arguments, samples, message", [
+    ((), 0, "No photograph was named"), (("-", "a.jpg"), 0, "no other file"),
+    (("-",), 2, "one sample"),
+    (("tests/pix2pix_color/colorizing",), 0, "holds no image or video file"),
+    (("x/a.jpg", "x/a.png"), 0,
+     "Both x/a.jpg and x/a.png would be written to x/a_colorized.png")])
+def test_impossible_requests_are_refused(arguments, samples, message):
     with pytest.raises(UserError, match=message):
-        make_plan(*arguments)
+        outputs_of(*arguments, samples=samples)
 
 
-def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no image or video file below it"):
-        make_plan(tmp_path)
-
-
-def test_standard_input_goes_to_standard_output():
-    assert make_plan("-") == {"-": ("-",)}
-    with pytest.raises(UserError, match="with one result"):
-        make_plan("-", samples=2)
-
-
-def test_a_folder_that_was_not_finished_can_be_gone_on_with(folder):
+def test_an_unfinished_folder_can_be_continued(folder):
     def rest(**options):
-        return list(make_plan(folder / "in", output_dir=folder / "out",
-                              skip_existing=True, **options))
+        return list(outputs_of(folder / "in", output_dir=folder / "out",
+                               skip_existing=True, **options))
 
     out = folder / "out"
     (out / "deep" / "er").mkdir(parents=True)

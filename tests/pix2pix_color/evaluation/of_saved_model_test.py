@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import color, pipeline, sources
-from data_pipelines.rejected import RejectedExamples
-from pix2pix_color.evaluation import of_saved_model, protocol
+from pix2pix_color.evaluation import of_saved_model
 from pix2pix_color.saved_model import load
 
 
@@ -29,18 +28,6 @@ def score(model, photos):
     return of_saved_model.Score(model, photos)
 
 
-def test_the_export_is_evaluated_as_fit_evaluates(score, model, photos):
-    """The same function, given the module's own generator."""
-    signature = model.module.signatures["predict_target"]
-    expected = protocol.evaluate(
-        protocol.answer_of(
-            lambda condition: signature(condition=condition)["target"],
-            color_space=color.LAB), photos, image_size=32, batch_size=3,
-        rejected=RejectedExamples())
-    assert score.result.means() == pytest.approx(expected.means(), abs=1e-3)
-    assert len(score.result) == 10
-
-
 def test_predict_target_is_what_the_served_answer_shows(score, model, photos):
     """Evaluated and served, a square photograph has the same colors."""
     [batch] = pipeline.evaluation_batches(
@@ -48,7 +35,7 @@ def test_predict_target_is_what_the_served_answer_shows(score, model, photos):
     served = model.colorize(batch.photo[0].numpy())
     error = np.abs((color.rgb_to_lab(tf.constant(served))
                     - color.rgb_to_lab(batch.photo[0]))[..., 1:]).mean()
-    assert score.result.generated["ab_l1"][3] == pytest.approx(error, abs=0.2)
+    assert score.result.colorized["ab_l1"][3] == pytest.approx(error, abs=0.2)
 
 
 def test_the_files_hold_every_number(score, photos, tmp_path):
@@ -63,8 +50,8 @@ def test_the_files_hold_every_number(score, photos, tmp_path):
     with open(tmp_path / "metrics.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["photograph"] for row in rows] == list(photos.identities)
-    for name in protocol.METRICS:
-        for kind, values in (("", score.result.generated),
+    for name in score.result.metrics:
+        for kind, values in (("", score.result.colorized),
                              ("gray_", score.result.gray)):
             np.testing.assert_allclose(
                 [float(row[kind + name]) for row in rows], values[name],
@@ -73,7 +60,7 @@ def test_the_files_hold_every_number(score, photos, tmp_path):
     assert page.count("<figure>") == 3 * len(photos)  # best, median, worst
 
 
-def test_what_could_not_be_read_is_told(model, tmp_path):
+def test_unreadable_photographs_are_reported(model, tmp_path):
     name = "caf\udce9 <i>.png"  # not UTF-8, as names of old disks
     rgb = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     (tmp_path / "photos").mkdir()
@@ -87,8 +74,8 @@ def test_what_could_not_be_read_is_told(model, tmp_path):
     assert next(iter(told["rejected"])).endswith("bad.png")
     assert "caf\\udce9 <i>.png" in (tmp_path / "metrics.csv").read_text()
     page = (tmp_path / "metrics.html").read_text()
-    assert "caf\\udce9 &lt;i&gt;.png: " in page and "<i>" not in page
-    assert "1 photograph(s) could not be read" in of_saved_model.table(
+    assert "caf\\udce9 &lt;i&gt;.png:" in page and "<i>" not in page
+    assert "1 photograph(s) could not be read" in of_saved_model.result_table(
         result.result, result.rejected)
 
 
@@ -99,7 +86,7 @@ def test_another_size_is_scored_as_colorize_answers_it(model, photos):
     answers = np.stack([model.colorize(rgb.numpy()) for rgb in batch.photo])
     error = np.abs((color.rgb_to_lab(tf.constant(answers))
                     - color.rgb_to_lab(batch.photo))[..., 1:])
-    np.testing.assert_allclose(result.generated["ab_l1"],
+    np.testing.assert_allclose(result.colorized["ab_l1"],
                                error.mean(axis=(1, 2, 3)), rtol=1e-3)
 
 
@@ -108,7 +95,7 @@ def test_degraded_scores_keep_the_clean_lightness(model, photos):
     clean = of_saved_model.Score(model, source, image_size=48).result
     degraded = of_saved_model.Score(model, source, image_size=48,
                                     degraded=True).result
-    assert (degraded.generated["ab_l1"] != clean.generated["ab_l1"]).all()
+    assert (degraded.colorized["ab_l1"] != clean.colorized["ab_l1"]).all()
     # Errors of lightness would cost more than half of this.
-    np.testing.assert_allclose(degraded.generated["ssim"],
-                               clean.generated["ssim"], atol=0.15)
+    np.testing.assert_allclose(degraded.colorized["ssim"],
+                               clean.colorized["ssim"], atol=0.15)

@@ -26,11 +26,11 @@ def test_every_picture_is_cut_out_as_it_was_put_in(
         sample_grid.cut_grid(grid, image_size=size), rows)
 
 
-def test_the_grid_shows_gray_generated_and_real_in_this_order():
-    gray, generated, real = (
+def test_the_grid_shows_gray_colorized_and_real_in_this_order():
+    gray, colorized, real = (
         np.tile(np.array(color, np.uint8), (2, 32, 32, 1))
         for color in ((90, 90, 90), (0, 200, 0), (200, 0, 0)))
-    grid = sample_grid.draw_grid(gray, generated, real)
+    grid = sample_grid.draw_grid(gray, colorized, real)
     assert [tuple(grid[row, -64]) for row in (0, 127, 132, 259, 264, 391)] == [
         (90, 90, 90), (90, 90, 90), (0, 200, 0), (0, 200, 0), (200, 0, 0),
         (200, 0, 0)]

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from data_pipelines.errors import UserError
 from pix2pix_color.networks import unet
-from pix2pix_color.saved_model import bare_generator
+from pix2pix_color.saved_model.bare_generator import write_bare_generator
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def run_onnx(path, condition):
 @pytest.mark.parametrize("kind, run", [("tflite", run_tflite),
                                        ("onnx", run_onnx)])
 def test_a_file_agrees_with_the_network(generator, tmp_path, kind, run):
-    path = bare_generator.write(generator, str(tmp_path / "new"), kind=kind)
+    path = write_bare_generator(generator, str(tmp_path / "new"), kind=kind)
     assert path == str(tmp_path / "new" / f"generator.{kind}")
     condition = np.random.default_rng(0).uniform(
         -1, 1, (1, 32, 32, 1)).astype(np.float32)
@@ -56,5 +56,5 @@ def test_without_the_converter_it_is_named(generator, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(UserError, match="--format=onnx needs tf2onnx: pip "
                        "install"):
-        bare_generator.write(generator, str(tmp_path / "new"), kind="onnx")
+        write_bare_generator(generator, str(tmp_path / "new"), kind="onnx")
     assert not (tmp_path / "new").exists()

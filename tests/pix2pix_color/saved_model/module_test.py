@@ -20,10 +20,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 from data_pipelines import color
 from data_pipelines.errors import UserError
 from pix2pix_color.networks import unet
-from pix2pix_color.saved_model import load, warmup, write
+from pix2pix_color.saved_model import load, write
 from pix2pix_color.saved_model.module import Colorizer
 from pix2pix_color.saved_model.prediction import Seed
-from tests.pix2pix_color.vivid_model import build_vivid_generator
+from tests.pix2pix_color.vivid_model import build_vivid_generator, smooth_photo
 
 MAX_PIXELS = 1_000_000  # of the model in conftest.py
 
@@ -34,10 +34,7 @@ def signatures(export_dir):
 
 
 def photograph(height, width, seed=0):
-    """A smooth colorful picture, uint8 [height, width, 3]."""
-    coarse = np.random.default_rng(seed).uniform(0, 255, (4, 5, 3))
-    picture = Image.fromarray(coarse.astype(np.uint8))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+    return np.asarray(smooth_photo(height, width, seed))
 
 
 def encode(rgb, file_format="PNG", **options):
@@ -86,13 +83,6 @@ def test_size_and_lightness_are_those_of_the_input(signatures, height, width):
     assert difference.mean() < 0.5 and difference.max() < 2.0
 
 
-def test_color_is_added_to_a_gray_photograph(signatures):
-    gray = np.asarray(Image.fromarray(photograph(60, 80)).convert("L"))
-    colored, = colorize(signatures, encode(gray))
-    assert colored.shape == (60, 80, 3)
-    assert np.abs(skimage_color.rgb2lab(colored)[..., 1:]).mean() > 5
-
-
 def test_the_answer_does_not_depend_on_the_batch(signatures):
     images = [encode(photograph(30 + 9 * index, 150, seed=index))
               for index in range(8)]
@@ -104,16 +94,19 @@ def test_the_answer_does_not_depend_on_the_batch(signatures):
         assert alone["colorized_bytes"][0] == together[index]
 
 
-@pytest.mark.parametrize("file_format, options", [
-    ("JPEG", {"quality": 95}), ("BMP", {}), ("WEBP", {"lossless": True}),
-    ("JPEG", {"quality": 95, "progressive": True})])
+@pytest.mark.parametrize("file_format, mode, options", [
+    ("JPEG", "RGB", {"quality": 95}), ("BMP", "RGB", {}), ("PNG", "L", {}),
+    ("WEBP", "RGB", {"lossless": True}),
+    ("JPEG", "RGB", {"quality": 95, "progressive": True})])
 def test_every_format_gives_the_size_and_lightness(
-        signatures, file_format, options):
-    image = encode(photograph(40, 56), file_format, **options)
+        signatures, file_format, mode, options):
+    photo = np.asarray(smooth_photo(40, 56).convert(mode))
+    image = encode(photo, file_format, **options)
     seen = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
     colored, = colorize(signatures, image)
     assert colored.shape == (40, 56, 3)
     assert np.abs(lightness(colored) - lightness(seen)).mean() < 0.6
+    assert np.abs(skimage_color.rgb2lab(colored)[..., 1:]).mean() > 5
 
 
 def test_the_rgb_signature_agrees_with_the_bytes(signatures):
@@ -128,11 +121,11 @@ def cut_off(image_bytes):
 
 
 @pytest.mark.parametrize("bad, message", [
-    (b"not an image", "no image of a format that is read: JPEG, PNG"),
-    (b"", "no image of a format that is read"),
+    (b"not an image", "not an image in a format that is read: JPEG, PNG"),
+    (b"", "not an image in a format that is read"),
     (cut_off(encode(photograph(240, 250), "JPEG")), "truncated, damaged or"),
     (cut_off(encode(photograph(40, 50))), "truncated, damaged or"),
-    (encode(photograph(40, 50), "JPEG")[:20], "no image of a format"),
+    (encode(photograph(40, 50), "JPEG")[:20], "not an image in a format"),
 ], ids=["text", "empty", "cut_jpeg", "cut_png", "jpeg_header"])
 def test_a_malformed_image_is_named_by_its_index(signatures, bad, message):
     good = encode(photograph(30, 40))
@@ -156,14 +149,14 @@ def test_too_large_an_image_is_refused_before_it_is_decoded(
 
 
 def test_every_part_is_in_the_graph_once(export_dir):
-    # What a loaded graph takes of memory goes by its operations.
+    # The memory of a loaded graph depends on its number of operations.
     with open(export_dir / "1" / "saved_model.pb", "rb") as file:
         model = saved_model_pb2.SavedModel.FromString(file.read())
     functions = model.meta_graphs[0].graph_def.library.function
     kinds = collections.Counter(
         re.sub(r"^__inference_(.*)_\d+$", r"\1", function.signature.name)
         for function in functions)
-    # Of its own size and of any, without noise and with it.
+    # For its own size and for any, without noise and with it.
     assert kinds["generate"] == kinds["field"] == 4
     convolutions = [function.signature.name for function in functions
                     if any(node.op == "Conv2D" for node in function.node_def)]
@@ -216,7 +209,7 @@ def test_the_card_tells_what_the_model_is(export_dir):
 
 
 def test_warm_up_requests_are_answered(export_dir, signatures):
-    path = str(export_dir / "1" / warmup.FILE)
+    path = str(export_dir / "1" / write.WARMUP)
     asked = []
     for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record)
@@ -232,7 +225,7 @@ def test_warm_up_requests_are_answered(export_dir, signatures):
 
 def test_versions_are_taken_in_turn_and_nothing_half_written_stays(
         tmp_path, monkeypatch):
-    def fail(directory, **options):
+    def fail(path):
         raise OSError(28, "No space left on device")
 
     (tmp_path / "4").mkdir()
@@ -242,9 +235,10 @@ def test_versions_are_taken_in_turn_and_nothing_half_written_stays(
     monkeypatch.setattr(write, "Colorizer", lambda *_, **options: module)
     monkeypatch.setattr(tf.saved_model, "save",
                         lambda module, path, signatures: os.makedirs(path))
-    write_next = functools.partial(write.write, generator, str(tmp_path))
+    write_next = functools.partial(write.write_saved_model, generator,
+                                   str(tmp_path))
     with monkeypatch.context() as patched:
-        patched.setattr(warmup, "write", fail)
+        patched.setattr(tf.io, "TFRecordWriter", fail)
         with pytest.raises(OSError, match="No space"):
             write_next()
     assert [path.name for path in tmp_path.iterdir()] == ["4"]
@@ -321,12 +315,12 @@ def test_the_newest_version_is_found(export_dir, tmp_path):
     assert load.find_saved_model(str(export_dir / "1")) == str(export_dir / "1")
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path):
+def test_folders_without_a_model_or_with_a_damaged_one_are_refused(tmp_path):
     with pytest.raises(UserError, match="holds no SavedModel"):
         load.find_saved_model(str(tmp_path))
-
-
-def test_a_damaged_model_is_refused(tmp_path):
+    with pytest.raises(UserError, match="--model=.* card cannot be read .*; "
+                       "use a SavedModel that `export` wrote"):
+        load.read_card(str(tmp_path))
     (tmp_path / "saved_model.pb").write_bytes(b"no model")
     with pytest.raises(UserError, match="--model=.* cannot be loaded: "):
         load.load_saved_model(str(tmp_path))

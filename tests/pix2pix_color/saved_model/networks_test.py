@@ -10,8 +10,10 @@ import tensorflow as tf
 from PIL import Image
 
 from pix2pix_color.networks import encoder_unet, unet
-from pix2pix_color.saved_model import load, write
+from pix2pix_color.saved_model.load import LoadedModel
 from pix2pix_color.saved_model.prediction import Seed
+from pix2pix_color.saved_model.write import write_saved_model
+from tests.pix2pix_color.vivid_model import smooth_photo
 
 UNET = (unet.build_unet, 32)
 RESNET = (functools.partial(encoder_unet.build_encoder_unet, "resnet18"), 64)
@@ -82,10 +84,10 @@ def test_noise_channels_make_a_model_that_takes_a_seed(kind, tmp_path):
     seed = Seed()
     generator = build(kind, seed, noise_channels=2, dropout=0.0,
                       norm="instance", upsampling="pixel_shuffle")
-    model = load.LoadedModel(write.write(generator, str(tmp_path), seed=seed))
+    model = LoadedModel(
+        write_saved_model(generator, str(tmp_path), seed=seed))
     assert model.has_noise
-    coarse = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
-    photo = np.asarray(Image.fromarray(coarse).resize((60, 40)))
+    photo = np.asarray(smooth_photo(40, 60))
     without, one, other, again = (
         model.colorize(photo, seed=number).astype(int)
         for number in (None, 1, 2, 1))

@@ -51,21 +51,28 @@ def test_chroma_follows_slope_and_intercept():
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (7, 100), (50, 3)])
-def test_strips_of_any_size_give_the_same(height, width, monkeypatch):
+def test_strips_of_any_size_give_the_same(height, width):
     rgb = random_rgb(height, width)
     field = recolor.ChromaField(*tf.unstack(tf.random.stateless_normal(
         [2, 5, 4, 2], seed=[0, 1]) * 20))
     whole = recolor.recolor(rgb, field).numpy()
-    monkeypatch.setattr(recolor, "_STRIP_PIXELS", 4 * width)
-    np.testing.assert_array_equal(recolor.recolor(rgb, field), whole)
+    np.testing.assert_array_equal(
+        recolor.recolor(rgb, field, strip_pixels=4 * width), whole)
     assert whole.shape == (height, width, 3)
 
 
 def test_a_field_is_stretched_as_tensorflow_resizes():
-    field = tf.random.stateless_uniform([6, 5, 4], seed=[0, 3])
-    # Inside, where the border's treatment is not seen.
-    expected = tf.image.resize(field, [24, 20], method="bicubic")[8:-8, 8:-8]
-    planes = recolor._stretch_rows(tf.transpose(field, [2, 0, 1]), 20)
-    rows = recolor._rows_at(planes, tf.range(8, 16), 24)
+    ab = np.random.default_rng(3).uniform(-15, 15, (6, 5, 2)).astype(np.float32)
+    gray = np.full((24, 20, 3), 119, np.uint8)
+    stretched = skimage.color.rgb2lab(
+        recolor.recolor(gray, constant_field(ab)))[..., 1:]
+    # Inside: at the border TensorFlow does not repeat the last values.
     np.testing.assert_allclose(
-        tf.stack(rows, axis=-1)[:, 8:-8], expected, atol=1e-4)
+        stretched[8:-8, 8:-8], tf.image.resize(
+            ab, [24, 20], method="bicubic")[8:-8, 8:-8], atol=0.7)
+
+
+def test_fields_are_scaled_and_blended():
+    one, other = recolor.ChromaField(10.0, 4.0), recolor.ChromaField(0.0, 8.0)
+    assert one.scaled(0.5) == (5.0, 2.0)
+    assert one.blended(other, 0.25) == (7.5, 5.0)

@@ -14,7 +14,7 @@ from pix2pix_color import metrics
 from pix2pix_color.config import differing_options
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.saved_model import load
-from pix2pix_color.training import exporting
+from pix2pix_color.training.exporting import export_run
 from tests.pix2pix_color.training import processes
 
 PHOTOS = pathlib.Path(__file__).parents[3] / "data_pipelines" / "sample_photos"
@@ -75,7 +75,7 @@ def test_it_is_evaluated_from_the_given_gray_by_its_own_rgb(run, pairs):
 
 
 def test_it_is_exported_again_as_what_it_is(run):
-    what, path = exporting.export(str(run), checkpoint="latest")
+    what, path = export_run(str(run))
     assert what == "step 4" and path == str(run / "export" / "2")
     photo = np.asarray(Image.open(PHOTOS / "gcompris_cat.jpg"))[np.newaxis]
     first, second = (

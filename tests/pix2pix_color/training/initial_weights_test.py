@@ -37,9 +37,9 @@ def begin(weights, config=SMALL):
     """A new state that begins with what the flag names."""
     config = dataclasses.replace(config, networks=dataclasses.replace(
         config.networks, initial_weights=str(weights)))
-    tensors = initial_weights.read(config)
+    tensors = initial_weights.read_initial_weights(config)
     state = TrainState.create(config, precision="float32")
-    initial_weights.assign(state, tensors)
+    initial_weights.assign_initial_weights(state, tensors)
     return state
 
 
@@ -69,7 +69,7 @@ def test_a_run_brings_its_average(tmp_path):
 
 
 def test_the_trained_colorizer_is_known_by_its_name():
-    path, _ = trained.read(flag="")
+    path, _ = trained.read_trained(flag="")
     state = begin("colorizer", Config(
         data=Data(image_size=64),
         networks=Networks(generator="efficientnet_unet")))
