@@ -80,7 +80,7 @@ def test_samples_are_spread_over_all_photographs(reporter, unreadable):
     places = [place for place in (*range(0, 64, 8), 1, 2)
               if place not in unreadable][:8]
     for found, place in zip(real, places, strict=True):
-        np.testing.assert_array_equal(found, augment.centre_square(
+        np.testing.assert_array_equal(found, augment.center_square(
             whole.load(tf.constant(place, tf.int64)), image_size=32))
 
 
