@@ -16,9 +16,9 @@ import data_pipelines  # noqa: E402, F401
 # Files whose tests wait longest, so that they do not run alone at the end.
 _FIRST = ("distribution_test.py", "commands_test.py", "killed_test.py",
           "prepare_test.py", "train_step_test.py", "colorizer_test.py",
-          "color_space_test.py", "inspect_test.py", "stablehlo_test.py",
-          "decode_fuzz_test.py", "galleries_test.py", "session_test.py",
-          "train_state_test.py", "fronts_test.py")
+          "color_space_test.py", "inspect_test.py", "decode_fuzz_test.py",
+          "gallery_test.py", "session_test.py", "train_state_test.py",
+          "error_vs_color_test.py")
 
 
 def pytest_collection_modifyitems(items):
