@@ -4,8 +4,7 @@ from absl import flags
 
 from data_pipelines.command import DATA_SPECS
 
-DATA = flags.DEFINE_string("data", "", f"Photographs: {DATA_SPECS}. Empty "
-                           f"uses the run's evaluation photographs.")
+DATA = flags.DEFINE_string("data", "", f"Photographs: {DATA_SPECS}.")
 TFDS_DATA_DIR = flags.DEFINE_string(
     "tfds_data_dir", "", "Folder of the TensorFlow Datasets data sets. Empty "
     "uses the default of TensorFlow Datasets.")

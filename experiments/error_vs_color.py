@@ -7,6 +7,7 @@ factors, from pale to garish, and draws error and PSNR against colorfulness. A
 recipe is better only if its error curve lies below the other's and its PSNR
 curve above.
 
+Without --data, the photographs are those that the first run evaluates on.
 Writes a PNG file and, beside it, a JSON file with the numbers.
 """
 

@@ -6,7 +6,8 @@
 | some | --count photographs, evenly spread over --data: gray, colorized, real |
 | worst | the --count photographs with the largest CIEDE2000 error |
 
-some and worst color the photographs with the run's exported model.
+some and worst color the photographs with the run's exported model. Without
+--data, they are those that the run evaluates on.
 """
 
 import io

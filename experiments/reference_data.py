@@ -13,7 +13,8 @@ The arrays have the names, shapes and scaling of Kaggle's (see
 data_pipelines.sources.kaggle_npy): center squares of 224 px, two fifths of
 them in ab1.npy, two fifths in ab2.npy, the rest in ab3.npy.
 
-Only one photograph at a time is in memory. The work is done in
+Without --data, the photographs are the embedded ones. Only one at a time is in
+memory. The work is done in
 OUTPUT.partial, which is renamed when it is complete. Unreadable photographs
 are named and left out.
 """
@@ -39,9 +40,6 @@ with command.quiet_tensorflow():
 
 _KIND = flags.DEFINE_enum("kind", "paired", ["paired", "kaggle_npy"],
                           "Layout to write.")
-_EXAMPLES = flags.DEFINE_integer(
-    "examples", 0, "Number of photographs at most, spread evenly over --data; "
-    "0 for all.", lower_bound=0)
 flags.adopt_module_key_flags(command_flags)
 
 _KAGGLE_SIZE = 224
@@ -56,20 +54,18 @@ def main(arguments: Sequence[str]) -> None:
                         f"exist yet")
     count = write_reference_data(
         kind=_KIND.value, data=command_flags.DATA.value, output=output,
-        examples=_EXAMPLES.value,
         tfds_data_dir=command_flags.TFDS_DATA_DIR.value)
     print(f"{count} photographs in {output}")
 
 
 def write_reference_data(*, kind: str, data: str, output: str,
-                         examples: int = 0, tfds_data_dir: str = "") -> int:
+                         tfds_data_dir: str = "") -> int:
     """Writes photographs in one of the layouts; returns their number.
 
     Args:
       kind: `paired` or `kaggle_npy`.
       data: the photographs, a data spec; empty for the embedded ones.
       output: the folder to write; it must not exist.
-      examples: number of photographs at most; 0 for all.
       tfds_data_dir: folder of the TensorFlow Datasets data sets.
 
     Raises:
@@ -77,9 +73,6 @@ def write_reference_data(*, kind: str, data: str, output: str,
     """
     source = open_source(data or "sample_photos", flag="--data",
                          tfds_data_dir=tfds_data_dir)
-    if 0 < examples < len(source):
-        source = source.select(
-            np.linspace(0, len(source) - 1, examples).round().astype(int))
     partial = f"{output.rstrip(os.sep)}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:

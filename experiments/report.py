@@ -20,21 +20,7 @@ flags.declare_key_flag("output")
 
 
 def main(arguments: Sequence[str]) -> None:
-    write_report(arguments[1:], command_flags.OUTPUT.value)
-
-
-def write_report(paths: Sequence[str], output: str) -> None:
-    """Writes the page and prints its path.
-
-    Args:
-      paths: the runs' folders.
-      output: the .html file to write.
-
-    Raises:
-      UserError: no run is named, a folder holds no run, a run is named twice or
-        has nothing to show yet, or output is not an .html file.
-      OSError: output cannot be written.
-    """
+    paths, output = arguments[1:], command_flags.OUTPUT.value
     if not paths:
         raise UserError("no run was named: report RUN... --output=report.html")
     if not output.endswith(".html"):

@@ -2,8 +2,8 @@
 
 Makes a folder of links to the photographs of --photos. Left out are photographs
 
-- that photo like an embedded photograph (their 64-bit perceptual hashes differ
-  in at most --distance bits), so that the embedded ones stay unseen;
+- that look like an embedded photograph (their 64-bit perceptual hashes differ
+  in at most 10 bits), so that the embedded ones stay unseen;
 - with hardly any color, which would teach the network to leave things gray;
 - from a source in --leave_out, for evaluation on unseen sources. Links to them
   go to a second folder, OUTPUT_DIR-left_out.
@@ -36,12 +36,11 @@ _PHOTOS = flags.DEFINE_string("photos", "", "Folder of photographs.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Folder of links to make; it must not exist.")
 _LEAVE_OUT = flags.DEFINE_list("leave_out", [], "Sources to leave out.")
-_DISTANCE = flags.DEFINE_integer(
-    "distance", 10, "Two photographs photo alike if their hashes differ in at "
-    "most so many of 64 bits.", lower_bound=0, upper_bound=63)
-_MIN_CHROMA = flags.DEFINE_float(
-    "min_chroma", 2.5, "Leave out photographs whose mean of max(R, G, B) - "
-    "min(R, G, B), 0 to 255, is below this.", lower_bound=0.0)
+
+# Two photographs look alike if their hashes differ in at most so many bits.
+_LARGEST_DISTANCE = 10
+# Photographs with less chroma have hardly any color.
+_LEAST_CHROMA = 2.5
 
 
 class PhotoProperties(NamedTuple):
@@ -118,10 +117,10 @@ def _judge_photos(photos: str, names: Sequence[str]) -> Iterator[str]:
                 properties, total=len(names), unit="photo", disable=None)):
             if photo is None:
                 yield _UNREADABLE
-            elif any((one ^ other).bit_count() <= _DISTANCE.value
+            elif any((one ^ other).bit_count() <= _LARGEST_DISTANCE
                      for one in photo.hashes for other in embedded):
                 yield _ALIKE
-            elif photo.chroma < _MIN_CHROMA.value:
+            elif photo.chroma < _LEAST_CHROMA:
                 yield _PALE
             else:
                 yield (_LEFT_OUT if source_of(name) in _LEAVE_OUT.value

@@ -39,11 +39,11 @@ def format_rows(compared: Sequence[runs.Run]) -> Iterator[str]:
     gray: dict[str, None] = {}
     for run in compared:
         seen = run.step * run.config.data.batch_size
+        seconds, rate = run.training_seconds(), run.images_per_second()
         yield _row(
             run.name, f"{run.step / run.steps_per_epoch:.1f}", f"{seen:,}",
-            *(("", "") if run.images_per_second() is None else (
-                f"{run.training_seconds() / 60:.1f}",
-                f"{run.images_per_second():.1f}")),
+            "" if seconds is None else f"{seconds / 60:.1f}",
+            "" if rate is None else f"{rate:.1f}",
             *_cells(run.facts["evaluation"], "colorized", metrics))
         gray[_row("gray image", "", "", "", "", *_cells(
             run.facts["evaluation"], "gray_image", metrics))] = None

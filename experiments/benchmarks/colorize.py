@@ -13,7 +13,6 @@ Each measurement has a process of its own. SavedModels are loaded with
 TensorFlow alone. Prints a table and writes JSON.
 """
 
-import json
 import os
 import tempfile
 from typing import Any, Sequence
@@ -43,8 +42,7 @@ def main(arguments: Sequence[str]) -> None:
             print(model)
             report[model] = _measure(model, os.path.join(folder, str(number)))
     if _OUTPUT.value:
-        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=2)
+        turns.write_json(_OUTPUT.value, report)
 
 
 def _measure(model: str, folder: str) -> dict[str, Any]:

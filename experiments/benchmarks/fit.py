@@ -10,12 +10,11 @@ to its first update.
 """
 
 import dataclasses
-import json
 import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, Callable, Sequence
+from typing import Callable, Sequence
 
 import numpy as np
 from absl import flags
@@ -64,21 +63,20 @@ def main(arguments: Sequence[str]) -> None:
           f"{Reporting().checkpoint_every} updates included")
     print(f"{seconds:.1f} s from the command to its first update")
     if _OUTPUT.value:
-        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
-            json.dump({"hardware": hardware.describe_device(),
-                       "date": time.strftime("%Y-%m-%d"),
-                       "shape": _SHAPE.value, "data": _DATA.value,
-                       "share_of_step": share,
-                       "first_update_seconds": seconds, "rounds": results},
-                      file, indent=2)
+        turns.write_json(_OUTPUT.value, {
+            "hardware": hardware.describe_device(),
+            "date": time.strftime("%Y-%m-%d"), "shape": _SHAPE.value,
+            "data": _DATA.value, "share_of_step": share,
+            "first_update_seconds": seconds, "rounds": results})
 
 
 def prepare_step(image_size: int, filters: int,
                  batch_size: int) -> Callable[[], dict[str, float]]:
     """Returns a function that measures the bare step."""
     precision = hardware.resolve_precision("auto")
-    return _measuring(steps.make_repeated_step(
-        image_size, filters, batch_size, precision), batch_size=batch_size)
+    return turns.repeat_update(
+        steps.make_repeated_step(image_size, filters, batch_size, precision),
+        batch_size=batch_size, seconds=_SECONDS)
 
 
 def prepare_fit(image_size: int, filters: int, batch_size: int, data: str,
@@ -101,30 +99,17 @@ def prepare_fit(image_size: int, filters: int, batch_size: int, data: str,
     update()
     started = time.monotonic()
     training.save()
-    return _measuring(update, batch_size=batch_size,
-                      checkpoint_seconds=time.monotonic() - started)
+    checkpoint_seconds = time.monotonic() - started
+    measure = turns.repeat_update(update, batch_size=batch_size,
+                                  seconds=_SECONDS)
 
-
-def _measuring(update: Callable[[], Any], *, batch_size: int,
-               checkpoint_seconds: float = 0.0
-               ) -> Callable[[], dict[str, float]]:
-    def seconds_of(num_updates):
-        started = time.monotonic()
-        for _ in range(num_updates):
-            update()
-        return (time.monotonic() - started) / num_updates
-
-    seconds_of(1)  # tracing
-    num_updates = max(1, round(_SECONDS / seconds_of(2)))
-
-    def measure() -> dict[str, float]:
-        update()  # warms up again after the other candidate
-        seconds = seconds_of(num_updates)
-        seconds += checkpoint_seconds / Reporting().checkpoint_every
+    def measure_with_checkpoints() -> dict[str, float]:
+        seconds = (batch_size / measure()["images_per_second"]
+                   + checkpoint_seconds / Reporting().checkpoint_every)
         return {"images_per_second": batch_size / seconds,
                 "checkpoint_seconds": checkpoint_seconds}
 
-    return measure
+    return measure_with_checkpoints
 
 
 def first_update_seconds(image_size: int, filters: int, batch_size: int, *,

@@ -8,7 +8,6 @@ is images per second per core whatever else the machine does. Prints a table
 and writes JSON.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -25,8 +24,8 @@ from skimage import color as skimage_color
 
 from data_pipelines import augment, cache, color, command, pipeline
 from data_pipelines.errors import UserError
-from data_pipelines.sources import listing, open_source, sample_photos
-from data_pipelines.sources.source import from_files
+from data_pipelines.sources import open_source, sample_photos
+from data_pipelines.sources.source import NameList, from_files
 from experiments.benchmarks import turns
 
 _DATA = flags.DEFINE_string("data", "sample_photos",
@@ -35,13 +34,13 @@ _OUTPUT = flags.DEFINE_string(
     "output", "", "JSON file to write; empty for none.")
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Measurements of each candidate.", lower_bound=1)
-_LISTED = flags.DEFINE_list("listed", ["1000", "1000000"],
-                            "Numbers of listed files to measure memory at.")
 
 IMAGE_SIZE = 256
 RESIZE_SIZE = augment.default_resize_size(IMAGE_SIZE)
 BATCH_SIZE = 16
 BATCHES_A_ROUND = 25
+# Numbers of listed files to measure memory at.
+LISTED = (1000, 1_000_000)
 TUTORIAL = "PIL + scikit-image, as tutorials do"
 
 
@@ -67,13 +66,12 @@ def main(arguments: Sequence[str]) -> None:
                    for name, values in rates.items()},
         "color": _measure_color(_ROUNDS.value),
         "memory_mib": {
-            count: turns.call_in_process(_listing_memory, int(count))
-            for count in _LISTED.value},
+            count: turns.call_in_process(_listing_memory, count)
+            for count in LISTED},
     }
     _print(report)
     if _OUTPUT.value:
-        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=2)
+        turns.write_json(_OUTPUT.value, report)
 
 
 def _ours(data: str, kind: str) -> Iterator[Any]:
@@ -181,7 +179,7 @@ def _listing_memory(count: int) -> float:
         Image.new("RGB", (288, 288), (90, 120, 30)).save(f"{root}/photo.jpg")
         for number in range(1000):
             os.mkdir(f"{root}/d{number}")
-        names = listing.Listing(
+        names = NameList(
             f"d{number % 1000}/../d{number // 1000 % 1000}/../photo.jpg"
             for number in range(count))
         batches = pipeline.training_batches(

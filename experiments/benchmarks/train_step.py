@@ -8,7 +8,6 @@ fastest matrix multiplication, and memory; draws a bar chart beside the JSON.
 All candidates take turns in one run, each in a process of its own.
 """
 
-import json
 import os
 import platform
 import time
@@ -71,8 +70,7 @@ def main(arguments: Sequence[str]) -> None:
         shape = steps.parse_shape(text, flag="--shapes")
         report["steps"] += _measure(shape, report["matmul_gflops"])
     if _OUTPUT.value:
-        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=2)
+        turns.write_json(_OUTPUT.value, report)
         draw_bars(report).savefig(os.path.splitext(_OUTPUT.value)[0] + ".png")
 
 
@@ -141,10 +139,10 @@ def prepare_step(image_size: int, filters: int, batch_size: int,
                  precision: str,
                  generator: str) -> Callable[[], dict[str, float]]:
     """Returns a function that measures this project's step."""
-    return measure_repeatedly(
+    return turns.repeat_update(
         steps.make_repeated_step(image_size, filters, batch_size, precision,
                                  generator),
-        batch_size=batch_size)
+        batch_size=batch_size, seconds=_SECONDS)
 
 
 def prepare_torch(image_size: int, filters: int, batch_size: int,
@@ -152,37 +150,15 @@ def prepare_torch(image_size: int, filters: int, batch_size: int,
                   compiled: bool) -> Callable[[], dict[str, float]]:
     """Returns a function that measures PyTorch's step."""
     if generator == "unet":
-        from experiments.benchmarks import torch_pix2pix as network
+        from experiments.benchmarks.torch_pix2pix import make_torch_step
     else:
-        from experiments.benchmarks import torch_efficientnet_unet as network
-    return measure_repeatedly(network.make_torch_step(
+        from experiments.benchmarks.torch_efficientnet_unet import \
+            make_torch_step
+    return turns.repeat_update(make_torch_step(
         image_size=image_size, filters=filters, batch_size=batch_size,
         best=best, compiled=compiled,
         bfloat16=hardware.resolve_precision("auto") == "mixed_bfloat16"),
         batch_size=batch_size)
-
-
-def measure_repeatedly(step: Callable[[], Any], *,
-                       batch_size: int) -> Callable[[], dict[str, float]]:
-    """Returns a function that makes a few steps and measures their rate."""
-    started = time.monotonic()
-    step()
-    first_step_seconds = time.monotonic() - started
-    started = time.monotonic()
-    step()
-    num_steps = max(1, round(_SECONDS / (time.monotonic() - started)))
-
-    def measure() -> dict[str, float]:
-        step()  # warms up again after the other candidates
-        started = time.monotonic()
-        for _ in range(num_steps):
-            step()
-        seconds = (time.monotonic() - started) / num_steps
-        return {"images_per_second": batch_size / seconds,
-                "first_step_seconds": first_step_seconds,
-                "peak_memory_mib": turns.peak_memory_mib()}
-
-    return measure
 
 
 def prepare_matmul(dtype: str) -> Callable[[], float]:
@@ -208,31 +184,23 @@ def draw_bars(report: dict[str, Any]) -> figure.Figure:
 
     Heights are relative to the tutorials' rate, or to float32's without it.
     """
-    shapes = list(dict.fromkeys(
-        (row["image_size"], row["base_filters"], row["batch_size"])
-        for row in report["steps"]))
-    names = list(dict.fromkeys(row["way"] for row in report["steps"]))
+    rates = {((row["image_size"], row["base_filters"], row["batch_size"]),
+              row["way"]): row["images_per_second"]["median"]
+             for row in report["steps"]}
+    shapes, names = (list(dict.fromkeys(part)) for part in zip(*rates))
+    base = TUTORIAL if TUTORIAL in names else "float32"
     drawing = figure.Figure(figsize=(9, 4), layout="constrained")
     axes = drawing.subplots()
     width = 0.8 / len(names)
     for place, name in enumerate(names):
-        rows = [row for row in report["steps"] if row["way"] == name]
-        at = [shapes.index((row["image_size"], row["base_filters"],
-                            row["batch_size"])) for row in rows]
-        base = [next(other["images_per_second"]["median"]
-                     for other in report["steps"]
-                     if other["way"] == (TUTORIAL if TUTORIAL in names
-                                         else "float32")
-                     and shapes.index((other["image_size"],
-                                       other["base_filters"],
-                                       other["batch_size"])) == where)
-                for where in at]
-        heights = [row["images_per_second"]["median"] / unit
-                   for row, unit in zip(rows, base)]
-        bars = axes.bar(np.array(at) + (place - len(names) / 2 + 0.5) * width,
-                        heights, width, label=name)
-        axes.bar_label(bars, [f"{row['images_per_second']['median']:.1f}"
-                              for row in rows], fontsize=7)
+        at = [where for where, shape in enumerate(shapes)
+              if (shape, name) in rates]
+        bars = axes.bar(
+            np.array(at) + (place - len(names) / 2 + 0.5) * width,
+            [rates[shapes[where], name] / rates[shapes[where], base]
+             for where in at], width, label=name)
+        axes.bar_label(bars, [f"{rates[shapes[where], name]:.1f}"
+                              for where in at], fontsize=7)
     axes.axhline(1.0, color="black", linewidth=0.5)
     axes.set_xticks(range(len(shapes)), [
         f"{size} px, {filters} filters, batch {batch}"

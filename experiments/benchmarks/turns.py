@@ -5,10 +5,12 @@ still be compared as ratios.
 """
 
 import concurrent.futures
+import json
 import multiprocessing
 import multiprocessing.connection
 import os
 import re
+import time
 from typing import Any, Callable, Mapping, Optional, Sequence
 from unittest import mock
 
@@ -84,6 +86,33 @@ def spread(values: Any) -> dict[str, float]:
             "max": float(np.max(values))}
 
 
+def repeat_update(update: Callable[[], Any], *, batch_size: int,
+                  seconds: float) -> Callable[[], dict[str, float]]:
+    """Returns a function that repeats an update and measures its rate.
+
+    Args:
+      update: makes one update and waits for it.
+      batch_size: pictures an update.
+      seconds: about the time of a measurement, which has at least one update.
+    """
+    def seconds_of(num_updates):
+        started = time.monotonic()
+        for _ in range(num_updates):
+            update()
+        return (time.monotonic() - started) / num_updates
+
+    first_step_seconds = seconds_of(1)  # tracing
+    num_updates = max(1, round(seconds / seconds_of(1)))
+
+    def measure() -> dict[str, float]:
+        update()  # warms up again after the other candidates
+        return {"images_per_second": batch_size / seconds_of(num_updates),
+                "first_step_seconds": first_step_seconds,
+                "peak_memory_mib": peak_memory_mib()}
+
+    return measure
+
+
 def call_in_process(function: Callable[..., Any], *arguments: Any) -> Any:
     """Calls a function in a new process; returns its result."""
     with concurrent.futures.ProcessPoolExecutor(
@@ -99,3 +128,9 @@ def peak_memory_mib() -> float:
     with open("/proc/self/status", encoding="utf-8") as lines:
         found = re.search(r"^VmHWM:\s*(\d+) kB", lines.read(), re.M)
     return int(found.group(1)) / 1024 if found else float("nan")
+
+
+def write_json(path: str, report: dict[str, Any]) -> None:
+    """Writes a benchmark's report."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(report, file, indent=2)

@@ -20,9 +20,9 @@ _ARROWS = {True: " ↑", False: " ↓", None: ""}
 # For each panel of losses: its heading, its curves in words and colors, and
 # whether they may need a logarithmic axis.
 _LOSSES: Sequence[tuple[str, Mapping[str, tuple[str, str]], bool]] = (
-    ("Discriminator on photographs and on generated pictures", {
+    ("Discriminator on photographs and on colorized pictures", {
         "loss/discriminator_real": ("on photographs", charts.BLUE),
-        "loss/discriminator_fake": ("on generated", charts.ORANGE)}, False),
+        "loss/discriminator_fake": ("on colorized", charts.ORANGE)}, False),
     ("Generator: total and its parts", {
         "loss/generator": ("total", charts.INK),
         "loss/generator_adversarial": ("adversarial", charts.ORANGE),
@@ -100,6 +100,10 @@ def _summary(compared: Sequence[Run]) -> dict[str, list[str]]:
         rate = run.images_per_second()
         return "" if rate is None else f"{rate:.1f}"
 
+    def seconds_of(activity):
+        return lambda run: seconds(
+            run.facts["seconds"][activity] if run.is_finished else None)
+
     rows = {
         "state": state,
         "updates": lambda run: f"{run.step:,}",
@@ -110,8 +114,7 @@ def _summary(compared: Sequence[Run]) -> dict[str, list[str]]:
         "best checkpoint": best,
         "images per second": speed,
         "time of the updates": lambda run: seconds(run.training_seconds()),
-        **{f"time of {activity}": lambda run, activity=activity: seconds(
-            run.facts["seconds"][activity] if run.is_finished else None)
+        **{f"time of {activity}": seconds_of(activity)
             for activity in ("evaluation", "summaries", "checkpoints")
             if any(run.is_finished for run in compared)},
         "device": lambda run: run.facts["hardware"],
@@ -125,8 +128,8 @@ def _results(compared: Sequence[Run]) -> dict[str, Any]:
     tables = {}
     for kind, heading in (
             ("evaluation", "Evaluation photographs"),
-            ("training", "Training photographs (the difference shows how much "
-                         "was memorized)")):
+            ("training", "Training photographs (better numbers than above show "
+                         "memorization)")):
         rows: dict[str, Mapping[str, float]] = {}
         for run in compared:
             measured = run.facts.get(kind)
@@ -194,8 +197,8 @@ def _samples(compared: Sequence[Run]
              ) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """The newest sample grids: heading -> one picture a run."""
     for kind, heading in (
-            ("step", "Evaluation photographs: gray, generated, real"),
-            ("training", "Training photographs: gray, generated, real")):
+            ("step", "Evaluation photographs: gray, colorized, real"),
+            ("training", "Training photographs: gray, colorized, real")):
         newest = {run.name: max(run.grids(kind).items())
                   for run in compared if run.grids(kind)}
         if newest:

@@ -3,7 +3,7 @@
 import io
 import json
 import shutil
-import types
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -54,8 +54,9 @@ def test_a_gain_of_one_is_the_evaluation(measured, vivid_run):
 def test_models_that_cannot_be_compared_are_refused(
         color_space, size, message):
     first, other = (
-        types.SimpleNamespace(card={"color_space": space}, image_size=side,
-                              directory=f"{name}/export/1")
+        mock.create_autospec(
+            LoadedModel, instance=True, card={"color_space": space},
+            image_size=side, directory=f"{name}/export/1")
         for name, space, side in (("first", "lab", 32),
                                   ("other", color_space, size)))
     error_vs_color.require_comparable([first, first])

@@ -80,14 +80,6 @@ def test_kaggles_arrays_have_their_names_shapes_and_scaling(photos, tmp_path):
         assert np.abs(load(read, index).astype(int) - square).mean() < 1.5
 
 
-def test_kaggles_proportions_are_those_of_the_collection(tmp_path):
-    reference_data.write_reference_data(
-        kind="kaggle_npy", data="sample_photos",
-        output=str(tmp_path / "kaggle"), examples=10)
-    assert [len(np.load(tmp_path / "kaggle" / "ab" / "ab" / f"ab{part}.npy",
-                        mmap_mode="r")) for part in (1, 2, 3)] == [4, 4, 2]
-
-
 @pytest.mark.parametrize("kind, data, message", [
     ("paired", "folder:{tmp}/bad", "none of its 1 photographs can be read"),
     ("kaggle_npy", "folder:{tmp}/bad", "1 photographs are too few for three"),
@@ -106,9 +98,10 @@ def test_a_failure_leaves_no_files(tmp_path, kind, data, message):
     assert sorted(os.listdir(tmp_path)) == ["bad", "few"]
 
 
-def test_the_command_writes_evenly_spread_photographs(tmp_path, capsys):
+def test_the_command_writes_the_embedded_photographs(tmp_path, capsys):
     output = tmp_path / "pairs"
-    with flagsaver.as_parsed(output=str(output), examples="2"):
+    with flagsaver.as_parsed(output=str(output)):
         reference_data.main(["reference_data"])
-    assert capsys.readouterr().out == f"2 photographs in {output}\n"
-    assert sorted(os.listdir(output / "gray")) == ["0.jpg", "1.jpg"]
+    assert capsys.readouterr().out == f"64 photographs in {output}\n"
+    assert sorted(os.listdir(output / "gray")) == [
+        f"{number:02}.jpg" for number in range(64)]
