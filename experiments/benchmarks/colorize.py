@@ -1,34 +1,35 @@
-"""How fast and in how much memory models color photographs.
+"""Measures speed and memory of models that color photographs.
 
     python -m experiments.benchmarks.colorize --models=colorizer,unet64
 
-The command: one photograph of 1 and one of 12 megapixels, JPEG in and PNG out,
-from the moment on when TensorFlow is imported. The SavedModel: one of 12
-megapixels after loading; 1,000 photographs of 640 x 480, one after the other; 8
-threads with 200 requests each, of mixed sizes, a tenth of them malformed. Each
-in a process to itself; SavedModels are loaded with TensorFlow alone. Prints a
-table and writes JSON.
+| what | measured |
+|---|---|
+| command | 1 and 12 megapixels, JPEG to PNG, after TensorFlow's import |
+| large | the SavedModel on 12 megapixels, after loading |
+| many | --photos photographs of 640 x 480, one after the other |
+| load | 8 threads of --requests requests, mixed sizes, a tenth malformed |
+
+Each measurement has a process of its own. SavedModels are loaded with
+TensorFlow alone. Prints a table and writes JSON.
 """
 
-import concurrent.futures
-import json
-import multiprocessing
 import os
 import tempfile
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
 from absl import flags
 
 from data_pipelines import command
-from experiments.benchmarks import answering
+from experiments.benchmarks import answering, turns
 
 _MODELS = flags.DEFINE_list(
-    "models", ["colorizer"], "What to measure: colorizer, the trained one; "
-    "unet64, pix2pix's U-Net of 256 px and 64 filters with random weights; a "
-    "SavedModel; or the folder of a run.")
-_OUTPUT = flags.DEFINE_string("output", "", "JSON file to write, if any.")
-_PHOTOS = flags.DEFINE_integer("photos", 1000, "Photographs of 640 x 480.",
-                               lower_bound=10)
+    "models", ["colorizer"], "Models to measure: colorizer is the trained one; "
+    "unet64 is pix2pix's U-Net of 256 px and 64 filters with random weights; "
+    "or a SavedModel; or the folder of a run.")
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "JSON file to write; empty for none.")
+_PHOTOS = flags.DEFINE_integer(
+    "photos", 1000, "Number of photographs of 640 x 480.", lower_bound=10)
 _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests of each thread.",
                                  lower_bound=10)
 
@@ -41,34 +42,33 @@ def main(arguments: Sequence[str]) -> None:
             print(model)
             report[model] = _measure(model, os.path.join(folder, str(number)))
     if _OUTPUT.value:
-        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=2)
+        turns.write_json(_OUTPUT.value, report)
 
 
 def _measure(model: str, folder: str) -> dict[str, Any]:
-    directory = _in_a_process(answering.export, model, folder)
+    directory = turns.call_in_process(answering.export_model, model, folder)
     named = model if model == "colorizer" else directory
     measured: dict[str, Any] = {}
     for title, size in (("1 megapixel", answering.MEGAPIXEL),
                         ("12 megapixels", answering.LARGE)):
-        once = measured[f"command, {title}"] = _in_a_process(
+        once = measured[f"command, {title}"] = turns.call_in_process(
             answering.measure_command, named, size)
         print(f"  the command, {title}: {once['seconds']:.2f} s after "
               f"TensorFlow is imported, peak {once['peak_mib']:.0f} MiB",
               flush=True)
-    large = measured["large"] = _in_a_process(answering.measure_large,
-                                              directory)
+    large = measured["large"] = turns.call_in_process(
+        answering.measure_large, directory)
     print(f"  12 megapixels: {large['seconds']:.2f} s, first "
           f"{large['first_seconds']:.2f} s, peak {large['peak_mib']:.0f} MiB",
           flush=True)
-    many = measured["many"] = _in_a_process(answering.measure_many, directory,
-                                            _PHOTOS.value)
+    many = measured["many"] = turns.call_in_process(
+        answering.measure_many, directory, _PHOTOS.value)
     print(f"  {_PHOTOS.value} of 640 x 480: {many['photos_per_second']:.1f} "
           f"photographs/s, peak {many['peak_mib_after_a_tenth']:.0f} MiB after "
           f"a tenth, {many['peak_mib']:.0f} MiB at the end; mean |L* in - L* "
           f"out| {many['lightness_error']:.3f}", flush=True)
-    load = measured["load"] = _in_a_process(answering.measure_load, directory,
-                                            _REQUESTS.value)
+    load = measured["load"] = turns.call_in_process(
+        answering.measure_load, directory, _REQUESTS.value)
     print(f"  {answering.THREADS} threads: "
           f"{load['requests_per_second']:.1f} requests/s, "
           f"p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms, "
@@ -77,14 +77,6 @@ def _measure(model: str, folder: str) -> dict[str, Any]:
           f"{load['mib_after_half']:.0f} MiB halfway, {load['mib']:.0f} MiB at "
           f"the end", flush=True)
     return measured
-
-
-def _in_a_process(measure: Callable[..., Any],
-                  *arguments: Any) -> Any:
-    spawning = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(
-            1, mp_context=spawning) as pool:
-        return pool.submit(measure, *arguments).result()
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
-"""How much of the bare training step's speed is left in `fit`.
+"""Measures how much of the bare training step's speed `fit` keeps.
 
     python -m experiments.benchmarks.fit --data=folder:DIR --output=F.json
 
-The same update on one batch over and over, and as `fit` makes it: photographs
-read, cropped and converted meanwhile, the journal kept, a checkpoint saved
-every --checkpoint_every updates. Both take turns in one run, each in a process
-to itself. Then the command itself: from its start to its first update.
+Compares updates on one repeated batch with updates as `fit` makes them, which
+include reading, cropping and converting photographs, keeping the journal, and
+a checkpoint every --checkpoint_every updates. Both take turns in one run, each
+in a process of its own. Then measures the time from the start of the command
+to its first update.
 """
 
 import dataclasses
-import json
 import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, Callable, Sequence
+from typing import Callable, Sequence
 
 import numpy as np
 from absl import flags
@@ -28,12 +28,13 @@ from pix2pix_color.training import run
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
 
-_DATA = flags.DEFINE_string("data", "sample_photos", "Photographs, as fit.")
+_DATA = flags.DEFINE_string("data", "sample_photos", "Photographs.")
 _SHAPE = flags.DEFINE_string(
     "shape", "256x64x4", "IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of either.",
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each.",
                                lower_bound=1)
-_OUTPUT = flags.DEFINE_string("output", "", "JSON file to write, if any.")
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "JSON file to write; empty for none.")
 
 # A measurement takes about this long.
 _SECONDS = 8.0
@@ -41,9 +42,9 @@ _SECONDS = 8.0
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    shape = steps.parse_shape(_SHAPE.value)
+    shape = steps.parse_shape(_SHAPE.value, flag="--shape")
     with tempfile.TemporaryDirectory() as folder:
-        results = turns.take_turns(
+        results = turns.measure_in_turns(
             {"step": (prepare_step, shape),
              "fit": (prepare_fit, (*shape, _DATA.value, folder))},
             rounds=_ROUNDS.value)
@@ -62,26 +63,33 @@ def main(arguments: Sequence[str]) -> None:
           f"{Reporting().checkpoint_every} updates included")
     print(f"{seconds:.1f} s from the command to its first update")
     if _OUTPUT.value:
-        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
-            json.dump({"hardware": hardware.describe_device(),
-                       "date": time.strftime("%Y-%m-%d"),
-                       "shape": _SHAPE.value, "data": _DATA.value,
-                       "share_of_step": share,
-                       "first_update_seconds": seconds, "rounds": results},
-                      file, indent=2)
+        turns.write_json(_OUTPUT.value, {
+            "hardware": hardware.describe_device(),
+            "date": time.strftime("%Y-%m-%d"), "shape": _SHAPE.value,
+            "data": _DATA.value, "share_of_step": share,
+            "first_update_seconds": seconds, "rounds": results})
 
 
 def prepare_step(image_size: int, filters: int,
                  batch_size: int) -> Callable[[], dict[str, float]]:
-    """Returns what measures the bare step."""
+    """Returns a function that measures the bare step."""
     precision = hardware.resolve_precision("auto")
-    return _measuring(steps.make_repeated_step(
-        image_size, filters, batch_size, precision), batch_size=batch_size)
+    return turns.repeat_update(
+        steps.make_repeated_step(image_size, filters, batch_size, precision),
+        batch_size=batch_size, seconds=_SECONDS)
 
 
 def prepare_fit(image_size: int, filters: int, batch_size: int, data: str,
                 folder: str) -> Callable[[], dict[str, float]]:
-    """Returns what measures updates as fit makes them, in a folder."""
+    """Returns a function that measures updates as fit makes them.
+
+    Args:
+      image_size: side of the square, pixels.
+      filters: --base_filters.
+      batch_size: pictures an update.
+      data: the photographs, a data spec.
+      folder: --workdir.
+    """
     config = dataclasses.replace(
         steps.config_of(image_size, filters, batch_size, data=data),
         reporting=Reporting(workdir=folder))
@@ -91,35 +99,23 @@ def prepare_fit(image_size: int, filters: int, batch_size: int, data: str,
     update()
     started = time.monotonic()
     training.save()
-    return _measuring(update, batch_size=batch_size,
-                      checkpoint_seconds=time.monotonic() - started)
+    checkpoint_seconds = time.monotonic() - started
+    measure = turns.repeat_update(update, batch_size=batch_size,
+                                  seconds=_SECONDS)
 
-
-def _measuring(update: Callable[[], Any], *, batch_size: int,
-               checkpoint_seconds: float = 0.0
-               ) -> Callable[[], dict[str, float]]:
-    def seconds_of(num_updates):
-        started = time.monotonic()
-        for _ in range(num_updates):
-            update()
-        return (time.monotonic() - started) / num_updates
-
-    seconds_of(1)  # tracing
-    num_updates = max(1, round(_SECONDS / seconds_of(2)))
-
-    def measure() -> dict[str, float]:
-        update()  # threads and caches that others have used meanwhile
-        seconds = seconds_of(num_updates)
-        seconds += checkpoint_seconds / Reporting().checkpoint_every
+    def measure_with_checkpoints() -> dict[str, float]:
+        seconds = (batch_size / measure()["images_per_second"]
+                   + checkpoint_seconds / Reporting().checkpoint_every)
         return {"images_per_second": batch_size / seconds,
                 "checkpoint_seconds": checkpoint_seconds}
 
-    return measure
+    return measure_with_checkpoints
 
 
 def first_update_seconds(image_size: int, filters: int, batch_size: int, *,
                          data: str) -> float:
-    """Seconds from `fit`'s start to its first update, the median of three."""
+    """Returns the median of three times from `fit`'s start to its first update,
+    seconds."""
     def once() -> float:
         with tempfile.TemporaryDirectory() as folder:
             started = time.monotonic()

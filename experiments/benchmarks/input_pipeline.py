@@ -1,14 +1,13 @@
-"""How fast photographs become Lab batches, against how tutorials do it.
+"""Measures how fast photographs become Lab batches, against tutorials' code.
 
     python -m experiments.benchmarks.input_pipeline --data=folder:PHOTOS
 
-Every way delivers the same thing, batches of 256 px Lab tensors, mirrored at
-random. They take turns; what is compared is images per second of processor
-time, which is images per second per core whatever else the machine does.
-Prints a table and writes JSON.
+Every candidate delivers batches of 256 px Lab tensors, mirrored at random.
+They take turns and are compared by images per second of processor time, which
+is images per second per core whatever else the machine does. Prints a table
+and writes JSON.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -26,57 +25,35 @@ from skimage import color as skimage_color
 from data_pipelines import augment, cache, color, command, pipeline
 from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source, sample_photos
+from data_pipelines.sources.source import NameList, from_files
 from experiments.benchmarks import turns
 
 _DATA = flags.DEFINE_string("data", "sample_photos",
                             "Photographs: sample_photos or folder:DIR.")
-_OUTPUT = flags.DEFINE_string("output", "", "JSON file to write, if any.")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of every way.",
-                               lower_bound=1)
-_LISTED = flags.DEFINE_list("listed", ["1000", "1000000"],
-                            "Numbers of listed files to measure memory at.")
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "JSON file to write; empty for none.")
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 5, "Measurements of each candidate.", lower_bound=1)
 
 IMAGE_SIZE = 256
 RESIZE_SIZE = augment.default_resize_size(IMAGE_SIZE)
 BATCH_SIZE = 16
 BATCHES_A_ROUND = 25
+# Numbers of listed files to measure memory at.
+LISTED = (1000, 1_000_000)
 TUTORIAL = "PIL + scikit-image, as tutorials do"
-
-# Measures one size in a process of its own; argument: number of files. The
-# names differ and lead to one photograph, through folders that all exist.
-_LISTING_PROGRAM = """
-import os, resource, sys, tempfile
-from PIL import Image
-from data_pipelines import color, pipeline
-from data_pipelines.sources import name_list, source
-count = int(sys.argv[1])
-with tempfile.TemporaryDirectory() as root:
-    Image.new("RGB", (288, 288), (90, 120, 30)).save(f"{root}/photo.jpg")
-    for number in range(1000):
-        os.mkdir(f"{root}/d{number}")
-    names = name_list.NameList(
-        f"d{number % 1000}/../d{number // 1000 % 1000}/../photo.jpg"
-        for number in range(count))
-    photos = source.from_files(root, names, origin="--data=listing")
-    batches = pipeline.training_batches(
-        photos, part=pipeline.WorkerShard(16), color_space=color.LAB,
-        image_size=256, resize_size=286, seed=0)
-    for batch in batches.take(60):
-        pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
 
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if _DATA.value.partition(":")[0] not in ("folder", "sample_photos"):
-        raise UserError(f"--data={_DATA.value}: the tutorial's way reads "
-                        f"image files alone; use folder:DIR or sample_photos")
+        raise UserError(f"--data={_DATA.value} must be folder:DIR or "
+                        f"sample_photos: tutorials read image files")
     open_source(_DATA.value, flag="--data")
     with tempfile.TemporaryDirectory() as directory:
         jpeg, raw = (_prepare_shards(_DATA.value, directory, encoding)
                      for encoding in ("jpeg", "raw"))
-        rates = turns.take_turns({
+        rates = turns.measure_in_turns({
             "folder": (_prepare, (_ours, _DATA.value, "none")),
             "shards of JPEGs": (_prepare, (_ours, jpeg, "none")),
             "shards of pixels": (_prepare, (_ours, raw, "none")),
@@ -88,17 +65,17 @@ def main(arguments: Sequence[str]) -> None:
         "ratios": {name: turns.spread(np.divide(values, rates[TUTORIAL]))
                    for name, values in rates.items()},
         "color": _measure_color(_ROUNDS.value),
-        "memory_mib": {count: _listing_memory(count)
-                       for count in _LISTED.value},
+        "memory_mib": {
+            count: turns.call_in_process(_listing_memory, count)
+            for count in LISTED},
     }
     _print(report)
     if _OUTPUT.value:
-        with open(_OUTPUT.value, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=2)
+        turns.write_json(_OUTPUT.value, report)
 
 
 def _ours(data: str, kind: str) -> Iterator[Any]:
-    """Batches of this project's pipeline."""
+    """Yields batches of this project's pipeline."""
     source = cache.cached(open_source(data, flag="--data"), kind)
     batches = pipeline.training_batches(
         source, part=pipeline.WorkerShard(BATCH_SIZE), color_space=color.LAB,
@@ -110,10 +87,10 @@ def _ours(data: str, kind: str) -> Iterator[Any]:
 
 
 def _tutorial(data: str) -> Iterator[np.ndarray]:
-    """Batches as the PyTorch tutorials for colorization make them.
+    """Yields batches as the PyTorch tutorials for colorization make them.
 
-    Pillow opens and resizes to a square, a coin decides on the mirror,
-    scikit-image converts to Lab, and the batch is stacked.
+    Pillow opens and resizes to a square, mirrored with probability 1/2;
+    scikit-image converts to Lab; the batch is stacked.
     """
     directory = data.partition(":")[2] or sample_photos.DIRECTORY
     paths = [os.path.join(directory, name)
@@ -134,7 +111,7 @@ def _tutorial(data: str) -> Iterator[np.ndarray]:
 
 
 def _prepare_shards(data: str, directory: str, encoding: str) -> str:
-    """Writes shards of what --data holds, at the size that training wants."""
+    """Writes shards of --data at the size of training; returns a data spec."""
     output = os.path.join(directory, encoding)
     subprocess.run(
         [sys.executable, "-m", "data_pipelines.prepare", f"--data={data}",
@@ -145,14 +122,14 @@ def _prepare_shards(data: str, directory: str, encoding: str) -> str:
 
 def _prepare(make_batches: Callable[..., Iterator[Any]],
              *arguments: str) -> Callable[[], float]:
-    """Returns what measures images per second of processor time."""
+    """Returns a function that measures images per second of processor time."""
     batches = make_batches(*arguments)
 
     def measure() -> float:
         started = _time_when_idle()
         for _ in range(BATCHES_A_ROUND):
             next(batches)
-        # Batches that stood ready at the start have been made again by now.
+        # The buffer is as full as at the start.
         seconds = _time_when_idle() - started
         return BATCHES_A_ROUND * BATCH_SIZE / seconds
 
@@ -160,7 +137,7 @@ def _prepare(make_batches: Callable[..., Iterator[Any]],
 
 
 def _time_when_idle() -> float:
-    """Processor seconds of this process, once its threads have settled."""
+    """Returns this process's processor seconds once its threads are idle."""
     used = -1.0
     while time.process_time() - used > 0.002:
         used = time.process_time()
@@ -169,7 +146,7 @@ def _time_when_idle() -> float:
 
 
 def _measure_color(rounds: int) -> dict[str, float]:
-    """Processor milliseconds of one 256 px conversion, and their ratio."""
+    """Measures one 256 px conversion in processor milliseconds, and ratios."""
     rgb = tf.constant(np.random.default_rng(0).integers(
         0, 256, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8))
     floats = tf.cast(rgb, tf.float32) / 255.0
@@ -193,11 +170,25 @@ def _milliseconds(function: Callable[[], Any], calls: int = 30) -> float:
     return (time.process_time() - started) / calls * 1000
 
 
-def _listing_memory(count: str) -> float:
-    output = subprocess.run(
-        [sys.executable, "-c", _LISTING_PROGRAM, count], check=True,
-        capture_output=True, text=True).stdout
-    return float(output)
+def _listing_memory(count: int) -> float:
+    """Trains from so many listed files; returns the peak memory, MiB.
+
+    All names are different paths to one photograph.
+    """
+    with tempfile.TemporaryDirectory() as root:
+        Image.new("RGB", (288, 288), (90, 120, 30)).save(f"{root}/photo.jpg")
+        for number in range(1000):
+            os.mkdir(f"{root}/d{number}")
+        names = NameList(
+            f"d{number % 1000}/../d{number // 1000 % 1000}/../photo.jpg"
+            for number in range(count))
+        batches = pipeline.training_batches(
+            from_files(root, names, origin="--data=listing"),
+            part=pipeline.WorkerShard(BATCH_SIZE), color_space=color.LAB,
+            image_size=IMAGE_SIZE, resize_size=RESIZE_SIZE, seed=0)
+        for _ in batches.take(60):
+            pass
+    return turns.peak_memory_mib()
 
 
 def _print(report: dict[str, Any]) -> None:

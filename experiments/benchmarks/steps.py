@@ -1,4 +1,4 @@
-"""What the benchmarks of the training step share."""
+"""Shapes, flags and work of the training steps that benchmarks measure."""
 
 from typing import Any, Callable
 
@@ -14,21 +14,21 @@ from pix2pix_color.training.train_state import TrainState
 from pix2pix_color.training.train_step import make_train_step
 
 
-def parse_shape(shape: str) -> tuple[int, int, int]:
-    """Reads IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.
+def parse_shape(shape: str, *, flag: str) -> tuple[int, int, int]:
+    """Parses IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.
 
     Raises:
-      UserError: it is written otherwise.
+      UserError: the shape has another form.
     """
     try:
         image_size, filters, batch_size = map(int, shape.split("x"))
     except ValueError:
-        raise UserError(f"--shapes={shape}: write IMAGE_SIZExBASE_FILTERSx"
+        raise UserError(f"{flag}={shape} must be IMAGE_SIZExBASE_FILTERSx"
                         f"BATCH_SIZE, such as 256x64x16") from None
     return image_size, filters, batch_size
 
 
-# What is measured is pix2pix itself, as others have it, not fit's defaults.
+# Benchmarks measure pix2pix as published, not fit's defaults.
 PIX2PIX: dict[str, Any] = dict(
     gan_weight=1.0, l1_weight=100.0, psnr_weight=0.0, colorfulness_weight=0.0,
     lr_schedule="constant", ema_decay=0.0)
@@ -37,7 +37,7 @@ PIX2PIX: dict[str, Any] = dict(
 def config_of(image_size: int, filters: int, batch_size: int,
               precision: str = "auto", *, generator: str = "unet",
               **data: Any) -> Config:
-    """Returns the flags of what is measured.
+    """Returns the flags of the run to measure.
 
     Args:
       image_size: side of the square, pixels.
@@ -45,7 +45,7 @@ def config_of(image_size: int, filters: int, batch_size: int,
       batch_size: pictures an update.
       precision: --precision.
       generator: unet is pix2pix; efficientnet_unet is the trained colorizer's
-        network, its encoder frozen, by L1 alone.
+        network with its encoder frozen, trained with L1 alone.
       **data: further options of Data.
     """
     training = dict(PIX2PIX)
@@ -61,7 +61,7 @@ def config_of(image_size: int, filters: int, batch_size: int,
 def make_repeated_step(image_size: int, filters: int, batch_size: int,
                        precision: str,
                        generator: str = "unet") -> Callable[[], float]:
-    """Returns what makes an update on always the same batch of noise."""
+    """Returns a function that makes an update on one fixed batch of noise."""
     config = config_of(image_size, filters, batch_size, precision,
                        generator=generator)
     state = TrainState.create(config, precision=precision)
@@ -74,12 +74,17 @@ def make_repeated_step(image_size: int, filters: int, batch_size: int,
 
 
 def gflop_an_image(config: Config) -> float:
-    """Work of one update a picture: multiplications and additions in 1e9.
+    """Returns the work of one update per picture, 1e9 operations.
 
-    A network's backward pass is twice its forward pass. The generator goes
-    forward and back once, but for a frozen encoder, which goes forward alone;
-    the discriminator forward and back on the real and on the fake picture, and
-    forward and back to its input for the generator.
+    Multiplications and additions count one each. A backward pass is twice a
+    forward pass.
+
+    | network | passes | forward passes |
+    |---|---|---|
+    | generator | forward and backward | 3 |
+    | frozen encoder | forward | 1 |
+    | discriminator | forward and backward, real and fake | 6 |
+    | discriminator | forward and backward to its input only | 2 |
     """
     state = TrainState.create(config, precision="float32", pretrained=False)
     generator, discriminator = (
@@ -93,14 +98,14 @@ def gflop_an_image(config: Config) -> float:
 
 
 def _gflop(layer: Any) -> float:
-    """Work of a layer's forward pass on one picture."""
+    """Returns the work of a layer's forward pass on one picture."""
     kernel = getattr(layer, "kernel", None)
     if kernel is None:
         return 0.0
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return 2 * np.prod(kernel.shape) * np.prod(
             layer.output.shape[1:3]) / 1e9
-    # A transposed convolution goes over its input's places.
+    # A transposed convolution visits the positions of its input.
     places = (layer.input if "transpose" in type(layer).__name__.lower()
               else layer.output).shape[1:3]
     return 2 * np.prod(kernel.shape) * np.prod(places) / 1e9

@@ -1,8 +1,8 @@
-"""The trained colorizer's network and its step in PyTorch, for comparison.
+"""The training step of the trained colorizer in PyTorch, for comparison.
 
-The U-Net on a frozen EfficientNet-Lite2 of networks/encoder_unet.py, as PyTorch
-users write it; the encoder is the public package's, its batch norms folded
-into its convolutions as torch's own fusion does that.
+The network is the U-Net on a frozen EfficientNet-Lite2 of
+networks/encoder_unet.py, as PyTorch users write it. The encoder comes from
+efficientnet_lite_pytorch, its batch norms folded by torch.nn.utils.fusion.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ class Encoder(nn.Module):
         fused.weight, fused.bias = nn.Parameter(weight), nn.Parameter(bias)
         if stride == 1:
             return fused
-        # TensorFlow's padding, as the network was trained with.
+        # TensorFlow's padding, with which the network was trained.
         total = size - 2
         return nn.Sequential(nn.ZeroPad2d(
             (total // 2, total - total // 2) * 2), fused)
@@ -98,20 +98,20 @@ class EfficientNetUNet(nn.Module):
             torch.tanh(x.float()), scale_factor=2, mode="bilinear")
 
 
-def make_step(*, image_size: int, filters: int, batch_size: int, best: bool,
-              compiled: bool, bfloat16: bool,
-              device: str = "cpu") -> Callable[[], None]:
-    """Returns one update by L1 on a batch of noise.
+def make_torch_step(*, image_size: int, filters: int, batch_size: int,
+                    best: bool, compiled: bool, bfloat16: bool,
+                    device: str = "cpu") -> Callable[[], None]:
+    """Returns a function that makes one L1 update on a batch of noise.
 
     Args:
       image_size: side of the square, pixels.
       filters: width of the decoder at a quarter of the size.
       batch_size: pictures an update.
-      best: whether channels last, with fused Adam and, if that is fast here,
-        in bfloat16 autocast; otherwise float32 and NCHW.
-      compiled: whether the network goes through torch.compile.
-      bfloat16: whether the machine is fast in it.
-      device: where.
+      best: whether to use channels last, fused Adam and, with bfloat16,
+        autocast; otherwise float32 and NCHW.
+      compiled: whether to use torch.compile.
+      bfloat16: whether the machine is fast in bfloat16.
+      device: PyTorch's name of the device.
     """
     torch.manual_seed(0)
     layout = torch.channels_last if best else torch.contiguous_format

@@ -1,7 +1,7 @@
-"""The same training step in PyTorch, for comparison.
+"""The training step of pix2pix in PyTorch, for comparison.
 
-The networks and the alternation of pix2pix (Isola et al. 2017), 256 or 128 px,
-as PyTorch users write them.
+The networks and the alternating update of Isola et al. 2017, 256 or 128 px, as
+PyTorch users write them.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ class UNet(nn.Module):
 
 
 def make_patchgan(filters: int) -> nn.Module:
-    """The discriminator: [N, 3, S, S] -> logits [N, 1, S/8 - 2, S/8 - 2]."""
+    """Builds the discriminator: [N, 3, S, S] -> logits [N, 1, S/8-2, S/8-2]."""
     parts: list[nn.Module] = [nn.Conv2d(3, filters, 4, 2, 1),
                               nn.LeakyReLU(0.2)]
     for level, stride in ((1, 2), (2, 2), (3, 1)):
@@ -57,20 +57,20 @@ def make_patchgan(filters: int) -> nn.Module:
     return nn.Sequential(*parts, nn.Conv2d(8 * filters, 1, 4, 1, 1))
 
 
-def make_step(*, image_size: int, filters: int, batch_size: int, best: bool,
-              compiled: bool, bfloat16: bool,
-              device: str = "cpu") -> Callable[[], None]:
-    """Returns one alternating update on a batch of noise.
+def make_torch_step(*, image_size: int, filters: int, batch_size: int,
+                    best: bool, compiled: bool, bfloat16: bool,
+                    device: str = "cpu") -> Callable[[], None]:
+    """Returns a function that makes one alternating update on noise.
 
     Args:
       image_size: side of the square, pixels.
       filters: width of both networks' first convolution.
       batch_size: pictures an update.
-      best: whether channels last, with fused Adam and, if that is fast here,
-        in bfloat16 autocast; otherwise as tutorials have it, float32 and NCHW.
-      compiled: whether the networks go through torch.compile.
-      bfloat16: whether the machine is fast in it.
-      device: where.
+      best: whether to use channels last, fused Adam and, with bfloat16,
+        autocast; otherwise float32 and NCHW, as in tutorials.
+      compiled: whether to use torch.compile.
+      bfloat16: whether the machine is fast in bfloat16.
+      device: PyTorch's name of the device.
     """
     torch.manual_seed(0)
     layout = torch.channels_last if best else torch.contiguous_format

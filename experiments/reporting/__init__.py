@@ -1,1 +1,1 @@
-"""What `report` is made of: reading runs, drawing charts, writing the page."""
+"""Parts of `experiments.report`: runs, charts and the page."""

@@ -1,4 +1,4 @@
-"""Curves -> small PNG panels. All words about them stand in the page."""
+"""Curves -> small PNG panels. Titles and legends are part of the page."""
 
 import dataclasses
 import io
@@ -10,8 +10,8 @@ from PIL import Image
 
 INK, PALE, BLUE, ORANGE, TEAL, VIOLET = (
     "#222222", "#777777", "#2469b3", "#d2601a", "#12876f", "#7a4fa3")
-# Of the runs, in order; told apart by the color-blind as well (Okabe and Ito
-# 2008), the pale ones darkened.
+# Colors of the runs, in order: the palette of Okabe and Ito (2008), which the
+# color-blind can tell apart, with its pale colors darkened.
 RUN_COLORS = ("#0072b2", "#d55e00", "#009e73", "#b2568e", "#8a6d00",
               "#3f9fd8", "#6b4c9a", "#4d4d4d")
 
@@ -26,9 +26,9 @@ class Line:
     Attributes:
       points: x -> y, x ascending; may be empty.
       color: as matplotlib takes it.
-      width: in points; of lines that may cover each other the first is widest.
-      dashed: whether it is a level to compare with and no curve.
-      marked: whether its points are far apart and each is drawn.
+      width: in points.
+      dashed: whether to draw it dashed, as a level to compare with.
+      marked: whether to mark each point.
     """
 
     points: Mapping[float, float]
@@ -40,12 +40,12 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """What panels that are to be compared have in common.
+    """The axes that panels to be compared share.
 
     Attributes:
-      x: 0 to the end.
+      x: end of the axis, which begins at 0.
       y: lowest and highest value.
-      is_log: whether the values need a logarithmic axis.
+      is_log: whether the y axis is logarithmic.
     """
 
     x: float
@@ -53,14 +53,15 @@ class Span:
     is_log: bool = False
 
 
-def span(panels: Sequence[Sequence[Line]], *, may_be_log: bool = False,
-         from_zero: bool = False) -> Optional[Span]:
-    """The span of all lines of all panels; None where there is no point.
+def common_span(panels: Sequence[Sequence[Line]], *,
+                may_be_log: bool = False,
+                from_zero: bool = False) -> Optional[Span]:
+    """Returns the span of all lines of all panels; None without a point.
 
     Args:
-      panels: of each panel its lines.
-      may_be_log: whether values far apart get a logarithmic axis.
-      from_zero: whether the axis begins at zero.
+      panels: the lines of each panel.
+      may_be_log: whether positive values far apart get a logarithmic axis.
+      from_zero: whether the y axis begins at zero.
     """
     points = [point for lines in panels for line in lines
               for point in line.points.items() if np.isfinite(point[1])]
@@ -85,11 +86,11 @@ def draw_panel(lines: Sequence[Line], common: Span, *, x_name: str,
 
     Args:
       lines: the first is drawn lowest.
-      common: the panel's span.
-      x_name: of the axis below.
-      top_scale: what x is multiplied by on a second axis above, if any.
-      top_name: that axis's name.
-      borders: where to draw vertical lines.
+      common: the panel's axes.
+      x_name: name of the x axis.
+      top_scale: factor of x on a second axis above; None for no such axis.
+      top_name: name of the axis above.
+      borders: places of vertical dotted lines.
 
     Returns:
       A PNG file.
@@ -130,7 +131,7 @@ def draw_panel(lines: Sequence[Line], common: Span, *, x_name: str,
 
 
 def to_png(drawing: figure.Figure) -> bytes:
-    """A figure as a PNG, whose few colors need a third of the bytes."""
+    """Encodes a figure as a PNG; a small palette saves two thirds of it."""
     rendered, file = io.BytesIO(), io.BytesIO()
     drawing.savefig(rendered, format="png")
     with Image.open(rendered) as picture:

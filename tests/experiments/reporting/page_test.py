@@ -1,4 +1,4 @@
-"""The page: its tables, its pictures, and that a real browser shows it."""
+"""The page: its tables and pictures, and that a real browser shows it."""
 
 import base64
 import html.parser
@@ -12,12 +12,13 @@ from typing import Optional
 
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 from PIL import Image
 
 from data_pipelines.errors import UserError
 from experiments import report
-from experiments.reporting import charts, page, photographs, runs
-from tests.experiments.reporting import conftest
+from experiments.reporting import charts, page, runs
+from tests.experiments import conftest
 
 
 class Reader(html.parser.HTMLParser):
@@ -67,7 +68,19 @@ def content(tmp_path_factory):
     one = conftest.write_run(folder / "<b>&one")
     two = conftest.write_run(folder / "two", steps=(10, 20), total=20,
                              ab_l1=8.25, color_space="rgb")
-    return page.build_page(runs.load_runs([str(one), str(two)]))
+    conftest.write_samples(one, "step-0000010", level=10)
+    conftest.write_samples(one, "step-0000200", numbers=range(10), level=40)
+    conftest.write_samples(two, "step-0000020", numbers=(1, 2), level=160)
+    return build(one, two)
+
+
+def build(*paths):
+    return page.build_page(runs.load_runs(list(map(str, paths))))
+
+
+def write_report(output, *paths):
+    with flagsaver.as_parsed(output=str(output)):
+        report.main(["report", *map(str, paths)])
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +88,7 @@ def shown(content):
     return Reader(content)
 
 
-def decode(data_url):
-    _, _, encoded = data_url.partition("base64,")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
-
-
-def test_results_are_those_of_run_json_beside_the_gray_image(shown):
+def test_results_come_from_run_json(shown):
     rows = {row[0]: row[1:] for row in shown.rows[::-1]}  # the first of a name
     assert rows["<b>&one, step 30"] == [
         "9.50", "21.25", "0.88", "10.12", "33.00", "12.00"]
@@ -89,7 +97,7 @@ def test_results_are_those_of_run_json_beside_the_gray_image(shown):
                                   "1.50"]
 
 
-def test_the_best_stands_out_where_runs_differ(shown):
+def test_the_best_result_is_marked(shown):
     assert shown.best == [("two, step 20", "8.25")]
 
 
@@ -107,11 +115,11 @@ def test_flags_time_and_speed_are_shown(shown):
     assert shown.row("state") == ["finished"] * 2
 
 
-def test_names_are_words_and_never_markup(content):
+def test_names_are_escaped(content):
     assert "<b>&one" not in content and "&lt;b&gt;&amp;one" in content
 
 
-def test_each_question_has_a_panel_a_run(shown):
+def test_each_kind_of_loss_has_a_panel_a_run(shown):
     assert [alt for alt, _ in shown.pictures["Losses"]] == [
         "<b>&one", "two"] * 3
     assert [alt for alt, _ in shown.pictures["Metrics over time"]] == [
@@ -120,73 +128,48 @@ def test_each_question_has_a_panel_a_run(shown):
 
 
 def test_a_run_that_is_going_shows_its_newest_evaluation(make_run):
-    going = Reader(page.build_page(runs.load_runs(
-        [str(make_run("run", is_finished=False, total=90))])))
-    assert going.row("state") == ["at step 30 of 90 when this was made"]
+    going = Reader(build(make_run("run", is_finished=False, total=90)))
+    assert going.row("state") == ["at step 30 of 90 when this page was made"]
     assert going.row("run, step 30 so far")[:2] == ["70.00", "21.25"]
     assert going.row("epochs") == ["3.0"]
     assert not any("gray image" in row for row in going.rows)
 
 
-@pytest.mark.parametrize("fraction, names", [
-    (0.1, ["gray image"]), (0.2, ["gray image of done"])])
-def test_a_gray_image_is_all_runs_only_where_they_see_the_same(
-        make_run, fraction, names):
+@pytest.mark.parametrize("fraction, name", [
+    (0.1, "gray image"), (0.2, "gray image of done")])
+def test_runs_share_a_gray_image_if_they_evaluate_on_the_same(
+        make_run, fraction, name):
     going = make_run("going", is_finished=False)
     flags = (going / "config.flags").read_text()
     (going / "config.flags").write_text(flags.replace(
         "--eval_fraction=0.1", f"--eval_fraction={fraction}"))
-    rows = Reader("".join(page._final(runs.load_runs(
-        [str(make_run("done")), str(going)])))).rows
-    assert [row[0] for row in rows if row[0].startswith("gray")][:1] == names
+    rows = Reader(build(make_run("done"), going)).rows
+    assert [row[0] for row in rows if row[0].startswith("gray")][0] == name
 
 
-@pytest.mark.parametrize("batch_size, expected", [(4, 1), (8, 2)])
-def test_epochs_of_other_lengths_are_drawn_over_updates_too(
-        make_run, batch_size, expected):
-    loaded = runs.load_runs([
-        str(make_run("four")), str(make_run("other", batch_size=batch_size))])
-    drawn = "".join(page._curves_of_all(
-        loaded, {"metric/ab_l1": "error", "metric/fid": "none has it"},
-        "heading", "note"))
-    assert drawn.count("<figure>") == expected
+@pytest.mark.parametrize("batch_size, panels", [(4, 6), (8, 12)])
+def test_runs_with_other_epochs_are_compared_over_updates_too(
+        make_run, batch_size, panels):
+    shown = Reader(build(make_run("four"),
+                         make_run("other", batch_size=batch_size)))
+    assert len(shown.pictures["Metrics over time"]) == panels
 
 
-def test_photographs_stand_below_each_other_gray_first_and_real_last(make_run):
-    one, two = make_run("one"), make_run("two")
-    conftest.write_samples(one, "step-0000030", numbers=(0, 1), level=40)
-    conftest.write_samples(two, "step-0000030", numbers=(1, 2), level=160)
-    pictures = Reader("".join(page._photographs(runs.load_runs(
-        [str(one), str(two)])))).pictures["Evaluation photographs"]
-    # Three photographs; each run has drawn two of them.
-    assert [alt for alt, _ in pictures] == (
-        ["gray"] * 3 + ["one"] * 2 + ["two"] * 2 + ["real"] * 3)
-    shown = [decode(source).astype(int) for _, source in pictures]
-    real = conftest.photographs(32, (0, 1, 2))
-    for number in range(3):
-        assert np.abs(shown[7 + number] - real[number]).mean() < 3
-        assert np.abs(shown[number][..., 0] - real[number][..., 1]).mean() < 3
-    assert [round(picture.mean()) for picture in shown[3:7]] == [
-        40, 40, 160, 160]
-
-
-def test_photographs_of_other_sizes_are_the_same_photographs():
-    grids = [np.stack([real, np.full_like(real, size), real]) for size, real in
-             ((size, conftest.photographs(size, range(8)))
-              for size in (32, 128))]
-    found = photographs.match([grids[0], None, grids[1][:, ::-1]])
-    assert [[None if picture is None else picture[0, 0, 0]
-             for picture in photo.generated] for photo in found] == [
-        [32, None, 128]] * 8
-
-
-def test_two_photographs_of_one_run_that_are_alike_stay_two():
-    grid = np.zeros([3, 2, 32, 32, 3], np.uint8)
-    grid[1, 0], grid[1, 1] = 50, 60
-    found = photographs.match([grid, grid + np.uint8(1)])
-    assert [[np.max(picture) for picture in photo.generated
-             if picture is not None] for photo in found] == [
-                 [50, 51], [60, 61]]
+def test_each_run_shows_its_newest_grid(shown):
+    pictures = shown.pictures["Evaluation photographs: gray, colorized, real"]
+    assert [alt for alt, _ in pictures] == ["<b>&one, step 200",
+                                            "two, step 20"]
+    one, two = (np.asarray(Image.open(io.BytesIO(base64.b64decode(
+        url.partition("base64,")[2])))).astype(int) for _, url in pictures)
+    # Ten photographs of 128 px are shrunk to the width of the page.
+    assert one.shape[1] == 1240 and two.shape == (392, 284, 3)
+    assert abs(one[one.shape[0] // 2, 100:200].mean() - 40) < 3
+    for place, photo in enumerate(conftest.photographs(32, (1, 2))):
+        left = 24 + 132 * place
+        assert abs(two[132:260, left:left + 128].mean() - 160) < 3
+        assert np.abs(two[264:, left:left + 128] - photo.repeat(4, 0).repeat(
+            4, 1)).mean() < 4
+    assert "Training photographs: gray, colorized, real" not in shown.pictures
 
 
 def test_a_border_is_a_vertical_line_at_its_place():
@@ -212,28 +195,26 @@ def test_a_border_is_a_vertical_line_at_its_place():
     ((-1.0, 100.0), False)])
 def test_a_logarithmic_axis_is_for_positive_values_far_apart(values, is_log):
     lines = [charts.Line(dict(enumerate(values)), "black")]
-    common = charts.span([lines], may_be_log=True)
+    common = charts.common_span([lines], may_be_log=True)
     assert common and common.is_log == is_log and common.x == 1
     assert common.y[0] < values[0] and common.y[1] > values[1]
-    linear = charts.span([lines])
+    linear = charts.common_span([lines])
     assert linear and not linear.is_log
-    whole = charts.span([lines], from_zero=True)
+    whole = charts.common_span([lines], from_zero=True)
     assert whole and whole.y[0] == 0 and whole.y[1] > values[1]
-    assert charts.span([[charts.Line({}, "black")]]) is None
+    assert charts.common_span([[charts.Line({}, "black")]]) is None
 
 
 def test_the_command_writes_a_page_or_says_why_not(make_run, tmp_path, capsys):
     path, output = str(make_run("run")), tmp_path / "report.html"
     output.write_text("an earlier one")
-    report.write_report([path], str(output))
+    write_report(output, path)
     assert capsys.readouterr().out == (
         f"{output}, {output.stat().st_size / 2**20:.1f} MiB\n")
     assert output.read_text().startswith("<!DOCTYPE html>")
     assert sorted(os.listdir(tmp_path)) == ["report.html", "run"]
-    with pytest.raises(UserError, match="no run was named"):
-        report.write_report([], str(output))
     with pytest.raises(UserError, match="--output=a.txt must name an .html"):
-        report.write_report([path], "a.txt")
+        write_report("a.txt", path)
 
 
 @pytest.mark.slow
@@ -245,7 +226,7 @@ def test_a_browser_shows_every_picture_and_number(make_run, tmp_path):
     for path in (one, two):
         conftest.write_samples(path, "step-0000030", numbers=range(8))
     output = tmp_path / "report.html"
-    report.write_report([str(one), str(two)], str(output))
+    write_report(output, one, two)
     script = """<script>addEventListener("load", () => {
         document.body.innerText = "SEEN" + JSON.stringify({
             widths: [...document.images].map(image => image.naturalWidth),
@@ -262,8 +243,8 @@ def test_a_browser_shows_every_picture_and_number(make_run, tmp_path):
     answer = re.search("<body>SEEN(.*)SEEN</body>", done.stdout, re.S)
     assert answer, done.stdout[-1000:]
     seen = json.loads(html.unescape(answer[1]))
-    # Four rows of eight photographs, 3 x 2 losses, 6 metrics, 3 more.
-    assert len(seen["widths"]) == 32 + 6 + 6 + 3
+    # Two grids, 3 x 2 losses, 6 metrics, 3 more.
+    assert len(seen["widths"]) == 2 + 6 + 6 + 3
     assert all(width >= 32 for width in seen["widths"])
     assert not seen["wide"]
     facts = json.loads((two / "run.json").read_text())

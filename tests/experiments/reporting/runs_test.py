@@ -1,23 +1,21 @@
-"""Runs are read as they lie on disk, finished or not."""
+"""Runs as they lie on disk, finished or still training."""
 
 import json
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from data_pipelines.errors import UserError
 from experiments.reporting import runs
-from tests.experiments.reporting.conftest import photographs, write_samples
+from tests.experiments.conftest import write_samples
 
 
-def test_runs_of_one_name_are_told_apart_by_what_is_above_them(make_run):
+def test_runs_of_one_name_get_the_name_of_their_folder_too(make_run):
     paths = [make_run(name) for name in ("x/run", "y/run", "other")]
     assert [run.name for run in runs.load_runs(list(map(str, paths)))] == [
         "x/run", "y/run", "other"]
 
 
-def test_a_run_knows_where_it_stands(make_run):
+def test_a_run_knows_its_progress(make_run):
     finished, = runs.load_runs([str(make_run("finished"))])
     assert (finished.step, finished.total_steps) == (30, 30)
     assert finished.is_finished and finished.steps_per_epoch == 10
@@ -35,14 +33,14 @@ def test_a_run_that_was_prolonged_is_not_finished_by_its_old_results(make_run):
     assert run.facts["step"] == 30 and not run.is_finished
 
 
-def test_the_time_of_updates_follows_from_their_rate(make_run):
+def test_the_time_of_updates_is_computed_from_their_rate(make_run):
     run, = runs.load_runs([str(make_run("run"))])
     assert run.images_per_second() == 8
     # 30 updates of 4 photographs, 8 a second; the first point has no rate.
     assert run.training_seconds() == 15
 
 
-def test_the_border_of_stages_is_known_or_tolerated(make_run):
+def test_the_end_of_pretraining_is_found(make_run):
     staged, plain = runs.load_runs(
         [str(make_run("staged", stage_border=20)), str(make_run("plain"))])
     assert staged.pretrained_until == 20
@@ -101,27 +99,19 @@ def test_flags_that_differ_are_named_and_folders_are_not(make_run):
         "steps": [30]}
 
 
-def test_the_newest_grid_is_cut_apart(make_run):
+def test_grids_are_found_in_the_order_of_their_steps(make_run):
     path = make_run("run")
-    write_samples(path, "step-0000010", level=10)
-    write_samples(path, "step-0000200", level=200)
     run, = runs.load_runs([str(path)])
-    gray, generated, real = run.pictures("step")
-    np.testing.assert_array_equal(real, photographs(32, (0, 1)))
-    np.testing.assert_array_equal(gray[..., 0], real[..., 1])
-    assert (generated == 200).all()
-    assert run.pictures("training") is None
+    assert run.grids("step") == {}
+    for name in ("step-0000200", "step-0000030", "training-0000200"):
+        write_samples(path, name)
+    assert list(run.grids("step").items()) == [
+        (step, str(path / "samples" / f"step-{step:07d}.png"))
+        for step in (30, 200)]
+    assert list(run.grids("training")) == [200]
 
 
-def test_a_picture_that_is_no_grid_is_left_out(make_run):
-    path = make_run("run")
-    (path / "samples").mkdir()
-    Image.new("RGB", (480, 1310)).save(path / "samples" / "step-0000010.png")
-    run, = runs.load_runs([str(path)])
-    assert run.pictures("step") is None
-
-
-def test_what_is_no_run_is_refused(make_run, tmp_path):
+def test_other_folders_are_refused(make_run, tmp_path):
     path = make_run("run")
     with pytest.raises(UserError, match="run' is named twice"):
         runs.load_runs([str(path), f"{path}/../run"])
@@ -136,5 +126,5 @@ def test_what_is_no_run_is_refused(make_run, tmp_path):
                        "=50 updates"):
         runs.load_runs([str(path)])
     (path / "run.json").write_text(json.dumps({})[:-1])
-    with pytest.raises(UserError, match="run.json is no JSON"):
+    with pytest.raises(UserError, match="run.json is not JSON"):
         runs.load_runs([str(path)])

@@ -1,4 +1,4 @@
-"""Runs as fit leaves them, made in a moment."""
+"""Folders of runs, written without training."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from pix2pix_color.config import Config, Data, Networks, Reporting, Training
 from pix2pix_color.evaluation import sample_grid
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training.train_step import StepLosses
+from tests.pix2pix_color.vivid_model import write_vivid_model
 
 METRICS = {"ab_l1": 9.5, "psnr_db": 21.25, "ssim": 0.875, "delta_e": 10.125,
            "colorfulness": 33.0, "colorfulness_gap": 12.0}
@@ -24,7 +25,7 @@ def photographs(size, numbers):
 
 
 def write_samples(folder, name, *, size=32, numbers=(0, 1), level=200):
-    """A grid of which everything generated has one level."""
+    """Writes a sample grid whose generated pictures have one gray level."""
     real = photographs(size, numbers)
     gray = real[..., 1:2].repeat(3, axis=-1)
     (folder / "samples").mkdir(exist_ok=True)
@@ -34,8 +35,9 @@ def write_samples(folder, name, *, size=32, numbers=(0, 1), level=200):
 
 
 def write_run(path, *, steps=(10, 20, 30), total=30, batch_size=4,
-              is_finished=True, stage_border=None, ab_l1=9.5, **networks):
-    """Makes the folder of a run on 40 photographs; returns it."""
+              is_finished=True, stage_border=None, ab_l1=9.5, more=(),
+              **networks):
+    """Writes the folder of a run on 40 photographs; returns it."""
     path.mkdir(parents=True)
     folder = RunFolder(str(path))
     folder.write_flags(Config(
@@ -48,7 +50,8 @@ def write_run(path, *, steps=(10, 20, 30), total=30, batch_size=4,
     if is_finished:
         facts |= {
             "step": steps[-1],
-            "evaluation": {"colorized": {**METRICS, "ab_l1": ab_l1},
+            "evaluation": {"colorized": {**METRICS, "ab_l1": ab_l1,
+                                         **dict.fromkeys(more, 0.5)},
                            "gray_image": GRAY, "interval_95": {
                                "colorized": dict.fromkeys(METRICS, (7, 12.5)),
                                "gray_image": dict.fromkeys(METRICS, (1, 2))}},
@@ -71,5 +74,17 @@ def write_run(path, *, steps=(10, 20, 30), total=30, batch_size=4,
 
 @pytest.fixture
 def make_run(tmp_path):
-    """write_run below a folder of the test's own."""
+    """Returns write_run, below a folder of the test's own."""
     return lambda name, **options: write_run(tmp_path / name, **options)
+
+
+@pytest.fixture(scope="session")
+def vivid_run(tmp_path_factory):
+    """A run with an export of random weights, evaluated on 8 photographs."""
+    path = tmp_path_factory.mktemp("runs") / "vivid"
+    write_vivid_model(str(path / "export"))
+    RunFolder(str(path)).write_flags(Config(
+        data=Data(image_size=32, eval_data="sample_photos", eval_examples=8),
+        networks=Networks(base_filters=4),
+        reporting=Reporting(workdir=str(path))))
+    return path
