@@ -144,7 +144,7 @@ def _mark_start(folder: str, step: int) -> None:
     os.makedirs(folder, exist_ok=True)
     now = time.time()
     # Without a host it sorts before tf.summary's file of the same second.
-    path = os.path.join(folder, f"events.out.tfevents.{now:010.0f}")
+    path = os.path.join(folder, f"events.out.tfevents.{int(now)}")
     start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
     with tf.io.TFRecordWriter(path) as file:
         for content in ({"file_version": "brain.Event:2"},

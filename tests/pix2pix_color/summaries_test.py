@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
@@ -16,8 +16,9 @@ LOSSES = dict.fromkeys(StepLosses._fields, 1.5)
 
 
 def read(directory):
-    events = event_accumulator.EventAccumulator(
-        str(directory), size_guidance={event_accumulator.TENSORS: 0})
+    """What TensorBoard's server reads."""
+    events = plugin_event_accumulator.EventAccumulator(
+        str(directory), size_guidance={plugin_event_accumulator.TENSORS: 0})
     events.Reload()
     return events
 

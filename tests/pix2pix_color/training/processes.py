@@ -84,13 +84,13 @@ def events(workdir):
 
     As TensorBoard reads them, without those that a restart has overtaken.
     """
-    from tensorboard.backend.event_processing import event_accumulator
+    from tensorboard.backend.event_processing import plugin_event_accumulator
 
     found = []
     for folder in ("train", "eval"):
-        reader = event_accumulator.EventAccumulator(
+        reader = plugin_event_accumulator.EventAccumulator(
             os.path.join(workdir, folder),
-            size_guidance={event_accumulator.TENSORS: 0})
+            size_guidance={plugin_event_accumulator.TENSORS: 0})
         reader.Reload()
         found += [
             (folder, tag, event.step, event.tensor_proto.SerializeToString())
