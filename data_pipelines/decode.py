@@ -186,7 +186,7 @@ def _size_in_header(image_bytes):
     flags = _integers(head, 20, 1, tf.uint8)[0]
     is_animated = _is_at(head, 8, b"WEBPVP8X") & (flags // 2 % 2 > 0)
     # A BMP whose top row comes first has a height below 0.
-    return tf.where(is_animated, 0, tf.abs(size))
+    return tf.where(is_animated, tf.zeros_like(size), tf.abs(size))
 
 
 def _integers(text, offset, count, dtype, *, little_endian=True):
