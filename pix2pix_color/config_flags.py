@@ -41,11 +41,14 @@ def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS) -> Config:
     Raises:
       UserError: a value is not allowed, or contradicts another one.
     """
-    return Config(**{
-        group.name: type(group.default)(**{
+    def parsed(group):
+        return dataclasses.replace(group, **{
             field.name: getattr(flag_values, field.name)
-            for field in dataclasses.fields(group.default)})
-        for group in dataclasses.fields(Config)})
+            for field in dataclasses.fields(group)})
+
+    default = Config()
+    return Config(**{group.name: parsed(getattr(default, group.name))
+                     for group in dataclasses.fields(Config)})
 
 
 def config_from_file(path: str, *, whole: bool = False) -> Config:

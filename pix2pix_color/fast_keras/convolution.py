@@ -24,56 +24,65 @@ _MAX_CHANNELS = 4
 _MAX_SIDE_OF_PATCHES, _MAX_SIDE_OF_SHIFTS = (
     (8, 8) if hardware.has_amx() else (16, 32))
 
-# Ways to compute: for training, with gradients; for inference, without them,
-# because a SavedModel stores the gradients that are defined here as functions;
-# as Keras does, for programs that other machines run.
 TRAINING, INFERENCE, KERAS = "training", "inference", "keras"
 
 
-class Convolution(keras.layers.Conv2D):
-    """keras.layers.Conv2D, 4x4, strides 2, `same`.
+class FastLayer:
+    """A convolution that may be computed as a matrix multiplication.
 
     Attributes:
-      way: TRAINING, INFERENCE or KERAS.
+      way: TRAINING; INFERENCE: without the gradients that are defined here,
+        because a SavedModel would store them as functions; or KERAS: by Keras,
+        for programs that other machines run.
     """
 
     way = TRAINING
 
+    def is_left_to_keras(self, inputs: tf.Tensor) -> bool:
+        """Says whether Keras computes the layer for inputs [N, H, W, C]."""
+        # The side of a served model's squares may be known only at run time.
+        return (self.way == KERAS or None in inputs.shape[1:3]
+                or bool(tf.config.list_logical_devices("GPU")))
+
+
+def set_way(network: keras.Model, way: str) -> None:
+    """Sets how a network's convolutions compute when they are traced next.
+
+    Args:
+      network: any network.
+      way: TRAINING, INFERENCE or KERAS.
+    """
+    for layer in network.layers:
+        if isinstance(layer, FastLayer):
+            layer.way = way
+
+
+class Convolution(FastLayer, keras.layers.Conv2D):
+    """keras.layers.Conv2D, 4x4, strides 2, `same`."""
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        if _keras_is_better(self, inputs) or any(
+        if self.is_left_to_keras(inputs) or any(
                 side % 2 for side in inputs.shape[1:3]):
             return super().call(inputs)
         convolve = _to_small if self.way == INFERENCE else _convolve
         return _activated(self, convolve(inputs, _tensor(self.kernel)))
 
 
-class TransposedConvolution(keras.layers.Conv2DTranspose):
-    """keras.layers.Conv2DTranspose, 4x4, strides 2, `same`.
-
-    Attributes:
-      way: TRAINING, INFERENCE or KERAS.
-    """
-
-    way = TRAINING
+class TransposedConvolution(FastLayer, keras.layers.Conv2DTranspose):
+    """keras.layers.Conv2DTranspose, 4x4, strides 2, `same`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        if _keras_is_better(self, inputs):
+        if self.is_left_to_keras(inputs):
             return super().call(inputs)
         convolve = _to_large if self.way == INFERENCE else _convolve_transposed
         return _activated(self, convolve(inputs, _tensor(self.kernel)))
 
 
-class LogitsConvolution(keras.layers.Conv2D):
-    """keras.layers.Conv2D of one filter, 4x4, strides 1, `valid`.
-
-    Attributes:
-      way: TRAINING or KERAS.
-    """
-
-    way = TRAINING
+class LogitsConvolution(FastLayer, keras.layers.Conv2D):
+    """keras.layers.Conv2D of one filter, 4x4, strides 1, `valid`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        if _keras_is_better(self, inputs):
+        if self.is_left_to_keras(inputs):
             return super().call(inputs)
         height, width = (side - _SIZE + 1 for side in inputs.shape[1:3])
         # What each pixel adds to the 4x4 logits that see it.
@@ -87,19 +96,6 @@ class LogitsConvolution(keras.layers.Conv2D):
             for row in range(_SIZE) for column in range(_SIZE)]))
 
 
-def set_way(network: keras.Model, way: str) -> None:
-    """Sets how a network's convolutions compute when they are traced next.
-
-    Args:
-      network: any network.
-      way: TRAINING, INFERENCE or KERAS.
-    """
-    for layer in network.layers:
-        if isinstance(layer, (Convolution, TransposedConvolution,
-                              LogitsConvolution)):
-            layer.way = way
-
-
 def _activated(layer: keras.layers.Layer, outputs: tf.Tensor) -> tf.Tensor:
     if layer.use_bias:
         # tf.nn.bias_add would sum its gradient in bfloat16.
@@ -110,12 +106,6 @@ def _activated(layer: keras.layers.Layer, outputs: tf.Tensor) -> tf.Tensor:
 def _tensor(variable: keras.Variable) -> tf.Tensor:
     """Returns a variable in the type in which its layer computes."""
     return tf.convert_to_tensor(variable)
-
-
-def _keras_is_better(layer: keras.layers.Layer, inputs: tf.Tensor) -> bool:
-    # The side of a served model's squares may be known only at run time.
-    return (layer.way == KERAS or None in inputs.shape[1:3]
-            or bool(tf.config.list_logical_devices("GPU")))
 
 
 # A convolution with strides 2 turns a large map [N, 2h, 2w, C] into a small one

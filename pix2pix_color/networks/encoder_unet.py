@@ -97,17 +97,18 @@ def build_encoder_unet(
     is_resnet = encoder == RESNET18
     if upsampling == "auto":
         upsampling = "pixel_shuffle" if is_resnet else NEAREST
+    noise: dict[str, Any] = dict(step=step, sampling=sampling, dtype=dtype)
     decoder = _Decoder(
         norm=norm, upsampling=upsampling, dropout=dropout,
-        first_seed=dropout_seed * layers.SEEDS_A_NETWORK,
-        noise=dict(step=step, sampling=sampling, dtype=dtype),
+        first_seed=dropout_seed * layers.SEEDS_A_NETWORK, noise=noise,
         synchronized=synchronized_norm, dtype=dtype)
     condition = keras.Input((image_size, image_size, condition_channels),
                             name="condition")
     scale_lightness = (resnet18 if is_resnet
                        else efficientnet_lite).scale_lightness
-    given = decoder.with_noise(scale_lightness(condition, dtype=dtype),
-                               noise_channels)
+    given = layers.with_noise_channels(
+        scale_lightness(condition, dtype=dtype), noise_channels,
+        network_seed=dropout_seed, **noise)
     if is_resnet:
         *skips, x = resnet18.encode(
             given, base_filters=base_filters,
@@ -143,14 +144,6 @@ class _Decoder:
     synchronized: bool
     dtype: str
     levels_done: int = 0
-
-    def with_noise(self, x: Any, noise_channels: int) -> Any:
-        """Appends noise channels, if any."""
-        if not noise_channels:
-            return x
-        return layers.NoiseChannels(
-            noise_channels, seed=self.first_seed + layers.NOISE_CHANNELS_SEED,
-            name="noise", **self.noise)(x)
 
     def level(self, x: Any, skip: Any, filters: int, *, level: int) -> Any:
         """Doubles x, joins it with skip, and convolves both to `filters`."""

@@ -224,6 +224,17 @@ class NoiseChannels(Noise):
         return (*input_shape[:-1], input_shape[-1] + self._num_channels)
 
 
+def with_noise_channels(
+        x: Any, num_channels: int, *, network_seed: int,
+        step: Callable[[], tf.Tensor], sampling: bool, dtype: str) -> Any:
+    """Appends noise channels, if any, to a network's symbolic input."""
+    if not num_channels:
+        return x
+    return NoiseChannels(
+        num_channels, step=step, sampling=sampling, dtype=dtype, name="noise",
+        seed=network_seed * SEEDS_A_NETWORK + NOISE_CHANNELS_SEED)(x)
+
+
 class PixelShuffle(keras.layers.Layer):
     """Turns [N, H, W, 4C] into [N, 2H, 2W, C], in blocks of 2x2 pixels."""
 

@@ -85,12 +85,9 @@ def build_unet(*, image_size: int, condition_channels: int,
                             name="condition")
     upsample = UPSAMPLINGS[
         "transposed" if upsampling == "auto" else upsampling]
-    x = condition
-    if noise_channels:
-        x = layers.NoiseChannels(
-            noise_channels, step=step, sampling=sampling, dtype=dtype,
-            seed=(dropout_seed * layers.SEEDS_A_NETWORK
-                  + layers.NOISE_CHANNELS_SEED), name="noise")(x)
+    x = layers.with_noise_channels(
+        condition, noise_channels, network_seed=dropout_seed, step=step,
+        sampling=sampling, dtype=dtype)
     skips = []
     for level in range(depth):
         name = f"encoder{level}"

@@ -13,10 +13,14 @@ RESNET = dict(generator="resnet18_unet")
 
 def make(**options):
     """A Config with these options, whichever group they are in."""
-    return Config(**{group.name: dataclasses.replace(group.default, **{
-        field.name: options[field.name]
-        for field in dataclasses.fields(group.default)
-        if field.name in options}) for group in dataclasses.fields(Config)})
+    def changed(group):
+        return dataclasses.replace(group, **{
+            field.name: options[field.name]
+            for field in dataclasses.fields(group) if field.name in options})
+
+    default = Config()
+    return Config(**{group.name: changed(getattr(default, group.name))
+                     for group in dataclasses.fields(Config)})
 
 
 @pytest.mark.parametrize("size, options", [

@@ -64,12 +64,12 @@ def test_a_leaky_relu_follows_every_layer_but_the_logits(kind):
 
 def gradients_of_a_logit(model, place):
     """Where one logit's gradients by condition and target are not zero."""
-    rng = np.random.default_rng(4)
+    rng, index = np.random.default_rng(4), (0, *place, 0)
     inputs = [tf.constant(rng.uniform(-1.0, 1.0, (1, *given.shape[1:])),
                           tf.float32) for given in model.inputs]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        logit = model(inputs)[(0, *place, 0)]
+        logit = model(inputs)[index]
     return [np.any(gradient[0] != 0, axis=-1)
             for gradient in tape.gradient(logit, inputs)]
 

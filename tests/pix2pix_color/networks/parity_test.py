@@ -172,16 +172,14 @@ class Comparison(NamedTuple):
             yield self.model.get_layer(name), self.twin.parts[name]
 
 
-UNET, PATCHGAN = build_unet_and_twin, build_patchgan_and_twin
-
-
 @pytest.fixture(scope="module", params=[
-    (UNET, 32, 8, {}), (UNET, 64, 8, {}), (UNET, 128, 4, {}),
-    (UNET, 256, 4, {}), (UNET, 32, 8, dict(norm="instance")),
-    (PATCHGAN, 32, 8, {}), (PATCHGAN, 256, 8, {}),
-    (PATCHGAN, 256, 4, dict(num_layers=5))])
+    ("unet", 32, 8, {}), ("unet", 64, 8, {}), ("unet", 128, 4, {}),
+    ("unet", 256, 4, {}), ("unet", 32, 8, dict(norm="instance")),
+    ("patchgan", 32, 8, {}), ("patchgan", 256, 8, {}),
+    ("patchgan", 256, 4, dict(num_layers=5))])
 def model_and_twin(request, randomize_weights):
-    build, image_size, base_filters, options = request.param
+    name, image_size, base_filters, options = request.param
+    build = (build_unet_and_twin if name == "unet" else build_patchgan_and_twin)
     model, twin = build(image_size=image_size, base_filters=base_filters,
                         **options)
     randomize_weights(model)
