@@ -180,8 +180,8 @@ def _metrics_table(rows: Mapping[str, Mapping[str, float]],
         rises = METRICS[name].higher_is_better
         if rises is not None and len(set(values)) > 1:
             best[name] = max(values) if rises else min(values)
-    return {"columns": [METRICS[name].label_with_arrow
-                        for name in names], "rows": [{
+    columns = [METRICS[name].label_with_arrow for name in names]
+    return {"columns": columns, "rows": [{
         "name": row_name, "is_gray": part is gray, "cells": [{
             "text": f"{row[name]:.2f}" if name in row else "–",
             "is_best": part is rows and name in best

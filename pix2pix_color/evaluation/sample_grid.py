@@ -1,16 +1,16 @@
-"""The sample grid: rows gray, generated, real.
+"""The sample grid: rows gray, colorized, real.
 
 Every picture keeps its pixels; small ones are enlarged by a whole number:
 
-    _LABELS pixels of row labels, then columns of `side` pixels, _GAP apart
-    three rows of `side` pixels, _GAP apart
+    LABELS pixels of row labels, then columns of `side` pixels, GAP apart
+    three rows of `side` pixels, GAP apart
 """
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 ROWS = ("gray", "colorized", "real")
-_LABELS, _GAP = 24, 4
+LABELS, GAP = 24, 4
 _LEAST_SIDE = 128
 _LABEL_SIZE = 14
 
@@ -29,23 +29,23 @@ def draw_grid(gray: np.ndarray, colorized: np.ndarray,
     """
     num_columns, size = gray.shape[:2]
     factor = max(1, _LEAST_SIDE // size)
-    step = size * factor + _GAP
-    grid = np.full((len(ROWS) * step - _GAP,
-                    _LABELS + num_columns * step - _GAP, 3), 255, np.uint8)
-    grid[:, :_LABELS] = _draw_labels(grid.shape[0])
+    step = size * factor + GAP
+    grid = np.full((len(ROWS) * step - GAP,
+                    LABELS + num_columns * step - GAP, 3), 255, np.uint8)
+    grid[:, :LABELS] = _draw_labels(grid.shape[0])
     for row, pictures in enumerate((gray, colorized, real)):
         pictures = pictures.repeat(factor, axis=1).repeat(factor, axis=2)
         for column, picture in enumerate(pictures):
-            top, left = row * step, _LABELS + column * step
+            top, left = row * step, LABELS + column * step
             grid[top:top + len(picture), left:left + len(picture)] = picture
     return grid
 
 
 def _draw_labels(height: int) -> np.ndarray:
-    """Draws each row's name beside its middle: uint8 [height, _LABELS, 3]."""
-    labels = Image.new("RGB", (height, _LABELS), "white")
+    """Draws each row's name beside its middle: uint8 [height, LABELS, 3]."""
+    labels = Image.new("RGB", (height, LABELS), "white")
     for row, name in enumerate(reversed(ROWS)):
         ImageDraw.Draw(labels).text(
-            ((row + 0.5) * height / len(ROWS), _LABELS / 2), name, "black",
+            ((row + 0.5) * height / len(ROWS), LABELS / 2), name, "black",
             font=ImageFont.load_default(_LABEL_SIZE), anchor="mm")
     return np.asarray(labels.transpose(Image.Transpose.ROTATE_90))

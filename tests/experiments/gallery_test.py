@@ -60,7 +60,7 @@ def test_photographs_are_the_worst_or_evenly_spread(vivid_run, are_worst):
     assert triples.shape == (5, 3, 32, 32, 3)
     source = of_saved_model.open_data("", model=path)
     errors = of_saved_model.Score(
-        LoadedModel(path), source).result.generated["delta_e"]
+        LoadedModel(path), source).result.colorized["delta_e"]
     expected = np.argsort(-errors)[:5] if are_worst else [0, 1, 3, 4, 6]
     for (gray, colorized, real), index in zip(triples.astype(int), expected):
         assert np.abs(real - square(source.load(index).numpy())).mean() < 1

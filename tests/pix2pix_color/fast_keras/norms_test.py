@@ -40,7 +40,7 @@ def pictures(seed=0):
     ("float32", 5e-6), ("mixed_bfloat16", 2e-2)])
 def test_outputs_and_gradients_are_those_of_keras(norm, dtype, tolerance):
     def outputs_and_gradients(pair):
-        layer, x = make(*pair, dtype=dtype), pictures()
+        layer, x = make(pair[0], pair[1], dtype=dtype), pictures()
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x, training=True)
@@ -70,7 +70,8 @@ def test_averages_are_of_the_mean_and_the_unbiased_variance():
 @pytest.mark.parametrize("dtype, tolerance", [
     ("float32", 1e-5), ("mixed_bfloat16", 3e-2)])
 def test_batch_norm_s_inference_is_that_of_keras(dtype, tolerance):
-    ours, theirs = (make(*pair, dtype=dtype) for pair in PAIRS["batch"])
+    ours, theirs = (make(pair[0], pair[1], dtype=dtype) for pair in
+                    PAIRS["batch"])
     ours(pictures(), training=True)
     theirs.set_weights(ours.get_weights())
     assert ours(pictures()).dtype == theirs(pictures()).dtype

@@ -49,8 +49,14 @@ def reporter(state, folder, sources):
 
 
 def grid_of(path):
-    """uint8 [3, N, 32, 32, 3]: gray, generated, real."""
-    return sample_grid.cut_grid(np.asarray(Image.open(path)), image_size=32)
+    """uint8 [3, N, 32, 32, 3]: gray, colorized, real."""
+    grid = np.asarray(Image.open(path))[:, sample_grid.LABELS:]
+    step = (len(grid) + sample_grid.GAP) // 3
+    factor = (step - sample_grid.GAP) // 32
+    return np.stack([[
+        grid[row:row + 32 * factor:factor, left:left + 32 * factor:factor]
+        for left in range(0, grid.shape[1], step)]
+        for row in range(0, len(grid), step)])
 
 
 def test_reports_leave_the_generator_as_it_is(reporter, state, sources):
