@@ -36,7 +36,9 @@ with command.quiet_tensorflow():
     from pix2pix_color.evaluation import of_saved_model
     from pix2pix_color.saved_model.load import LoadedModel
 
-flags.adopt_module_key_flags(command_flags)
+flags.declare_key_flag("data")
+flags.declare_key_flag("output")
+flags.declare_key_flag("tfds_data_dir")
 
 GAINS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0)
 _BATCH_SIZE = 20

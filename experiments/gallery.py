@@ -30,8 +30,6 @@ with command.quiet_tensorflow():
     from pix2pix_color.evaluation import of_saved_model
     from pix2pix_color.saved_model.load import LoadedModel
 
-_KIND = flags.DEFINE_enum("kind", "epochs", ["epochs", "some", "worst"],
-                          "Picture to draw.")
 _EPOCHS = flags.DEFINE_list("epochs", ["1", "5", "10", "20", "50"],
                             "Epochs of --kind=epochs, pretraining included.")
 _COUNT = flags.DEFINE_integer(
@@ -51,7 +49,8 @@ _UNUSED = {"epochs": ("data", "count", "tfds_data_dir"),
 
 
 def main(arguments: Sequence[str]) -> None:
-    kind, output = _KIND.value, command_flags.OUTPUT.value
+    kind = command_flags.parse_kind(_UNUSED)
+    output = command_flags.OUTPUT.value
     if len(arguments) != 2:
         raise UserError("name one run: gallery RUN --kind=epochs")
     if not output.endswith((".jpg", ".png")):
@@ -201,5 +200,6 @@ def _stack(pictures: Sequence[Image.Image]) -> Image.Image:
 
 
 if __name__ == "__main__":
+    flags.set_default(command_flags.KIND, "epochs")
     flags.set_default(command_flags.OUTPUT, "gallery.jpg")
     command.run(main)

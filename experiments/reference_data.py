@@ -38,8 +38,6 @@ with command.quiet_tensorflow():
     from data_pipelines.rejected import RejectedExamples
     from data_pipelines.sources import Source, kaggle_npy, open_source
 
-_KIND = flags.DEFINE_enum("kind", "paired", ["paired", "kaggle_npy"],
-                          "Layout to write.")
 flags.adopt_module_key_flags(command_flags)
 
 _KAGGLE_SIZE = 224
@@ -48,12 +46,13 @@ _JPEG_QUALITY = 95
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    kind = command_flags.parse_kind(_WRITERS)
     output = command_flags.OUTPUT.value
     if not output or os.path.lexists(output):
         raise UserError(f"--output={output} must name a folder that does not "
                         f"exist yet")
     count = write_reference_data(
-        kind=_KIND.value, data=command_flags.DATA.value, output=output,
+        kind=kind, data=command_flags.DATA.value, output=output,
         tfds_data_dir=command_flags.TFDS_DATA_DIR.value)
     print(f"{count} photographs in {output}")
 
@@ -159,4 +158,5 @@ _WRITERS: dict[str, Callable[[Iterator[tf.Tensor], int, str], int]] = {
 
 
 if __name__ == "__main__":
+    flags.set_default(command_flags.KIND, "paired")
     command.run(main)

@@ -158,7 +158,7 @@ def prepare_torch(image_size: int, filters: int, batch_size: int,
         image_size=image_size, filters=filters, batch_size=batch_size,
         best=best, compiled=compiled,
         bfloat16=hardware.resolve_precision("auto") == "mixed_bfloat16"),
-        batch_size=batch_size)
+        batch_size=batch_size, seconds=_SECONDS)
 
 
 def prepare_matmul(dtype: str) -> Callable[[], float]:

@@ -1,5 +1,6 @@
 """Every command of this folder refuses bad input with one line."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
      "--count cannot be used with --kind=epochs"),
     ("gallery run --kind=worst --epochs=1",
      "--epochs cannot be used with --kind=worst"),
+    ("gallery run --kind=best",
+     "--kind=best must be one of epochs, some, worst"),
     ("reference_data --output=tests",
      "--output=tests must name a folder that does not exist yet"),
     ("imagenet_weights", "name one wheel: imagenet_weights WHEEL"),
@@ -24,5 +27,5 @@ def test_bad_input_is_one_line(command, message):
     done = subprocess.run(
         [sys.executable, "-m", *f"experiments.{command}".split()],
         cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True,
-        check=False)
+        check=False, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
     assert (done.returncode, done.stderr) == (1, f"error: {message}\n")

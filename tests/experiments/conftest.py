@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
 from pix2pix_color import summaries
@@ -10,6 +11,9 @@ from pix2pix_color.evaluation import sample_grid
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training.train_step import StepLosses
 from tests.pix2pix_color.vivid_model import write_vivid_model
+
+# Tests call commands in their own process.
+flags.FLAGS.mark_as_parsed()
 
 METRICS = {"ab_l1": 9.5, "psnr_db": 21.25, "ssim": 0.875, "delta_e": 10.125,
            "colorfulness": 33.0, "colorfulness_gap": 12.0}

@@ -26,7 +26,8 @@ def run_with_grids(make_run):
 def test_grids_of_the_nearest_epochs_stand_below_each_other(
         run_with_grids, tmp_path, ending):
     output = tmp_path / f"gallery.{ending}"
-    with flagsaver.as_parsed(output=str(output), epochs="1,2.9"):
+    with flagsaver.as_parsed(kind="epochs", output=str(output),
+                             epochs="1,2.9"):
         gallery.main(["gallery", str(run_with_grids)])
     shown = np.asarray(Image.open(output)).astype(int)
     grids = [np.asarray(Image.open(

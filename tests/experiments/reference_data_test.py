@@ -100,7 +100,7 @@ def test_a_failure_leaves_no_files(tmp_path, kind, data, message):
 
 def test_the_command_writes_the_embedded_photographs(tmp_path, capsys):
     output = tmp_path / "pairs"
-    with flagsaver.as_parsed(output=str(output)):
+    with flagsaver.as_parsed(kind="paired", output=str(output)):
         reference_data.main(["reference_data"])
     assert capsys.readouterr().out == f"64 photographs in {output}\n"
     assert sorted(os.listdir(output / "gray")) == [

@@ -36,7 +36,8 @@ def chosen(tmp_path_factory):
     run = subprocess.run(
         [sys.executable, "-m", "experiments.select_photos",
          f"--photos={photos}", f"--output_dir={folder / 'chosen'}",
-         "--leave_out=flickr"], capture_output=True, text=True, check=False)
+         "--leave_out=flickr"], capture_output=True, text=True, check=False,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
     assert run.returncode == 0, run.stderr
     yield folder, run
     shutil.rmtree(folder)
