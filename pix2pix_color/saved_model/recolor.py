@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from data_pipelines import color
+from data_pipelines import linear_light
 
 # Smaller strips spend more time between operations, larger ones more memory.
 _STRIP_PIXELS = 2**18
@@ -69,8 +69,8 @@ def recolor(rgb: tf.Tensor, field: ChromaField, *,
         strip = tf.minimum(first + tf.range(rows), height - 1)
         slope_a, slope_b, intercept_a, intercept_b = _rows_at(
             planes, strip, height)
-        light = color.luminance(tf.gather(rgb, strip))
-        f_y = color.light_to_f(light)
+        light = linear_light.luminance(tf.gather(rgb, strip))
+        f_y = linear_light.light_to_f(light)
         lightness = f_y * (116.0 / 50.0) - (16.0 / 50.0 + 1.0)
         return _to_rgb(light, f_y, slope_a * lightness + intercept_a,
                        slope_b * lightness + intercept_b)
@@ -138,8 +138,8 @@ def _taps(places, length, size):
 
 def _to_rgb(light, f_y, a, b):
     """Converts planes float32 [h, w] to uint8 [h, w, 3]."""
-    linear = color.f_to_linear(light, f_y, a, b)
-    packed, outside = _pack(linear), ~color.in_gamut(linear)
+    linear = linear_light.f_to_linear(light, f_y, a, b)
+    packed, outside = _pack(linear), ~linear_light.in_gamut(linear)
 
     def with_less_chroma():
         where = tf.where(outside)
@@ -147,10 +147,11 @@ def _to_rgb(light, f_y, a, b):
             tf.gather_nd(plane, where) for plane in (light, f_y, a, b))
 
         def linear_of(share):
-            return color.f_to_linear(light_, f_y_, a_ * share, b_ * share)
+            return linear_light.f_to_linear(light_, f_y_, a_ * share,
+                                            b_ * share)
 
-        share = color.largest_share(
-            lambda share: color.in_gamut(linear_of(share)), like=a_)
+        share = linear_light.largest_share(
+            lambda share: linear_light.in_gamut(linear_of(share)), like=a_)
         return tf.tensor_scatter_nd_update(packed, where,
                                            _pack(linear_of(share)))
 
@@ -161,6 +162,6 @@ def _to_rgb(light, f_y, a, b):
 def _pack(linear):
     """Puts 8-bit sRGB values into one int32, which is quicker than a stack."""
     red, green, blue = (
-        tf.cast(color.linear_to_srgb(values) * 255.0 + 0.5, tf.int32)
+        tf.cast(linear_light.linear_to_srgb(values) * 255.0 + 0.5, tf.int32)
         for values in linear)
     return red + green * 2**8 + blue * 2**16

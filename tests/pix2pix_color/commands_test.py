@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,9 +49,8 @@ def trained(tmp_path_factory):
     """A run of 20 steps on a folder of photographs, one of them corrupt."""
     folder = tmp_path_factory.mktemp("photos")
     for path in sorted(PHOTOS.glob("*.jpg"))[:24]:
-        (folder / path.name).write_bytes(path.read_bytes())
-    corrupt = folder / "corrupt.jpg"
-    corrupt.write_bytes(next(PHOTOS.glob("*.jpg")).read_bytes()[:3000])
+        shutil.copy(path, folder)
+    (folder / "corrupt.jpg").write_bytes(path.read_bytes()[:3000])
     workdir = tmp_path_factory.mktemp("runs") / "one"
     arguments = (f"--data=folder:{folder}", "--eval_fraction=0.25",
                  f"--workdir={workdir}", *SMALL)
@@ -66,13 +66,11 @@ def test_fit_fills_the_folder_of_the_run(trained):
         "samples", "train"]
     assert sorted(os.listdir(workdir / "checkpoints")) == [
         "step-0000010", "step-0000020"]
-    assert re.search(r"^time        waiting for data \d+\.\d s \(\d+%\), step ",
-                     process.stdout, re.M)
-    assert re.search(r"^best        step [12]0, ab_l1 \d+\.\d\d$",
-                     process.stdout, re.M)
+    for line in (r"time        waiting for data \d+\.\d s \(\d+%\), step .*",
+                 r"best        step [12]0, ab_l1 \d+\.\d\d"):
+        assert re.search(f"^{line}$", process.stdout, re.M)
     assert sorted(os.listdir(workdir / "samples")) == [
         "step-0000010.png", "step-0000020.png", "training-0000020.png"]
-    assert "device      " in process.stdout
     assert re.search(r"precision   (float32|mixed_bfloat16)\n", process.stdout)
     assert "judges      patches of 70 x 70 px\n" in process.stdout
     assert "TensorFlow 2." in process.stdout
@@ -104,9 +102,9 @@ def test_run_json_holds_what_one_needs_to_compare_runs(trained):
         "colorfulness_gap", "field_colorfulness", "field_colorfulness_gap"}
     assert facts["evaluation"]["gray_image"]["colorfulness"] == 0
     assert facts["data"]["train_photographs"] > 0
-    assert facts["best"]["step"] in (10, 20)
-    assert facts["best"]["metric"] == "ab_l1"
-    assert facts["best"]["value"] <= facts["evaluation"]["colorized"]["ab_l1"]
+    best = facts["best"]
+    assert best["step"] in (10, 20) and best["metric"] == "ab_l1"
+    assert best["value"] <= facts["evaluation"]["colorized"]["ab_l1"]
     assert facts["seconds"]["step"] > 0
 
 
@@ -168,8 +166,8 @@ def test_evaluate_takes_the_trained_colorizer_and_the_embedded_photographs(
                   "--judge_weights=imagenet", f"--output={output}")
     assert process.returncode == 0, process.stderr
     told = json.loads(output.read_text())
-    assert told["model"] == "colorizer" and told["photographs"] == 64
-    assert told["image_size"] == 64 and told["degraded"]
+    assert told["model"] == "colorizer" and told["degraded"]
+    assert told["photographs"] == told["image_size"] == 64
     assert told["judge"] == "efficientnet_lite2"
     assert 0 < told["colorized"]["kl"] and 0 < told["colorized"]["agreement"]
     assert told["colorized"]["ab_l1"] < told["gray_image"]["ab_l1"]
@@ -338,16 +336,15 @@ def test_wrong_input_gets_one_clear_line_and_exit_code_1(tmp_path):
     "module", ["fit", "evaluate", "export", "colorize", "demo"])
 def test_help_names_every_flag(module):
     process = run(module, "--help")
-    flags = {"fit": ["--image_size", "--workdir", "--[no]dry_run"],
-             "evaluate": ["--model", "--data", "--inception_weights",
-                          "--judge_weights", "--image_size", "--[no]degrade"],
-             "export": ["--run", "--checkpoint"],
-             "demo": ["--model", "--host", "--port"],
-             "colorize": ["--model", "--output_dir", "--chroma_size"]}
-    assert process.returncode == 0
-    for flag in flags[module]:
-        assert flag in process.stdout
-    assert process.stderr == ""
+    flags = {"fit": "--image_size --workdir --[no]dry_run",
+             "evaluate": "--model --data --inception_weights --judge_weights "
+                         "--image_size --[no]degrade",
+             "export": "--run --checkpoint",
+             "demo": "--model --host --port",
+             "colorize": "--model --output_dir --chroma_size"}
+    assert process.returncode == 0 and process.stderr == ""
+    assert set(flags[module].split()) <= set(
+        re.findall(r"--[\w\[\]]+", process.stdout))
 
 
 @pytest.mark.slow
@@ -386,12 +383,11 @@ def test_an_interrupted_run_saves_where_it_stands(tmp_path, number):
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 75 == command.INTERRUPTED_EXIT_CODE
-    message = re.fullmatch(
+    step = int(re.fullmatch(  # type: ignore[union-attr]
         r"interrupted at step (\d+), which is saved; the same command goes on "
-        r"from there", stderr.splitlines()[-1])
-    assert message and int(message.group(1)) >= 10
-    assert os.listdir(tmp_path / "run" / "checkpoints") == [
-        f"step-{int(message.group(1)):07d}"]
+        r"from there", stderr.splitlines()[-1])[1])
+    assert step >= 10
+    assert os.listdir(tmp_path / "run/checkpoints") == [f"step-{step:07d}"]
 
 
 def everything_below(folder):
@@ -430,7 +426,7 @@ def test_photographs_that_vanish_end_the_run_with_a_line(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     for path in sorted(PHOTOS.glob("*.jpg"))[:12]:
-        (photos / path.name).write_bytes(path.read_bytes())
+        shutil.copy(path, photos)
     process = start_endless(
         tmp_path / "run", f"--data=folder:{photos}",
         "--eval_data=sample_photos", "--max_bad_fraction=1")

@@ -39,9 +39,9 @@ class Recorded:
 
     def write_losses(self, means, *, stage, images_per_second):
         self._note("losses")
-        self.stages[self._state.step_number] = stage
-        self.losses[self._state.step_number] = means
-        self.rates[self._state.step_number] = images_per_second
+        step = self._state.step_number
+        self.stages[step], self.losses[step] = stage, means
+        self.rates[step] = images_per_second
 
     def write_samples(self):
         self._note("samples")
@@ -112,7 +112,6 @@ def told(training):
 
 
 # With real updates; killed_test.py does the same with whole runs, to the bit.
-
 
 # Stage, plateau, turns and average all change on the way: two updates of
 # pretraining, cuts from step 4 on, the discriminator every second time.
