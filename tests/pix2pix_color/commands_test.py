@@ -383,7 +383,7 @@ def test_an_interrupted_run_saves_where_it_stands(tmp_path, number):
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 75 == command.INTERRUPTED_EXIT_CODE
-    step = int(re.fullmatch(  # type: ignore[union-attr]
+    step = int(re.fullmatch(  # type: ignore[index]
         r"interrupted at step (\d+), which is saved; the same command goes on "
         r"from there", stderr.splitlines()[-1])[1])
     assert step >= 10
