@@ -15,7 +15,7 @@ its own 3x3 convolution, norm and ReLU, and it ends at the condition's size:
     0      S    x S    x 32  condition    S    x S    x 32
     -      3x3 with bias, tanh            S    x S    x 2, float32
 
-efficientnet_unet at S px, 64 base filters, Lite2, lab (6.9 M parameters). Its
+efficientnet_unet at S px, 64 base filters, Lite2, lab (6.2 M parameters). Its
 doubling repeats pixels. It predicts a*b* at half the size, because stages of
 full size would take most of the time and color has little detail there:
 

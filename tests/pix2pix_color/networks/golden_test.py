@@ -36,6 +36,7 @@ GENERATORS = ("unet", *encoder_unet.ENCODERS)
 
 
 def build(name, **options):
+    keras.utils.set_random_seed(0)
     return BUILDERS[name](**(dict(
         image_size=64, condition_channels=1, target_channels=2,
         base_filters=4) | options))
