@@ -84,6 +84,6 @@ def test_the_judge_agrees_with_itself_and_sees_missing_color(pictures):
 def test_nobody_judges_what_was_trained_to_please_him():
     with pytest.raises(UserError, match=(
             "--judge_weights=imagenet is efficientnet_lite2, which the model "
-            "was trained to please by --semantic_weight; judge by another")):
+            "was trained to please by --semantic_weight; name another")):
         judge.Judge("imagenet", "efficientnet_lite2")
     assert judge.Judge("imagenet", "efficientnet_lite0").name

@@ -150,6 +150,8 @@ def weights_path(tmp_path_factory):
                 weight = weight + np.float32(0.25)
                 if weight.ndim == 4:
                     weight = np.transpose(weight, (3, 2, 0, 1)).copy()
+                if name == "conv1":  # red, green and blue add up to gray
+                    weight = np.repeat(weight / 3, 3, axis=1)
                 named[f"{name}.{kind}"] = weight
     path = str(tmp_path_factory.mktemp("weights") / "encoder.safetensors")
     safetensors.numpy.save_file(named, path)
