@@ -26,9 +26,10 @@ from data_pipelines import color, tiff_file
 try:
     import pillow_heif
 except ImportError:
-    pillow_heif = None
+    _READS_HEIC = False
 else:
     pillow_heif.register_heif_opener()
+    _READS_HEIC = True
 
 # Larger pictures are refused before a pixel is decoded: about 89 million, the
 # number from which Pillow suspects a decompression bomb.
@@ -40,7 +41,7 @@ MIN_LIGHTNESS_DEVIATION = 1.0
 # Without the formats that start other programs (EPS) or that any file could be
 # taken for (TGA).
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM",
-            *(("HEIF",) if pillow_heif else ()))
+            *(("HEIF",) if _READS_HEIC else ()))
 _HEAD_BYTES = 64
 # The brands of HEIC, behind `ftyp` (ISO/IEC 23008-12). AVIF has the last two
 # as well, and then names itself among the compatible ones.
@@ -118,7 +119,7 @@ def load_image(file: BinaryIO, *, min_size: int = 1,
         raw_format = tiff_file.find_raw_format(head)
         if raw_format:
             raise Rejected("unreadable", tiff_file.explain_raw(raw_format))
-        if pillow_heif is None and _is_heic(head):
+        if not _READS_HEIC and _is_heic(head):
             raise Rejected("unreadable", "HEIC needs pillow-heif: pip install "
                                          "'pix2pix_color[heic]'")
         if tiff_file.is_tiff(head):

@@ -33,6 +33,10 @@ DESCRIPTIVE_TAGS = frozenset((
     ExifTags.Base.HostComputer, ExifTags.Base.Copyright,
     ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo, 0x4746, 0x4749,
     *range(0x9C9B, 0x9CA0)))
+# Blocks that are handed on as they are, by Pillow's names.
+_BLOCK_TAGS = {"icc_profile": ExifTags.Base.InterColorProfile,
+               "xmp": ExifTags.Base.XMLPacket, "iptc": ExifTags.Base.IPTCNAA,
+               "photoshop": ExifTags.Base.ImageResources}
 _DIRECTORY_TAGS = (ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo)
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -185,8 +189,8 @@ class Page:
 
         Returns:
           A picture of mode L, RGB or CMYK, not yet turned. Its `info` has
-          `icc_profile`, if there is one, `exif` with the orientation, and
-          `num_pages`.
+          `exif` with the orientation, `num_pages`, and what the file has of
+          `icc_profile`, `xmp`, `iptc` and `photoshop`: bytes as stored.
 
         Raises:
           UnsupportedTiffError: it is of a kind that is not read, or damaged.
@@ -203,9 +207,10 @@ class Page:
         else:
             _require_data(self._file, self._directory)
             image = tiff_samples.to_image(self._directory)
-        profile = self._tag(ExifTags.Base.InterColorProfile)
-        if isinstance(profile, bytes):
-            image.info["icc_profile"] = profile
+        for name, tag in _BLOCK_TAGS.items():
+            block = self._tag(tag)
+            if isinstance(block, bytes):
+                image.info[name] = block
         image.info["exif"] = self._read_exif(orientation)
         image.info["num_pages"] = self.num_pages
         return image

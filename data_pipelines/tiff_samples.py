@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageCms
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 # Samples a pixel, without the extra ones.
-_COLORS = {
+_COLORS: dict[int, int] = {
     PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1,
     PHOTOMETRIC.PALETTE: 1, PHOTOMETRIC.RGB: 3, PHOTOMETRIC.SEPARATED: 4,
     PHOTOMETRIC.YCBCR: 3, PHOTOMETRIC.CIELAB: 3, PHOTOMETRIC.ICCLAB: 3}
