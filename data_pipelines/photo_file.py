@@ -1,7 +1,8 @@
 """Any image file -> an upright 8-bit RGB picture of the wanted size.
 
-Pillow also reads what decode.py refuses: GIF, TIFF, AVIF, JPEG 2000,
-animations, palettes. This module is not for the hot path.
+Pillow also reads what decode.py refuses: GIF, AVIF, JPEG 2000, HEIC (with
+pillow-heif), animations, palettes. tiff_file.py reads TIFF. This module is not
+for the hot path.
 
     gray, gray + alpha, RGBA    the gray value three times, alpha dropped
     palette, bilevel            the palette applied
@@ -12,24 +13,38 @@ animations, palettes. This module is not for the hot path.
     more than MAX_PIXELS        refused before a pixel is decoded
 """
 
+import contextlib
 import io
 import warnings
-from typing import BinaryIO, Optional
+from typing import BinaryIO, Iterator, Optional
 
 import numpy as np
 import tensorflow as tf
 from PIL import ExifTags, Image
 
-from data_pipelines import color
+from data_pipelines import color, tiff_file
 from data_pipelines.command import MAX_PIXELS
+
+try:
+    import pillow_heif
+except ImportError:
+    _READS_HEIC = False
+else:
+    pillow_heif.register_heif_opener()
+    _READS_HEIC = True
 
 # A picture whose L* (0..100) has a lower standard deviation is blank.
 MIN_LIGHTNESS_DEVIATION = 1.0
 
 # Leaves out formats that start other programs (EPS) or that any file could be
 # mistaken for (TGA).
-_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000",
-            "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM",
+            *(("HEIF",) if _READS_HEIC else ()))
+_HEAD_BYTES = 64
+# The brands of HEIC, behind `ftyp` (ISO/IEC 23008-12). AVIF has the last two
+# as well, and then names itself among the compatible ones.
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1",
+                b"msf1")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -76,24 +91,79 @@ def read_rgb(file: BinaryIO, *, shorter_side: int = 0, min_size: int = 1,
     Raises:
       Rejected: `not_an_image`, `too_small`, `too_large` or `unreadable`.
     """
+    image = load_image(file, min_size=min_size, max_pixels=max_pixels)
+    return upright_rgb(image, shorter_side=shorter_side)
+
+
+def load_image(file: BinaryIO, *, min_size: int = 1,
+               max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decodes an image, not yet upright and of any mode.
+
+    Its `info` has `icc_profile` and, for EXIF, getexif can be asked.
+
+    Args:
+      file, min_size, max_pixels: as for read_rgb.
+
+    Raises:
+      Rejected: as read_rgb does.
+    """
+    with _rejecting():
+        head = file.read(_HEAD_BYTES)
+        file.seek(0)
+        raw_format = tiff_file.find_raw_format(head)
+        if raw_format:
+            raise Rejected("unreadable", tiff_file.explain_raw(raw_format))
+        if not _READS_HEIC and _is_heic(head):
+            raise Rejected("unreadable", "HEIC needs pillow-heif: pip install "
+                                         "'pix2pix_color[heic]'")
+        if tiff_file.is_tiff(head):
+            with tiff_file.open_page(file) as page:
+                _require_size(*page.size, min_size, max_pixels)
+                return page.decode()
+        image = Image.open(file, formats=_FORMATS)
+        _require_size(*image.size, min_size, max_pixels)
+        image.load()
+        return image
+
+
+def _is_heic(head):
+    return (head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
+            and b"avif" not in head)
+
+
+def upright_rgb(image: Image.Image, *, shorter_side: int = 0) -> Image.Image:
+    """Converts what load_image returns to RGB, shrinks it and turns it.
+
+    Args:
+      image: the decoded image.
+      shorter_side: as for read_rgb.
+
+    Raises:
+      Rejected: `unreadable`.
+    """
+    with _rejecting():
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        return turn_upright(_shrink(_to_rgb(image), shorter_side), orientation)
+
+
+@contextlib.contextmanager
+def _rejecting() -> Iterator[None]:
+    """Makes a Rejected of whatever reading an image raises."""
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            _require_size(*image.size, min_size, max_pixels)
-            image.load()
-            # Pillow drops the tag from pictures that it has turned itself.
-            orientation = image.getexif().get(ExifTags.Base.Orientation)
-            rgb = _shrink(_to_rgb(image), shorter_side)
+        yield
     except Rejected:
         raise
     except Image.UnidentifiedImageError:
-        raise Rejected("not_an_image", "the format is none of "
-                                       + ", ".join(_FORMATS)) from None
+        raise Rejected("not_an_image",
+                       "the format is none of "
+                       + ", ".join((*_FORMATS, "TIFF"))) from None
     except Image.DecompressionBombError as error:
         raise Rejected("too_large", str(error)) from None
+    except tiff_file.UnsupportedTiffError as error:
+        raise Rejected("unreadable", str(error)) from None
     except Exception as error:  # damaged files raise nearly anything
-        raise Rejected("unreadable",
-                       f"{type(error).__name__}: {error}") from error
-    return turn_upright(rgb, orientation)
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise Rejected("unreadable", said) from error
 
 
 def turn_upright(image: Image.Image,
@@ -117,8 +187,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         gray = np.asarray(image).astype(np.uint16)
         return Image.fromarray((gray >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "I" and image.format == "PPM":
+        # Pillow brings every PGM of more than 8 bits to 0..65535.
+        gray = np.asarray(image)
+        return Image.fromarray((gray >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise Rejected("unreadable", "pixels of 32 bits have no known range")
+        raise Rejected("unreadable", f"{image.format} with 32-bit samples, "
+                                     f"whose range is unknown")
     if image.mode in ("P", "PA", "LA") or "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")

@@ -15,7 +15,7 @@ from typing import Any, Optional
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-from data_pipelines import photo_file
+from data_pipelines import photo_file, tiff_file
 
 # read_rgb has its own limit, whose message gives the picture's size.
 Image.MAX_IMAGE_PIXELS = None
@@ -28,17 +28,6 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "tiff": ("TIFF", {"compression": "tiff_lzw"}),
 }
 
-# Tags about the photograph. TIFF keeps those about its pixels in the same
-# directory (EXIF 2.32, 4.6.4; Windows has 0x4746, 0x4749, 0x9C9B to 0x9C9F).
-_KEPT = frozenset((
-    ExifTags.Base.DocumentName, ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Orientation,
-    ExifTags.Base.XResolution, ExifTags.Base.YResolution,
-    ExifTags.Base.ResolutionUnit, ExifTags.Base.PageName,
-    ExifTags.Base.Software, ExifTags.Base.DateTime, ExifTags.Base.Artist,
-    ExifTags.Base.HostComputer, ExifTags.Base.Copyright,
-    ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo, 0x4746, 0x4749,
-    *range(0x9C9B, 0x9CA0)))
 # Bytes of an ICC profile's header (ICC.1:2022, table 17).
 _ICC_SPACE, _ICC_SIGNATURE = slice(16, 20), slice(36, 40)
 
@@ -73,27 +62,27 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int) -> Photograph:
       NoPhotographError: the file is not an image, damaged or too large.
     """
     try:
-        rgb = photo_file.read_rgb(io.BytesIO(image_bytes),
-                                  max_pixels=max_pixels)
+        image = photo_file.load_image(io.BytesIO(image_bytes),
+                                      max_pixels=max_pixels)
+        rgb = photo_file.upright_rgb(image)
     except photo_file.Rejected as error:
         if error.reason == "not_an_image":
             raise NoPhotographError(
                 "not an image that can be read (JPEG, PNG, BMP, GIF, WebP, "
                 "TIFF)") from None
         raise NoPhotographError(error.detail) from None
-    with Image.open(io.BytesIO(image_bytes)) as image:
-        profile = image.info.get("icc_profile") or b""
-        space = (profile[_ICC_SPACE] if profile[_ICC_SIGNATURE] == b"acsp"
-                 else b"")
-        if space == b"CMYK" and image.mode == "CMYK":
-            converted = _to_srgb(image, profile)
-            if converted is not None:
-                rgb = photo_file.turn_upright(
-                    converted, image.getexif().get(ExifTags.Base.Orientation))
-        elif space == b"GRAY" and image.mode.startswith(("1", "L", "I;16")):
-            rgb = _to_srgb(rgb.convert("L"), profile) or rgb
-        exif = _read_exif(image)
-        carried = space == b"RGB " and image.mode in ("RGB", "RGBA", "P", "PA")
+    profile = image.info.get("icc_profile") or b""
+    space = (profile[_ICC_SPACE] if profile[_ICC_SIGNATURE] == b"acsp"
+             else b"")
+    if space == b"CMYK" and image.mode == "CMYK":
+        converted = _to_srgb(image, profile)
+        if converted is not None:
+            rgb = photo_file.turn_upright(
+                converted, image.getexif().get(ExifTags.Base.Orientation))
+    elif space == b"GRAY" and image.mode.startswith(("1", "L", "I;16")):
+        rgb = _to_srgb(rgb.convert("L"), profile) or rgb
+    exif = _read_exif(image)
+    carried = space == b"RGB " and image.mode in ("RGB", "RGBA", "P", "PA")
     return Photograph(rgb=np.asarray(rgb), exif=exif,
                       icc_profile=profile if carried else None)
 
@@ -105,7 +94,7 @@ def _read_exif(image: Image.Image) -> bytes:
     """
     try:
         exif = image.getexif()
-        for tag in set(exif) - _KEPT:
+        for tag in set(exif) - tiff_file.DESCRIPTIVE_TAGS:
             del exif[tag]
         if exif.get(ExifTags.Base.Orientation):
             exif[ExifTags.Base.Orientation] = 1

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -127,12 +129,40 @@ def test_16_bit_rgb_keeps_its_upper_8_bits():
         [[[0x12, 0x80, 0xFF], [0x00, 0x7F, 0x00]]])
 
 
-@pytest.mark.parametrize("array", [
-    np.zeros((2, 2), np.int32), np.zeros((2, 2), np.float32)])
-def test_32_bit_pixels_are_rejected(array):
-    found = rejection(encoded(Image.fromarray(array), "TIFF"))
-    assert found.reason == "unreadable"
-    assert "32 bits" in found.detail
+@pytest.mark.parametrize("top, samples, expected", [
+    (65535, (0x0000, 0x12FF, 0xFF00), [0x00, 0x12, 0xFF]),
+    (4095, (0x000, 0x123, 0xFFF), [0x00, 0x12, 0xFF]),
+    (255, (0x00, 0x12, 0xFF), [0x00, 0x12, 0xFF])])
+def test_gray_pnm_of_any_depth(top, samples, expected):
+    values = struct.pack(">3H" if top > 255 else ">3B", *samples)
+    read = pixels(io.BytesIO(b"P5 3 1 %d\n" % top + values))
+    np.testing.assert_array_equal(read[0, :, 0], expected)
+
+
+def test_floating_point_pnm_is_rejected_by_name():
+    found = rejection(io.BytesIO(b"Pf\n1 1\n-1.0\n" + bytes(4)))
+    assert (found.reason, found.detail) == (
+        "unreadable", "PPM with 32-bit samples, whose range is unknown")
+
+
+def test_heic_is_read(tmp_path):
+    pytest.importorskip("pillow_heif")
+    rgb = np.full((64, 96, 3), (200, 90, 40), np.uint8)
+    file = encoded(Image.fromarray(rgb), "HEIF", quality=100)
+    np.testing.assert_allclose(pixels(file), rgb, atol=3)
+
+
+def test_heic_names_what_it_needs(tmp_path):
+    path = tmp_path / "a.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+    done = subprocess.run(
+        [sys.executable, "-c",
+         "import sys\nsys.modules['pillow_heif'] = None\n"
+         "from data_pipelines import photo_file\n"
+         "photo_file.read_rgb(open(sys.argv[1], 'rb'))", str(path)],
+        capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].endswith(
+        "HEIC needs pillow-heif: pip install 'pix2pix_color[heic]'")
 
 
 @pytest.mark.parametrize("file_format, options", [
