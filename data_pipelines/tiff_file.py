@@ -209,6 +209,10 @@ class Page:
             image = tiff_samples.to_image(self._directory)
         for name, tag in _BLOCK_TAGS.items():
             block = self._tag(tag)
+            if isinstance(block, tuple):  # some programs store bytes as LONG
+                kind = "u1" if max(block) < 256 else "u4"
+                block = np.array(
+                    block, self._directory.parent.byteorder + kind).tobytes()
             if isinstance(block, bytes):
                 image.info[name] = block
         image.info["exif"] = self._read_exif(orientation)

@@ -402,9 +402,9 @@ def test_profile_and_description_come_with_the_picture(
         array, photometric, iccprofile=profile, description="A dog",
         bigtiff=bigtiff, extratags=[
             *short_tag(274, 6), (700, "B", 4, b"<x/>", True),
-            (33723, "B", 6, b"\x1c\2\5\0\1a", True)], **options)))
+            (33723, "B", 10, b"\x1c\2\5\0\5title", True)], **options)))
     assert image.info["xmp"] == b"<x/>"
-    assert image.info["iptc"] == b"\x1c\2\5\0\1a"
+    assert image.info["iptc"] == b"\x1c\2\5\0\5title"
     assert image.info["icc_profile"] == profile
     exif = image.getexif()
     assert exif[ExifTags.Base.ImageDescription] == "A dog"
