@@ -8,12 +8,16 @@ Makes a folder of links to the photographs of --photos. Left out are photographs
 - from a source in --leave_out, for evaluation on unseen sources. Links to them
   go to a second folder, OUTPUT_DIR-left_out.
 
+Photographs whose path matches --repeated are linked --times times, so that
+training shows them more often than others.
+
 A photograph's source is the first part of its name, up to `_`, after a leading
 `x_`.
 """
 
 import concurrent.futures
 import os
+import re
 from typing import Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -36,6 +40,11 @@ _PHOTOS = flags.DEFINE_string("photos", "", "Folder of photographs.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Folder of links to make; it must not exist.")
 _LEAVE_OUT = flags.DEFINE_list("leave_out", [], "Sources to leave out.")
+_REPEATED = flags.DEFINE_string(
+    "repeated", "", "Regular expression; photographs whose path below --photos "
+    "it matches from the beginning are linked --times times.")
+_TIMES = flags.DEFINE_integer(
+    "times", 1, "Links to each photograph of --repeated.", lower_bound=1)
 
 # Two photographs look alike if their hashes differ in at most so many bits.
 _LARGEST_DISTANCE = 10
@@ -91,16 +100,35 @@ def main(arguments: Sequence[str]) -> None:
     if unknown:
         raise UserError(f"--leave_out={','.join(sorted(unknown))}: no "
                         f"photograph in {photos} has this source")
+    repeated = _match_repeated(names)
     verdicts = list(_judge_photos(photos, names))
     for name, verdict in zip(names, verdicts):
         if verdict in folders:
             link = os.path.join(folders[verdict], name)
             os.makedirs(os.path.dirname(link), exist_ok=True)
             os.symlink(os.path.join(photos, name), link)
+            for copy in range(2, 1 + _TIMES.value * (name in repeated)):
+                stem, ending = os.path.splitext(link)
+                os.symlink(os.path.join(photos, name),
+                           f"{stem}~{copy}{ending}")
         elif verdict != _PALE:
             print(f"{verdict}: {name}")
     print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in
                     (_KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE)))
+
+
+def _match_repeated(names: Sequence[str]) -> set[str]:
+    """Returns the names that --repeated matches."""
+    if not _REPEATED.value:
+        return set()
+    try:
+        pattern = re.compile(_REPEATED.value)
+    except re.error as error:
+        raise UserError(f"--repeated={_REPEATED.value}: {error}") from error
+    repeated = set(filter(pattern.match, names))
+    if not repeated:
+        raise UserError(f"--repeated={_REPEATED.value} matches no photograph")
+    return repeated
 
 
 def _judge_photos(photos: str, names: Sequence[str]) -> Iterator[str]:
