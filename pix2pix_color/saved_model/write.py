@@ -5,9 +5,12 @@ TensorFlow Serving sends to a new version before it is used ("SavedModel Warmup"
 in TensorFlow Serving's documentation).
 """
 
+import contextlib
 import json
 import os
+import secrets
 import shutil
+import time
 from typing import Any, Optional
 
 import keras
@@ -22,6 +25,8 @@ from pix2pix_color.saved_model.prediction import Seed
 CARD = os.path.join("assets.extra", "model_card.json")
 WARMUP = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MODEL_NAME = "pix2pix_color"
+# An unfinished version this old was left by a killed process, seconds.
+_ABANDONED_AFTER = 3600
 
 
 def write_saved_model(generator: keras.Model, export_dir: str, *,
@@ -46,8 +51,9 @@ def write_saved_model(generator: keras.Model, export_dir: str, *,
       The version's path.
     """
     os.makedirs(export_dir, exist_ok=True)
-    partial = os.path.join(export_dir, f".{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    _remove_abandoned(export_dir)
+    partial = os.path.join(
+        export_dir, f".{secrets.token_hex(4)}{files.UNFINISHED}")
     module = Colorizer(generator, color_space=color_space, seed=seed,
                        max_pixels=max_pixels)
     try:
@@ -66,6 +72,16 @@ def write_saved_model(generator: keras.Model, export_dir: str, *,
         shutil.rmtree(partial, ignore_errors=True)
     files.sync(export_dir)
     return path
+
+
+def _remove_abandoned(export_dir: str) -> None:
+    """Removes unfinished versions, except those still being written."""
+    for name in os.listdir(export_dir):
+        path = os.path.join(export_dir, name)
+        if name.endswith(files.UNFINISHED):
+            with contextlib.suppress(OSError):  # another process removed it
+                if time.time() - os.path.getmtime(path) > _ABANDONED_AFTER:
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _rename_to_next_version(partial: str, export_dir: str) -> str:

@@ -229,6 +229,11 @@ def test_versions_are_taken_in_turn_and_nothing_half_written_stays(
         raise OSError(28, "No space left on device")
 
     (tmp_path / "4").mkdir()
+    written_now = tmp_path / ".1234.unfinished"
+    written_now.mkdir()
+    left_by_a_killed_export = tmp_path / ".5678.unfinished"
+    (left_by_a_killed_export / "assets").mkdir(parents=True)
+    os.utime(left_by_a_killed_export, (0, 0))
     generator = unet.build_unet(image_size=32, condition_channels=1,
                                 target_channels=2, base_filters=1, dropout=0)
     module = Colorizer(generator, seed=Seed())
@@ -241,7 +246,9 @@ def test_versions_are_taken_in_turn_and_nothing_half_written_stays(
         patched.setattr(tf.io, "TFRecordWriter", fail)
         with pytest.raises(OSError, match="No space"):
             write_next()
-    assert [path.name for path in tmp_path.iterdir()] == ["4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        written_now.name, "4"]
+    written_now.rmdir()
     assert write_next() == str(tmp_path / "5")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["4", "5"]
     # Nor has a generator without noise a signature for it.
