@@ -122,10 +122,11 @@ def _whole_answer(model: LoadedModel) -> Answer:
         return (color.given_gray(photo) if photo.shape[-1] == 4
                 else photo).numpy()
 
-    def answer(photo, shown):
+    def answer(photo, degraded_photo):
+        given = photo if degraded_photo is None else degraded_photo
         return np.stack([
-            model.recolor(clean, model.predict_field(given))
-            for clean, given in zip(rgb_of(photo), rgb_of(shown))])
+            model.recolor(clean, model.predict_field(gray))
+            for clean, gray in zip(rgb_of(photo), rgb_of(given))])
 
     return answer
 

@@ -94,8 +94,8 @@ def _figures(result: Evaluation, places: Sequence[int], source: Source,
     for place, batch in zip(places, pipeline.evaluation_batches(
             chosen, image_size=image_size, batch_size=1)):
         pictures = protocol.gray_colorized_real(
-            answer, batch.photo, protocol.shown(batch, chosen,
-                                                degraded=degraded))
+            answer, batch.photo,
+            protocol.old_prints(batch, chosen) if degraded else None)
         yield {
             "uri": jpeg_data_uri(np.concatenate(
                 [picture[0] for picture in pictures], axis=1)),

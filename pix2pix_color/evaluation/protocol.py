@@ -35,10 +35,11 @@ _RESAMPLES, _BOOTSTRAP_SEED = 2000, 0
 # Random numbers at a time: 80 MB.
 _DRAWN_AT_ONCE = 10**7
 
-# A colorizer: (photographs, photographs as it sees them) -> uint8
+# A colorizer: (photographs, degraded photographs or None) -> uint8
 # [N, S, S, 3]. Both are uint8 [N, S, S, 3], or 4 with the gray photograph that
-# belongs to each. Colors come from the second, lightness from the first.
-Answer = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+# belongs to each. It sees the degraded ones, if there are any; lightness comes
+# from the first.
+Answer = Callable[[tf.Tensor, Optional[tf.Tensor]], tf.Tensor]
 # Pictures uint8 [N, S, S, 3] -> features float32 [N, D].
 Features = Callable[[tf.Tensor], tf.Tensor]
 
@@ -155,12 +156,12 @@ def answer_of(predict: Callable[[tf.Tensor], tf.Tensor], *,
         return encode, tf.function(color_space.decode, autograph=False,
                                    reduce_retracing=True)
 
-    def answer(photo, shown):
+    def answer(photo, degraded_photo):
         encode, decode = graphs(photo.shape[-1])
-        if shown is photo:
+        if degraded_photo is None:
             condition = encode(photo)
             return decode(condition, predict(condition))
-        target = predict(graphs(shown.shape[-1])[0](shown))
+        target = predict(graphs(degraded_photo.shape[-1])[0](degraded_photo))
         return color.LAB.decode(color.LAB.encode(photo)[0],
                                 color_space.ab_of(target))
 
@@ -182,17 +183,19 @@ class Pictures(NamedTuple):
 
 
 def gray_colorized_real(answer: Answer, photo: tf.Tensor,
-                        shown: Optional[tf.Tensor] = None) -> Pictures:
+                        degraded_photo: Optional[tf.Tensor] = None
+                        ) -> Pictures:
     """Colors photographs and puts them beside the gray and the real ones.
 
     Args:
       answer: the colorizer.
       photo: uint8 [N, S, S, 3], or 4 with the gray photographs.
-      shown: the same as the colorizer sees them; None if unchanged.
+      degraded_photo: what the colorizer sees in their place, if anything.
     """
-    shown = photo if shown is None else shown
+    given = photo if degraded_photo is None else degraded_photo
     return Pictures(*map(np.asarray, (
-        color.given_gray(shown), answer(photo, shown), photo[..., :3])))
+        color.given_gray(given), answer(photo, degraded_photo),
+        photo[..., :3])))
 
 
 def evaluate(answer: Answer, source: Source, *, image_size: int,
@@ -220,7 +223,7 @@ def evaluate(answer: Answer, source: Source, *, image_size: int,
     for batch in rejected.watch_evaluation(batches, source):
         photo = batch.photo
         rgb = (photo[..., :3],
-               answer(photo, shown(batch, source, degraded=degraded)),
+               answer(photo, old_prints(batch, source) if degraded else None),
                color.given_gray(photo))
         of_colorized, of_gray = (
             {**_compare(rgb[0], other), **_colorfulness(other)}
@@ -250,20 +253,16 @@ def evaluate(answer: Answer, source: Source, *, image_size: int,
                       fid=distances)
 
 
-def shown(batch: pipeline.EvaluationBatch, source: Source, *,
-          degraded: bool) -> tf.Tensor:
-    """Returns a batch's photographs as the colorizer sees them.
+def old_prints(batch: pipeline.EvaluationBatch, source: Source) -> tf.Tensor:
+    """Makes old prints of a batch's photographs.
 
     Args:
       batch: one of evaluation_batches.
       source: the batch's source.
-      degraded: whether to make old prints of them.
 
     Returns:
-      uint8 [N, S, S, 3], or 4 with the gray photographs to color.
+      uint8 [N, S, S, 4]: the photographs, each with its degraded gray one.
     """
-    if not degraded:
-        return batch.photo
     return _degrade(batch.photo, degrade.seeds_of([
         source.identities[index] for index in batch.index.numpy().tolist()]))
 

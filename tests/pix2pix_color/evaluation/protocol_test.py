@@ -77,7 +77,7 @@ def test_the_true_colors_are_nearly_perfect(held_out, photographs):
 
 def test_every_number_is_the_metric_of_the_picture(of_tint, photographs):
     """As metrics.py has it, which is tested by itself."""
-    colorized = answer_of(predict_tint)(photographs, photographs)
+    colorized = answer_of(predict_tint)(photographs, None)
     gray = color.given_gray(photographs)
     for values, rgb in ((of_tint.colorized, colorized), (of_tint.gray, gray)):
         for name in NAMES:
@@ -98,8 +98,21 @@ def test_predicted_colors_are_joined_with_the_clean_lightness(
                           110 * (0.1 + 0.2 * np.sin(4 * lightness)),
                           110 * 0.3 * np.cos(3 * lightness)], axis=-1)
     expected = color.lab_to_rgb(tf.constant(lab, tf.float32)).numpy()
-    colorized = answer_of(predict_tint)(photographs, photographs).numpy()
+    colorized = answer_of(predict_tint)(photographs, None).numpy()
     assert np.abs(colorized.astype(int) - expected).max() <= 1
+
+
+def test_only_degraded_photographs_give_rgb_another_lightness(photographs):
+    """A generator of R, G and B answers whole; from a print only its color."""
+    answer = protocol.answer_of(
+        lambda condition: tf.tile([[[[0.5, -0.5, 0.0]]]],
+                                  [*condition.shape[:3], 1]),
+        color_space=color.RGB)
+    whole = answer(photographs, None).numpy()
+    assert np.ptp(whole, axis=(0, 1, 2)).max() == 0
+    lightness = [skimage.color.rgb2lab(rgb)[..., 0]
+                 for rgb in (answer(photographs, photographs), photographs)]
+    assert np.abs(lightness[0] - lightness[1]).mean() < 0.5
 
 
 def test_the_generator_is_given_scaled_lightness(held_out, photographs):
