@@ -9,7 +9,9 @@ Makes a folder of links to the photographs of --photos. Left out are photographs
   go to a second folder, OUTPUT_DIR-left_out.
 
 Photographs whose path matches --repeated are linked --times times, so that
-training shows them more often than others.
+training shows them more often than others. Name --eval_data when you train on
+them: a share of --data set aside for evaluation could hold copies of
+photographs that are trained on.
 
 A photograph's source is the first part of its name, up to `_`, after a leading
 `x_`.
@@ -30,6 +32,7 @@ from data_pipelines.errors import UserError
 from data_pipelines.preparation import duplicates
 
 with command.quiet_tensorflow():
+    from data_pipelines import photo_file
     from data_pipelines.sources import folder, sample_photos
 
 _KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE = (
@@ -56,7 +59,8 @@ class PhotoProperties(NamedTuple):
     """The properties of a photograph that decide whether it is kept.
 
     Attributes:
-      hashes: perceptual hashes of the photograph and of its mirror image.
+      hashes: perceptual hashes of the upright photograph and of its mirror
+        image.
       chroma: mean of max(R, G, B) - min(R, G, B), 0..255.
     """
 
@@ -67,9 +71,9 @@ class PhotoProperties(NamedTuple):
 def read_properties(path: str) -> Optional[PhotoProperties]:
     """Returns the properties of a photograph; None if it cannot be read."""
     try:
-        with Image.open(path) as image:
-            rgb = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError):
+        with open(path, "rb") as file:
+            rgb = photo_file.read_rgb(file)
+    except (OSError, photo_file.Rejected):
         return None
     pixels = np.asarray(rgb, np.int16)
     mirrored = rgb.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

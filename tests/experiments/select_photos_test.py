@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from absl.testing import flagsaver
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from data_pipelines.errors import UserError
 from data_pipelines.sources import sample_photos
@@ -26,6 +26,11 @@ def chosen(tmp_path_factory):
         panda.resize((150, 150)).save(photos / "coco_copy.png")
         ImageOps.mirror(panda).save(photos / "x_coco_mirrored.jpg", quality=70)
         panda.convert("L").save(photos / "sun_gray.png")
+        lying = Image.Exif()
+        lying[ExifTags.Base.Orientation] = 6  # turned by a quarter to show
+        panda.rotate(90, expand=True).save(photos / "sun_lying.jpg", exif=lying)
+    # More pixels than are ever decoded.
+    Image.new("1", (20_000, 10_000)).save(photos / "sun_bomb.png")
     rng = np.random.default_rng(0)
     for name in ("coco_one.png", "x_coco_two.png", "x_flickr_three.png"):
         small = rng.integers(0, 256, (6, 6, 3), np.uint8)
@@ -50,8 +55,10 @@ def test_copies_of_embedded_photographs_and_pale_ones_are_passed_over(chosen):
     assert "like an embedded photograph: coco_copy.png" in run.stdout
     assert "like an embedded photograph: x_coco_mirrored.jpg" in run.stdout
     assert run.stdout.splitlines()[-1] == (
-        "2 kept, 1 left out, 3 like an embedded photograph, 1 hardly any "
-        "color, 1 unreadable")
+        "2 kept, 1 left out, 4 like an embedded photograph, 1 hardly any "
+        "color, 2 unreadable")
+    assert "like an embedded photograph: sun_lying.jpg" in run.stdout
+    assert "unreadable: sun_bomb.png" in run.stdout
     assert "unreadable: sun_broken.jpg" in run.stdout
     assert run.stderr == ""
 
