@@ -24,10 +24,10 @@ from data_pipelines.files import write_atomically
 from experiments import command_flags
 
 with command.quiet_tensorflow():
-    from data_pipelines import color, pipeline
+    from data_pipelines import pipeline
     from data_pipelines.rejected import RejectedExamples
     from experiments.reporting import runs
-    from pix2pix_color.evaluation import of_saved_model
+    from pix2pix_color.evaluation import of_saved_model, protocol
     from pix2pix_color.saved_model.load import LoadedModel
 
 _EPOCHS = flags.DEFINE_list("epochs", ["1", "5", "10", "20", "50"],
@@ -145,19 +145,13 @@ def color_photographs(path: str, *, data: str, count: int, are_worst: bool,
     else:
         count = min(count, len(source))
         chosen = [place * len(source) // count for place in range(count)]
-    space = color.COLOR_SPACES[model.card["color_space"]]
-    predict = model.module.signatures["predict_target"]
+    answer = of_saved_model.generator_answer(model)
     shown = source.select(chosen)
     batches = pipeline.evaluation_batches(
         shown, image_size=model.image_size, batch_size=1)
-    triples = []
-    for batch in RejectedExamples().watch_evaluation(batches, shown):
-        condition, _ = space.encode(batch.photo)
-        colorized = space.decode(condition,
-                                 predict(condition=condition)["target"])
-        triples.append(np.concatenate([
-            color.given_gray(batch.photo), colorized, batch.photo[..., :3]]))
-    return np.stack(triples)
+    return np.stack([
+        np.concatenate(protocol.gray_colorized_real(answer, batch.photo))
+        for batch in RejectedExamples().watch_evaluation(batches, shown)])
 
 
 def draw_triples(triples: np.ndarray) -> Image.Image:

@@ -29,8 +29,7 @@ from pix2pix_color import config_flags
 
 with command.quiet_tensorflow():
     from pix2pix_color.evaluation import of_saved_model
-    from pix2pix_color.networks import efficientnet_weights as judge
-    from pix2pix_color.networks import weights_file
+    from pix2pix_color.networks import efficientnet_weights, weights_file
     from pix2pix_color.saved_model import trained
     from pix2pix_color.saved_model.load import LoadedModel
     from pix2pix_color.saved_model.write import activation_bytes
@@ -118,8 +117,9 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
                       f"public research collections",
         "step": state.step_number,
         "photographs_seen": state.step_number * config.data.batch_size,
-        "loss_classifier": judge.load_classifier(
-            judge.find_weights(pleased, flag="--classifier_weights"),
+        "loss_classifier": efficientnet_weights.load_classifier(
+            efficientnet_weights.find_weights(
+                pleased, flag="--classifier_weights"),
             flag="--classifier_weights").name
         if config.training.semantic_weight else None,
         "flags": text.splitlines()[1:-1],
