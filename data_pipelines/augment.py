@@ -12,9 +12,9 @@ Everything is stateless: the same seed gives the same picture in any process.
 
 import tensorflow as tf
 
-# Training reduces by less than this without antialiasing, which takes three
-# times as long: from 258 to 256 px the difference is at most one level.
-_HARDLY_SMALLER = 1.25
+# Antialiasing takes three times as long. Training does without it below this
+# reduction: from 258 to 256 px the difference is at most one level.
+_ANTIALIASED_FROM = 1.25
 # A photograph whose scale is this close to the right one (as a share) is not
 # resized at all: at 288 px for 286, 256 px are cut instead of 258.
 _SAME_SCALE = 0.02
@@ -69,7 +69,7 @@ def jitter(photo: tf.Tensor, *, image_size: int, resize_size: int,
             photo, offset, side, min_detail,
             tf.random.experimental.stateless_fold_in(seed, 2))
     photo = _crop_and_resize(photo, offset, side, image_size,
-                             spared=_HARDLY_SMALLER)
+                             antialiased_from=_ANTIALIASED_FROM)
     return tf.cond(random[2] < 0.5, lambda: tf.reverse(photo, [1]),
                    lambda: photo)
 
@@ -100,7 +100,7 @@ def center_square(photo: tf.Tensor, *, image_size: int) -> tf.Tensor:
     size = tf.shape(photo)[:2]
     side = tf.reduce_min(size)
     return _crop_and_resize(photo, (size - side) // 2, side, image_size,
-                            spared=1.0)
+                            antialiased_from=1.0)
 
 
 def resize(photo: tf.Tensor, size: tf.Tensor, *,
@@ -119,7 +119,7 @@ def resize(photo: tf.Tensor, size: tf.Tensor, *,
     return tf.cast(tf.clip_by_value(tf.round(floats), 0.0, 255.0), tf.uint8)
 
 
-def _crop_and_resize(photo, offset, side, image_size, *, spared):
+def _crop_and_resize(photo, offset, side, image_size, *, antialiased_from):
     photo = photo[offset[0]:offset[0] + side, offset[1]:offset[1] + side]
 
     def resized(antialias):
@@ -131,6 +131,6 @@ def _crop_and_resize(photo, offset, side, image_size, *, spared):
     reduction = tf.cast(side, tf.float32) / image_size
     photo = tf.case([
         (tf.equal(side, image_size), lambda: photo),
-        (reduction <= spared, resized(antialias=False)),
+        (reduction <= antialiased_from, resized(antialias=False)),
     ], default=resized(antialias=True))
     return tf.ensure_shape(photo, [image_size, image_size, None])

@@ -14,9 +14,8 @@ data_pipelines.sources.kaggle_npy): center squares of 224 px, two fifths of
 them in ab1.npy, two fifths in ab2.npy, the rest in ab3.npy.
 
 Without --data, the photographs are the embedded ones. Only one at a time is in
-memory. The work is done in
-OUTPUT.partial, which is renamed when it is complete. Unreadable photographs
-are named and left out.
+memory. The work is done in OUTPUT.partial, which is renamed when it is
+complete. Unreadable photographs are named and left out.
 """
 
 import os

@@ -21,13 +21,13 @@ _SMALL_ERROR = 255.0**2 / 1e4
 
 def cross_entropy(logits: tf.Tensor, *, is_real: bool,
                   label_smoothing: float = 0.0) -> tf.Tensor:
-    """Binary cross-entropy of logits against one label (Goodfellow 2014).
+    """Computes the cross-entropy of logits and one label (Goodfellow 2014).
 
     Args:
       logits: float [N, h, w, 1] or [N, 1], before the sigmoid.
       is_real: the label of all logits.
-      label_smoothing: how far below 1 the real label lies; the fake label
-        stays 0 (Salimans et al. 2016, arXiv:1606.03498, section 3.4).
+      label_smoothing: one-sided: how far below 1 the real label lies; the
+        fake label stays 0 (Salimans et al. 2016, arXiv:1606.03498, 3.4).
 
     Returns:
       float32 [], mean over all logits. log(2) for logits of zero.
@@ -40,7 +40,9 @@ def cross_entropy(logits: tf.Tensor, *, is_real: bool,
 
 def least_squares(logits: tf.Tensor, *, is_real: bool,
                   label_smoothing: float = 0.0) -> tf.Tensor:
-    """Squared distance to the label (Mao et al. 2017, arXiv:1611.04076, eq. 9).
+    """Computes the squared distance to the label.
+
+    Mao et al. 2017 (arXiv:1611.04076), equation 9.
 
     Without the equation's factor 1/2, as in the implementations of pix2pix:
     discriminator_loss halves, and --gan_weight scales the generator's loss.
@@ -58,7 +60,7 @@ def least_squares(logits: tf.Tensor, *, is_real: bool,
 
 
 def hinge(logits: tf.Tensor, *, is_real: bool) -> tf.Tensor:
-    """The discriminator's hinge loss, zero beyond a margin of 1.
+    """Computes the discriminator's hinge loss, zero beyond a margin of 1.
 
     Lim and Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957),
     equation 16.
@@ -76,7 +78,7 @@ def hinge(logits: tf.Tensor, *, is_real: bool) -> tf.Tensor:
 
 
 def negative_mean(logits: tf.Tensor) -> tf.Tensor:
-    """The generator's side of hinge (Miyato et al. 2018, equation 17).
+    """Computes the generator's part of hinge (Miyato et al. 2018, eq. 17).
 
     Args:
       logits: float [N, h, w, 1] or [N, 1], of the fake target.
@@ -114,7 +116,7 @@ GAN_LOSSES = {
 
 def discriminator_loss(real_loss: tf.Tensor,
                        fake_loss: tf.Tensor) -> tf.Tensor:
-    """The discriminator's objective, halved to slow it down (section 3.3).
+    """Halves the discriminator's loss, which slows it down (section 3.3).
 
     Args:
       real_loss: float32 [], its loss on real targets.
@@ -127,20 +129,20 @@ def discriminator_loss(real_loss: tf.Tensor,
 
 
 def psnr_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor) -> tf.Tensor:
-    """The decibels that pictures lack to a PSNR of 40.
+    """Computes a smooth PSNR loss: 10 log10(1 + MSE / MSE at 40 dB).
 
-    After Chen et al. 2021 (arXiv:2105.06086, section 4.1), who minimize minus
-    PSNR. Each picture has its own logarithm, so one with little color counts
-    as much as one with bright colors that cannot be guessed. The loss flattens
-    towards 40 dB; otherwise pictures without color would outweigh all others.
+    Far below 40 dB it equals 40 dB - PSNR. At 40 dB it is 3 dB, and without
+    error 0, where minus PSNR (Chen et al. 2021, arXiv:2105.06086, section 3.1)
+    has no limit, so that pictures without color would outweigh all others.
+    Each picture has its own logarithm: one with little color counts as much as
+    one with bright colors that cannot be guessed.
 
     Args:
       real_colors: float32 [N, S, S, 3], in 0..255.
       fake_colors: float32 [N, S, S, 3], in 0..255.
 
     Returns:
-      float32 [], mean over the pictures, in decibels; 0 without any error,
-      10 log10(2) at 40 dB.
+      float32 [], mean over the pictures, in decibels.
     """
     error = tf.reduce_mean(tf.square(real_colors - fake_colors), axis=[1, 2, 3])
     return tf.reduce_mean(
@@ -149,11 +151,11 @@ def psnr_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor) -> tf.Tensor:
 
 def colorfulness_loss(real_colors: tf.Tensor,
                       fake_colors: tf.Tensor) -> tf.Tensor:
-    """The distance between the colorfulness of fake and real pictures.
+    """Computes the distance between fake and real colorfulness.
 
     It compares the means of the batch. Which picture is colorful is left to
-    the other losses, whose minimum, an average of all likely colors, is too
-    pale. DDColor (Kang et al. 2023, arXiv:2212.11613, section 3.4) rewards
+    the other losses. Their minimum, the median (L1) or the mean (PSNR) of all
+    likely colors, is too pale. DDColor (Kang et al. 2023, arXiv:2212.11613, section 3.4) rewards
     colorfulness without a limit.
 
     Args:
@@ -177,7 +179,7 @@ def _mean_of_batch(values: tf.Tensor) -> tf.Tensor:
 
 
 def l1_loss(real_target: tf.Tensor, fake_target: tf.Tensor) -> tf.Tensor:
-    """Mean absolute difference (equation 3).
+    """Computes the mean absolute difference (equation 3).
 
     Args:
       real_target: float32 [N, S, S, D].

@@ -1,11 +1,14 @@
-"""A perceptual loss: the colors must look real to a classifier.
+"""A perceptual loss: a frozen classifier compares picture and photograph.
 
-L1 and PSNR are best for the mean of all likely colors, which a classifier
-recognizes hardly better than gray. This loss runs a frozen EfficientNet-Lite,
-trained on ImageNet, on the photograph and on its colorized version. It
-compares the class probabilities (by KL divergence) and the features at four
-sizes, each scaled to length 1 (after Johnson et al. 2016, arXiv:1603.08155,
-and Zhang et al. 2018, arXiv:1801.03924, without learned weights).
+It must respond to the colorized picture as to the photograph. L1 alone favors
+the median of all likely colors, and squared error, as in PSNR, their mean. A
+classifier recognizes either hardly better than gray.
+
+The classifier is an EfficientNet-Lite trained on ImageNet. The loss compares
+its class probabilities (by KL divergence) and its features at four sizes,
+normalized over channels at each pixel as in LPIPS (after Johnson et al. 2016,
+arXiv:1603.08155, and Zhang et al. 2018, arXiv:1801.03924, without learned
+weights).
 
 Never judge a model by the network of its own loss: judge.py takes another one.
 """

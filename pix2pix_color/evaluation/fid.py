@@ -19,7 +19,7 @@ _INCEPTION_SIZE = 299
 
 
 def distance(features_1: np.ndarray, features_2: np.ndarray) -> float:
-    """Computes the Frechet distance of two sets of features.
+    """Computes the squared Frechet distance of two sets of features.
 
     Args:
       features_1: float [N, D], N at least 2.

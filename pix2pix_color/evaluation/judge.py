@@ -17,7 +17,8 @@ from data_pipelines.errors import UserError
 from pix2pix_color.networks import efficientnet_lite, efficientnet_weights
 from pix2pix_color.semantic_loss import class_divergence
 
-# Side of the pictures that the network was trained on, pixels.
+# Side of the pictures in pixels. Lite0 was trained at 224, Lite2 at 260; one
+# size serves both.
 _SIZE = 224
 _FLAG = "--judge_weights"
 

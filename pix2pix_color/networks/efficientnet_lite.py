@@ -2,9 +2,9 @@
 excitation, with ReLU6) as an encoder and as a classifier.
 
 A block has three convolutions: 1x1 to six times its input's channels, with
-ReLU6 (not in stage 0); depthwise 3x3 or 5x5, with ReLU6, and with the stage's
-stride in its first block; 1x1 to the stage's width. Where shapes allow it, the
-input is added. Lite2 at S px (4.8 M parameters without the classifier):
+ReLU6 (stage 0 has neither); depthwise 3x3 or 5x5, with ReLU6, and with the
+stage's stride in its first block; 1x1 to the stage's width. Where shapes allow
+it, the input is added. Lite2 at S px (4.3 M parameters without the classifier):
 
     stage  blocks  depthwise  output            tap
     stem   3x3 convolution    S/2  x S/2  x 32

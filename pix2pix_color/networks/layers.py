@@ -100,8 +100,8 @@ def normalized(x: Any, *, norm: str, synchronized: bool, dtype: str,
     """Normalizes a layer's output, unless norm is `none`.
 
     A layer before a norm has no bias: the norm would subtract it, and adds an
-    offset of its own. (With instance norm, pix2pix's Torch code has these
-    biases, which cancel, and neither scale nor offset.)
+    offset of its own. (Pix2pix's Torch code has no instance norm. Its PyTorch
+    port has one without scale and offset, and keeps the biases, which cancel.)
 
     Args:
       x: symbolic [N, H, W, C]; instance norm needs more than one pixel.

@@ -13,8 +13,8 @@ S px, 64 base filters, one channel (11 M parameters):
 A block is conv1 3x3, bn1, ReLU, conv2 3x3, bn2; then its input is added, and a
 ReLU follows. Where size or width change, the input passes through downsample, a
 1x1 convolution with stride 2 and a norm. Convolutions have no bias. Initial
-weights are torchvision's: He et al. 2015 (arXiv:1502.01852, section 2.2) by
-outgoing connections; norms scale by one.
+weights are torchvision's: He et al. 2015 (arXiv:1502.01852, section 2.2) with
+fan-out; norms scale by one.
 
 With stride 2, Keras pads only at the right and the bottom, PyTorch on all
 sides. Where it matters, padding is therefore a layer of its own.

@@ -1,7 +1,8 @@
 """Three ways to double a picture's height and width in a decoder.
 
-- transposed: pix2pix's transposed convolution. Its output pixels receive uneven
-  shares of the input, so with random weights it draws a checkerboard.
+- transposed: pix2pix's transposed convolution. Each pixel of a 2x2 block has
+  weights of its own, so with random weights neighbors differ in a
+  checkerboard. (The kernel's overlap is even, because 2 divides 4.)
 - resize: nearest neighbor, then a 3x3 convolution (Odena et al. 2016,
   "Deconvolution and Checkerboard Artifacts", https://doi.org/10.23915/
   distill.00003, which prefers nearest neighbor to bilinear).

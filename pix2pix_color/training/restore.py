@@ -16,7 +16,7 @@ class RestoredRun(NamedTuple):
     Attributes:
       folder: the run's folder.
       config: its flags.
-      state: its state, in float32 and without optimizers.
+      state: its state, whose networks compute in float32.
       metrics: the evaluation of this step from run.json, or the step's best
         metric alone; None if neither is known.
     """

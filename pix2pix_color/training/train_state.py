@@ -16,8 +16,9 @@ from pix2pix_color.networks import (build_discriminator, build_generator,
 class TrainState(tf.Module):
     """Networks, optimizers and the place in the training stream.
 
-    Nothing else influences the next updates: order, augmentation and dropout
-    follow from the run's seed and these counters.
+    Order, augmentation and dropout follow from the run's seed and these
+    counters. Beside the state, only the journal's record of the plateau
+    (journal.py) influences the next updates.
 
     Attributes:
       generator: condition -> target.
