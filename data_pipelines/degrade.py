@@ -1,8 +1,8 @@
 """Degrades lightness as time, film and scanners do.
 
 The generator alone sees the degraded gray picture, and must produce the colors
-of the clean one. The steps, in order, on 8-bit sRGB values. Lengths are for a side of
-128 px and grow with it:
+of the clean one. The steps, in order, on 8-bit sRGB values. Lengths are for a
+side of 128 px and grow with it:
 
     film       one gray from R, G and B, weighted as by the eye, an
                orthochromatic film, an early blue-sensitive plate or a

@@ -155,8 +155,8 @@ def colorfulness_loss(real_colors: tf.Tensor,
 
     It compares the means of the batch. Which picture is colorful is left to
     the other losses. Their minimum, the median (L1) or the mean (PSNR) of all
-    likely colors, is too pale. DDColor (Kang et al. 2023, arXiv:2212.11613, section 3.4) rewards
-    colorfulness without a limit.
+    likely colors, is too pale. DDColor (Kang et al. 2023, arXiv:2212.11613,
+    section 3.4) rewards colorfulness without a limit.
 
     Args:
       real_colors: float32 [N, S, S, 3], in 0..255.
