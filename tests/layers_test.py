@@ -1,4 +1,4 @@
-"""Imports go down only: a floor knows the floors below it, never above."""
+"""A module imports its own layer and lower ones only, and no command."""
 
 import ast
 import pathlib
@@ -7,8 +7,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-# From the ground up. A module may import its own floor and those before it.
-FLOORS = (
+# Lowest first. A module may import its own layer and those before it.
+LAYERS = (
     ("data_pipelines.augment", "data_pipelines.color",
      "data_pipelines.command", "data_pipelines.data_uri",
      "data_pipelines.decode",
@@ -33,7 +33,7 @@ FLOORS = (
      "pix2pix_color.evaluate", "pix2pix_color.export", "pix2pix_color.fit"),
     ("experiments",),
 )
-COMMANDS = FLOORS[2] + FLOORS[7]
+COMMANDS = LAYERS[2] + LAYERS[7]
 MODULES = sorted(
     path for package in ("data_pipelines", "pix2pix_color", "experiments")
     for path in (ROOT / package).rglob("*.py"))
@@ -53,30 +53,31 @@ def name_of(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def floor_of(name):
-    for floor, rooms in enumerate(FLOORS):
-        if any(name == room or name.startswith(room + ".") for room in rooms):
-            return floor
+def layer_of(name):
+    for layer, members in enumerate(LAYERS):
+        if any(name == member or name.startswith(member + ".")
+               for member in members):
+            return layer
     return None
 
 
-def test_every_module_has_a_floor():
-    homeless = [name_of(path) for path in MODULES
-                if floor_of(name_of(path)) is None]
-    assert homeless == ["data_pipelines", "pix2pix_color"]
+def test_every_module_has_a_layer():
+    unlisted = [name_of(path) for path in MODULES
+                if layer_of(name_of(path)) is None]
+    assert unlisted == ["data_pipelines", "pix2pix_color"]
 
 
 def test_no_folders_import_each_other():
-    edges = {(room_of(name_of(path)), room_of(imported))
+    edges = {(folder_of(name_of(path)), folder_of(imported))
              for path in MODULES for imported in imports_of(path)}
-    # A folder's own modules and those of the folders in it are one house.
+    # Except a folder and its own subfolder.
     assert not {(one, other) for one, other in edges
                 if (other, one) in edges and one and other
                 and not (one + "/").startswith(other + "/")
                 and not (other + "/").startswith(one + "/")}
 
 
-def room_of(name):
+def folder_of(name):
     """The folder that a module is in; empty outside of the project."""
     path = ROOT.joinpath(*name.split("."))
     while path != ROOT and not path.is_dir():
@@ -89,9 +90,9 @@ def test_imports_go_down_only(path):
     own = name_of(path)
     for imported in imports_of(path):
         assert imported not in COMMANDS, f"{own} imports a command"
-        floor, own_floor = floor_of(imported), floor_of(own)
-        if floor is not None and own_floor is not None:
-            assert floor <= own_floor, f"{own} imports {imported} from above"
+        layer, own_layer = layer_of(imported), layer_of(own)
+        if layer is not None and own_layer is not None:
+            assert layer <= own_layer, f"{own} imports {imported} from above"
 
 
 @pytest.mark.parametrize("module, importer", [
