@@ -52,7 +52,7 @@ def semantic_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor, *,
 
 def class_divergence(real_logits: tf.Tensor,
                      fake_logits: tf.Tensor) -> tf.Tensor:
-    """KL divergence of the fake picture's classes from the photograph's.
+    """Computes KL(photograph's classes || fake picture's classes).
 
     Args:
       real_logits: float32 [N, K].
