@@ -75,7 +75,7 @@ class Colorizer(tf.Module):
                     [None, None, None, 3], tf.uint8, name="rgb")),
             "predict_target": _traced(
                 self._predict_target, condition=tf.TensorSpec(
-                    [None, *generator.input_shape[1:]], tf.float32,
+                    [None, *generator.inputs[0].shape[1:]], tf.float32,
                     name="condition")),
         }
         if self.has_noise:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from data_pipelines import color
 from pix2pix_color.fast_keras import convolution
+from pix2pix_color.networks import encoder_unet
 from pix2pix_color.saved_model import chroma
 
 # The inputs of every function that predicts a field. The seed has no effect
@@ -64,7 +65,7 @@ class Prediction:
         self._noisy_layers = [layer for layer in generator.layers
                               if getattr(layer, "sampling", False)]
         self.has_noise = seed is not None and bool(self._noisy_layers)
-        self.image_size = generator.input_shape[1]
+        self.image_size = generator.inputs[0].shape[1]
         self._fields: dict[tuple[bool, bool], Any] = {}
         self.weights = [variable.value for variable in generator.variables]
 
@@ -110,14 +111,15 @@ class Prediction:
     def _generate(self, side: Optional[int], *, sampling: bool = False) -> Any:
         """Traces the generator for squares of one side, or of any (None)."""
         @tf.function(autograph=False, input_signature=[
-            tf.TensorSpec([None, side, side, self._generator.input_shape[-1]],
-                          tf.float32),
+            tf.TensorSpec([None, side, side,
+                           self._generator.inputs[0].shape[-1]], tf.float32),
             tf.TensorSpec([], tf.int64)])
         def generate(condition, seed):
             with self._noise(seed if sampling else None):
                 # Not through __call__, which insists on S x S: convolutions
                 # take larger squares just as well.
-                return self._generator.call(condition, training=False)
+                return self._generator.call(encoder_unet.inputs_of(
+                    self._generator, condition), training=False)
 
         return generate.get_concrete_function()
 

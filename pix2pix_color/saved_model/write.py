@@ -57,7 +57,7 @@ def write_saved_model(generator: keras.Model, export_dir: str, *,
         _write_card(module, generator, partial, {
             "color_space": color_space.name, "max_pixels": max_pixels,
             **(card or {})})
-        _write_warmup(partial, generator.input_shape[1:])
+        _write_warmup(partial, generator.inputs[0].shape[1:])
         for directory, _, names in os.walk(partial):
             for name in (*names, ""):
                 files.sync(os.path.join(directory, name))
