@@ -4,6 +4,9 @@ After Zhang et al. 2017 (arXiv:1705.02999, section 3.2): half of the photographs
 have no hint. The others have a geometric number of hints. Each is a small
 square with its mean color, around the center of the photograph more often than
 at its border. In one photograph of a hundred, every pixel is a hint.
+
+Hints are maps of half the photograph's size, at which efficientnet_unet
+predicts colors.
 """
 
 from typing import NamedTuple
@@ -12,8 +15,8 @@ import tensorflow as tf
 
 # Mean number of hints in photographs that have some, and the largest number.
 MEAN_HINTS, MAX_HINTS = 8, 64
-# Largest side of a hint's square, pixels.
-MAX_SIDE = 9
+# Largest side of a hint's square, in pixels of the map.
+MAX_SIDE = 5
 _HINTED_SHARE, _FULL_SHARE = 0.5, 0.01
 # Deviation of a hint's place from the center, in sides of the photograph.
 _DEVIATION = 0.25
@@ -36,7 +39,7 @@ def draw_places(size: int, *, seed: tf.Tensor) -> Places:
     """Draws the hints' places for one photograph.
 
     Args:
-      size: the photograph's side, pixels.
+      size: the map's side, pixels.
       seed: int64 [2].
 
     Returns:
@@ -67,11 +70,11 @@ def reveal(target: tf.Tensor, places: Places) -> tf.Tensor:
     """Makes the maps of hints that show a target at some places.
 
     Args:
-      target: float32 [N, S, S, D].
+      target: float32 [N, M, M, D], reduced to the map's size.
       places: of each photograph; squares int32 [N, K, 3], is_full bool [N].
 
     Returns:
-      float32 [N, S, S, D + 1]: the mean target of each square, then 1; zeros
+      float32 [N, M, M, D + 1]: the mean target of each square, then 1; zeros
       outside of them. Where squares overlap, their mean.
     """
     num, size, channels = (tf.shape(target)[0], target.shape[1],
@@ -82,7 +85,7 @@ def reveal(target: tf.Tensor, places: Places) -> tf.Tensor:
     y, x = (tf.minimum(first + offset, size - 1) for first in (top, left))
     inside = tf.cast(offset < side, target.dtype)
     inside = (inside[..., :, tf.newaxis, tf.newaxis]
-              * inside[..., tf.newaxis, :, tf.newaxis])  # [N, K, 9, 9, 1]
+              * inside[..., tf.newaxis, :, tf.newaxis])  # [N, K, 5, 5, 1]
     pixel = (tf.range(num)[:, tf.newaxis, tf.newaxis, tf.newaxis] * size
              + y[..., :, tf.newaxis]) * size + x[..., tf.newaxis, :]
     colors = tf.gather(tf.reshape(target, [-1, channels]), pixel) * inside

@@ -41,8 +41,8 @@ class TrainingBatch(NamedTuple):
         endless stream.
       shown: float32 [N, S, S, C], the condition that the generator sees:
         degraded, or else equal to `condition`.
-      hints: float32 [N, S, S, D + 1], colors and mask as hints.reveal makes
-        them; [N, S, S, 0] without hints.
+      hints: float32 [N, S/2, S/2, D + 1], colors and mask as hints.reveal
+        makes them; [N, S, S, 0] without hints.
     """
 
     condition: tf.Tensor
@@ -153,7 +153,7 @@ def training_batches(source: Source, *, part: WorkerShard,
             photo, seed=tf.random.experimental.stateless_fold_in(own_seed, 1))
             if degraded else photo[..., :0])
         places = (hints.draw_places(
-            image_size,
+            image_size // 2,
             seed=tf.random.experimental.stateless_fold_in(own_seed, 2))
             if hinted else ())
         return photo, shown, places, ordinal
@@ -165,7 +165,8 @@ def training_batches(source: Source, *, part: WorkerShard,
         return TrainingBatch(
             condition, target, ordinal,
             shown=encode_all(shown)[0] if degraded else condition,
-            hints=(hints.reveal(target, hints.Places(*places)) if hinted
+            hints=(hints.reveal(tf.nn.avg_pool2d(target, 2, 2, "VALID"),
+                                hints.Places(*places)) if hinted
                    else target[..., :0]))
 
     return (tf.data.Dataset.range(first_ordinal,

@@ -96,8 +96,8 @@ def build_encoder_unet(
     Returns:
       A model from condition float32 [N, S, S, C] to target float32
       [N, S, S, D], in -1..1. With hints, its inputs are the condition and
-      the hints, float32 [N, S, S, D + 1] as data_pipelines.hints makes them,
-      or None.
+      the hints, float32 [N, S/2, S/2, D + 1] as data_pipelines.hints makes
+      them, or None.
 
     Raises:
       ValueError: image_size is not allowed.
@@ -111,7 +111,7 @@ def build_encoder_unet(
         upsampling = "pixel_shuffle" if is_resnet else NEAREST
     noise: dict[str, Any] = dict(step=step, sampling=sampling, dtype=dtype)
     given_hints = keras.Input(
-        (image_size, image_size, target_channels + 1), name="hints",
+        (image_size // 2, image_size // 2, target_channels + 1), name="hints",
         optional=True) if hints else None
     decoder = _Decoder(
         norm=norm, hints=given_hints, upsampling=upsampling, dropout=dropout,
@@ -135,13 +135,13 @@ def build_encoder_unet(
         return keras.Model(condition, target, name="resnet18_unet")
     *skips, x = efficientnet_lite.encode(
         given, variant=encoder, prefix=layers.ENCODER_PREFIX, dtype=dtype)
-    x = decoder.convolved(x, 4 * base_filters, name="decoder4", factor=32)
+    x = decoder.convolved(x, 4 * base_filters, name="decoder4", factor=16)
     for level, skip in reversed(list(enumerate(skips, start=1))):
         x = decoder.level(x, skip, level * base_filters, level=level)
     if hints:
         x = layers.ColorBinsHead(NUM_BINS, dtype=dtype, name=BINS_HEAD)(x)
     x = decoder.convolved(x, 4 * max(1, base_filters // 8), name="decoder0",
-                          factor=4)
+                          factor=2)
     x = layers.PixelShuffle(dtype=dtype, name="decoder0_shuffle")(x)
     small = keras.layers.AveragePooling2D(2, dtype=dtype, name="half")(given)
     x = keras.layers.Concatenate(dtype=dtype, name="decoder0_join")([x, small])
@@ -185,7 +185,7 @@ class _Decoder:
         x = keras.layers.Concatenate(
             dtype=self.dtype, name=f"{name}_join")([x, skip])
         return self.convolved(x, filters, name=f"{name}_refine",
-                              factor=2 ** (level + 1))
+                              factor=2**level)
 
     def convolved(self, x: Any, filters: int, *, name: str,
                   factor: int) -> Any:
@@ -199,7 +199,7 @@ class _Decoder:
         """Adds a 3x3 convolution with bias and a tanh, in float32."""
         x = layers.refinement(channels, use_bias=True, dtype="float32",
                               name="output")(x)
-        x = self._with_hints(x, "output", 2, dtype="float32")
+        x = self._with_hints(x, "output", 1, dtype="float32")
         return keras.layers.Activation("tanh", dtype="float32", name=name)(x)
 
     def _with_hints(self, x, name, factor, *, dtype):
@@ -227,7 +227,7 @@ def inputs_of(generator: keras.Model, condition: tf.Tensor,
     Args:
       generator: any generator.
       condition: float32 [N, S, S, C], in -1..1.
-      hints: float32 [N, S, S, D + 1], for a generator that takes them; None
+      hints: float32 [N, S/2, S/2, D + 1], for a generator that takes them; None
         for no hints.
     """
     return [condition, hints] if takes_hints(generator) else condition

@@ -250,7 +250,8 @@ class AddHints(keras.layers.Layer):
     """
 
     def __init__(self, filters: int, *, factor: int, **options: Any) -> None:
-        super().__init__(**options)
+        # Without autocast, hints stay in float32.
+        super().__init__(autocast=False, **options)
         self._factor = factor
         self._convolution = keras.layers.Conv2D(
             filters, 3, padding="same", use_bias=False,
@@ -271,8 +272,7 @@ class AddHints(keras.layers.Layer):
         """
         if hints is None:
             return x
-        mean = tf.nn.avg_pool2d(tf.cast(hints, tf.float32), self._factor,
-                                self._factor, "VALID")
+        mean = tf.nn.avg_pool2d(hints, self._factor, self._factor, "VALID")
         share = mean[..., -1:]
         pooled = tf.concat([
             tf.math.divide_no_nan(mean[..., :-1], share), tf.sign(share)], -1)

@@ -113,7 +113,7 @@ def make_train_step(
       A tf.function of the condition, float32 [N, S, S, C], the real target,
       float32 [N, S, S, D], and optionally `shown`, float32 [N, S, S, C], which
       the generator sees in place of the condition, and `hints`, float32
-      [N, S, S, D + 1], for a generator that takes them; all in -1..1, or
+      [N, S/2, S/2, D + 1], for a generator that takes them; all in -1..1, or
       per-replica values of these. It returns the losses of the whole batch.
     """
     strategy = strategy or tf.distribute.get_strategy()
@@ -159,7 +159,7 @@ def update_networks(state: TrainState, condition: tf.Tensor,
       real_target: float32 [N, S, S, D], in -1..1.
       shown: float32 [N, S, S, C], what the generator sees in place of the
         condition; None for the condition. All losses take the condition.
-      hints: float32 [N, S, S, D + 1], or None. Photographs with hints do not
+      hints: float32 [N, S/2, S/2, D + 1], or None. Photographs with hints do not
         count in the colorfulness loss: how colorful they are is decided by
         the hints.
       objective: loss weights and update counts.

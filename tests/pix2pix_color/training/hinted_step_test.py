@@ -32,6 +32,7 @@ def batch():
 
 def make_hints(target, *, which):
     """Hints of everything for some photographs of a batch."""
+    target = target[:, ::2, ::2]
     full = tf.concat([target, tf.ones_like(target[..., :1])], axis=-1)
     return full * tf.reshape(tf.constant(which, tf.float32), [-1, 1, 1, 1])
 
