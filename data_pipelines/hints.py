@@ -77,26 +77,59 @@ def reveal(target: tf.Tensor, places: Places) -> tf.Tensor:
       float32 [N, M, M, D + 1]: the mean target of each square, then 1; zeros
       outside of them. Where squares overlap, their mean.
     """
-    num, size, channels = (tf.shape(target)[0], target.shape[1],
-                           target.shape[-1])
-    top, left, side = (places.squares[..., axis, tf.newaxis]
-                       for axis in range(3))
-    offset = tf.range(MAX_SIDE)
-    y, x = (tf.minimum(first + offset, size - 1) for first in (top, left))
-    inside = tf.cast(offset < side, target.dtype)
-    inside = (inside[..., :, tf.newaxis, tf.newaxis]
-              * inside[..., tf.newaxis, :, tf.newaxis])  # [N, K, 5, 5, 1]
-    pixel = (tf.range(num)[:, tf.newaxis, tf.newaxis, tf.newaxis] * size
-             + y[..., :, tf.newaxis]) * size + x[..., tf.newaxis, :]
-    colors = tf.gather(tf.reshape(target, [-1, channels]), pixel) * inside
-    area = tf.maximum(tf.reduce_sum(inside, [2, 3], keepdims=True), 1.0)
-    mean = tf.reduce_sum(colors, [2, 3], keepdims=True) / area
-    sums = tf.scatter_nd(
-        tf.reshape(pixel, [-1, 1]),
-        tf.reshape(tf.concat([mean * inside, inside], -1), [-1, channels + 1]),
-        [num * size * size, channels + 1])
-    sums = tf.reshape(sums, [num, size, size, channels + 1])
-    hints = sums / tf.maximum(sums[..., -1:], 1.0)
+    size, channels = target.shape[1], target.shape[-1]
+    pixel, inside = _pixels(places.squares, size)
+    values = tf.gather(tf.reshape(target, [-1, channels]), pixel)
+    area = tf.maximum(tf.reduce_sum(inside, [2, 3]), 1.0)
+    means = tf.reduce_sum(values * inside, [2, 3]) / area
     everything = tf.concat([target, tf.ones_like(target[..., :1])], axis=-1)
     return tf.where(places.is_full[:, tf.newaxis, tf.newaxis, tf.newaxis],
-                    everything, hints)
+                    everything, draw_map(means, places.squares, size))
+
+
+def draw_map(colors: tf.Tensor, squares: tf.Tensor, size: int) -> tf.Tensor:
+    """Draws squares of colors.
+
+    Args:
+      colors: float32 [N, K, D].
+      squares: int32 [N, K, 3], as Places has them. What is outside of the map
+        is left out.
+      size: the map's side M, pixels.
+
+    Returns:
+      float32 [N, M, M, D + 1], as reveal.
+    """
+    num, channels = tf.shape(colors)[0], colors.shape[-1]
+    pixel, inside = _pixels(squares, size)
+    colors = colors[:, :, tf.newaxis, tf.newaxis] * inside
+    sums = tf.scatter_nd(
+        tf.reshape(pixel, [-1, 1]),
+        tf.reshape(tf.concat([colors, inside], -1), [-1, channels + 1]),
+        [num * size * size, channels + 1])
+    sums = tf.reshape(sums, [num, size, size, channels + 1])
+    return sums / tf.maximum(sums[..., -1:], 1.0)
+
+
+def _pixels(squares, size):
+    """Finds the pixels of squares in a batch of maps.
+
+    Returns:
+      int32 [N, K, 5, 5], places in all maps laid out one after the other, and
+      float32 [N, K, 5, 5, 1], 1 for those that belong to the square.
+    """
+    top, left, side = (squares[..., axis, tf.newaxis] for axis in range(3))
+    offset = tf.range(MAX_SIDE)
+
+    def along(first):
+        place = first + offset
+        inside = (offset < side) & (place >= 0) & (place < size)
+        return (tf.clip_by_value(place, 0, size - 1),
+                tf.cast(inside, tf.float32))
+
+    (y, inside_y), (x, inside_x) = along(top), along(left)
+    number = tf.range(tf.shape(squares)[0])[:, tf.newaxis, tf.newaxis,
+                                            tf.newaxis]
+    pixel = ((number * size + y[..., :, tf.newaxis]) * size
+             + x[..., tf.newaxis, :])
+    inside = inside_y[..., :, tf.newaxis] * inside_x[..., tf.newaxis, :]
+    return pixel, inside[..., tf.newaxis]

@@ -87,6 +87,7 @@ def _write_card(module: Colorizer, generator: keras.Model, directory: str,
     text = json.dumps({
         "image_size": module.image_size,
         "has_noise": module.has_noise,
+        "takes_hints": "colorize_with_hints" in module.named_signatures,
         "signatures": sorted(module.named_signatures),
         "parameters": generator.count_params(),
         "activation_bytes": activation_bytes(generator),
