@@ -69,13 +69,9 @@ def predict_field(rgb: tf.Tensor, *, predict: Callable[..., tf.Tensor],
 
     ab = _in_tiles(ab_of, condition, size)[:height, :width]
     lightness = color.scale_lightness(color.rgb_to_lab(reduced)[..., :1])
-    if given is None:
-        return follow_lightness(lightness, ab)
-    ab, hinted = hints.settle(ab, lightness, given)
-    slope, intercept = follow_lightness(lightness, ab)
-    # Close to a hint its color counts, whatever the lightness next to it.
-    flat = slope * (1.0 - hinted)
-    return ChromaField(flat, intercept + (slope - flat) * lightness)
+    field = follow_lightness(lightness, ab)
+    return field if given is None else hints.settle(
+        field, lightness, given, rgb)
 
 
 def likely_colors(rgb: tf.Tensor, points: tf.Tensor, *, size: int,

@@ -109,6 +109,21 @@ class LoadedModel:
                 *inputs, tf.constant(hints, tf.float32)))
         return ChromaField(slope.numpy(), intercept.numpy())
 
+    def likely_colors(self, rgb: np.ndarray, points: np.ndarray
+                      ) -> tuple[np.ndarray, np.ndarray]:
+        """Predicts the likely colors of some places, if it takes hints.
+
+        Args:
+          rgb: uint8 [H, W, 3].
+          points: [K, 2], y and x in 0..1.
+
+        Returns:
+          a* and b*, float32 [K, 8, 2], and probabilities, float32 [K, 8].
+        """
+        ab, probabilities = self.module.predict_likely_colors(
+            tf.constant(rgb), tf.constant(points, tf.float32))
+        return ab.numpy(), probabilities.numpy()
+
     def recolor(self, rgb: np.ndarray, field: ChromaField) -> np.ndarray:
         """Gives a photograph the chroma of a field; its lightness stays.
 
