@@ -242,6 +242,16 @@ def with_features(generator: keras.Model) -> keras.Model:
         generator.output, generator.get_layer(BINS_HEAD).output])
 
 
+def encoder_features(generator: keras.Model) -> keras.Model:
+    """Returns the encoder of an efficientnet_unet as a model of its own.
+
+    It maps the condition, of any size that is a multiple of 32, to the tap at
+    a sixteenth of the size.
+    """
+    return keras.Model(generator.inputs[0],
+                       generator.get_layer("decoder3_join").input[1])
+
+
 def bins_logits(generator: keras.Model, features: tf.Tensor) -> tf.Tensor:
     """Predicts color bins, float32 [..., NUM_BINS], of features [..., F]."""
     return generator.get_layer(BINS_HEAD).logits(features)

@@ -94,15 +94,39 @@ def likely_colors(rgb: tf.Tensor, points: tf.Tensor, *, size: int,
       What color_bins.most_likely returns: a* and b* float32
       [K, NUM_LIKELY, 2], and probabilities float32 [K, NUM_LIKELY].
     """
-    reduced = augment.resize(rgb, reduced_size(tf.shape(rgb)[:2], size))
-    shape = tf.shape(reduced)[:2]
-    height, width = tf.unstack((shape + size - 1) // size * size)
-    condition, _ = color_space.encode(mirror(reduced, height, width))
-    features = features_of(condition[tf.newaxis])[0]
+    features, shape = _whole_features(
+        rgb, size=size, color_space=color_space, features_of=features_of)
     place = tf.cast(points * tf.cast(shape, tf.float32) / 4.0, tf.int32)
     place = tf.clip_by_value(place, 0, tf.shape(features)[:2] - 1)
     return color_bins.most_likely(logits_of(tf.gather_nd(features, place)),
                                   number=NUM_LIKELY)
+
+
+def features(rgb: tf.Tensor, *, size: int, color_space: color.ColorSpace,
+             features_of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """Describes a photograph's places by features of length 1.
+
+    Args:
+      rgb, size, color_space: as for likely_colors.
+      features_of: condition float32 [1, h, w, C] -> float32
+        [1, h/16, w/16, F].
+
+    Returns:
+      float32 [h, w, F], for a sixteenth of the reduced photograph's size.
+    """
+    found, shape = _whole_features(rgb, size=size, color_space=color_space,
+                                   features_of=features_of)
+    height, width = tf.unstack((shape + 15) // 16)
+    return tf.math.l2_normalize(found[:height, :width], axis=-1)
+
+
+def _whole_features(rgb, *, size, color_space, features_of):
+    """Returns the features of a photograph in one piece, and its size."""
+    reduced = augment.resize(rgb, reduced_size(tf.shape(rgb)[:2], size))
+    shape = tf.shape(reduced)[:2]
+    height, width = tf.unstack((shape + size - 1) // size * size)
+    condition, _ = color_space.encode(mirror(reduced, height, width))
+    return features_of(condition[tf.newaxis])[0], shape
 
 
 def follow_lightness(lightness: tf.Tensor, ab: tf.Tensor) -> ChromaField:

@@ -124,6 +124,18 @@ class LoadedModel:
             tf.constant(rgb), tf.constant(points, tf.float32))
         return ab.numpy(), probabilities.numpy()
 
+    def features(self, rgb: np.ndarray) -> np.ndarray:
+        """Describes places by the encoder's features, if it takes hints.
+
+        Args:
+          rgb: uint8 [H, W, 3].
+
+        Returns:
+          float32 [h, w, F], of length 1, for a sixteenth of the size at which
+          the generator sees the photograph.
+        """
+        return self.module.predict_features(tf.constant(rgb)).numpy()
+
     def recolor(self, rgb: np.ndarray, field: ChromaField) -> np.ndarray:
         """Gives a photograph the chroma of a field; its lightness stays.
 

@@ -89,6 +89,7 @@ class Colorizer(tf.Module):
             self.predict_hinted_field = prediction.field(
                 any_size=True, hinted=True)
             self.predict_likely_colors = prediction.likely_colors
+            self.predict_features = prediction.features
             self._add_hinted_signatures()
         if self.has_noise:
             self.named_signatures["sample"] = _traced(

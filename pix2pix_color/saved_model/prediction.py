@@ -204,6 +204,21 @@ class Prediction:
 
         return likely_colors.get_concrete_function()
 
+    @property
+    def features(self) -> Any:
+        """Maps rgb uint8 [H, W, 3] to the encoder's features, see chroma.py."""
+        return self._once("features", self._trace_features)
+
+    def _trace_features(self) -> Any:
+        encoder = encoder_unet.encoder_features(self._generator)
+        return tf.function(
+            lambda rgb: chroma.features(
+                rgb, size=self.image_size, color_space=self._color_space,
+                features_of=lambda condition: encoder.call(
+                    condition, training=False)),
+            autograph=False,
+            input_signature=FIELD_INPUTS[:1]).get_concrete_function()
+
     @contextlib.contextmanager
     def _noise(self, seed: Optional[tf.Tensor]) -> Iterator[None]:
         """Sets the seed of the noise traced inside; None is without noise."""

@@ -138,6 +138,10 @@ class TrainedModule:
         """Predicts likely colors, as Prediction.likely_colors."""
         return self._prediction.likely_colors(rgb, points)
 
+    def predict_features(self, rgb: tf.Tensor) -> tf.Tensor:
+        """Describes places, as Prediction.features."""
+        return self._prediction.features(rgb)
+
     @functools.cached_property
     def recolor(self) -> Any:
         """Joins rgb with chroma, given as slope and intercept."""
