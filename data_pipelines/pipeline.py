@@ -1,7 +1,7 @@
 """Streams of batches: source -> tf.data, in this order of operations.
 
 Training:    number -> shuffle -> load -> drop unreadable -> jitter
-             [-> degrade] -> batch -> color -> prefetch
+             [-> degrade] -> batch -> color [-> hints] -> prefetch
 Evaluation:  number -> load -> drop unreadable -> center square -> batch
              -> prefetch
 
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from data_pipelines import augment, color, degrade
+from data_pipelines import augment, color, degrade, hints
 from data_pipelines.sources import Source
 
 # The training stream is made anew after so many ordinals. This is when a
@@ -41,12 +41,15 @@ class TrainingBatch(NamedTuple):
         endless stream.
       shown: float32 [N, S, S, C], the condition that the generator sees:
         degraded, or else equal to `condition`.
+      hints: float32 [N, S/2, S/2, D + 1], colors and mask as hints.reveal
+        makes them; [N, S, S, 0] without hints.
     """
 
     condition: tf.Tensor
     target: tf.Tensor
     ordinal: tf.Tensor
     shown: tf.Tensor
+    hints: tf.Tensor
 
 
 class EvaluationBatch(NamedTuple):
@@ -107,7 +110,7 @@ def training_batches(source: Source, *, part: WorkerShard,
                      color_space: color.ColorSpace, image_size: int,
                      resize_size: int, seed: int, max_resize_size: int = 0,
                      min_detail: int = 0, first_ordinal: int = 0,
-                     degraded: bool = False,
+                     degraded: bool = False, hinted: bool = False,
                      num_ordinals: int = _ORDINALS_A_STREAM
                      ) -> tf.data.Dataset:
     """Builds a finite piece of one worker's training stream.
@@ -125,6 +128,7 @@ def training_batches(source: Source, *, part: WorkerShard,
       seed: determines order and augmentation.
       first_ordinal: where to begin; the last ordinal seen plus one to resume.
       degraded: whether the generator sees degraded photographs.
+      hinted: whether it is given color hints.
       num_ordinals: length of the piece. The next one begins with those
         ordinals that did not fill a last batch.
 
@@ -148,15 +152,22 @@ def training_batches(source: Source, *, part: WorkerShard,
         shown = (degrade.degrade_half(
             photo, seed=tf.random.experimental.stateless_fold_in(own_seed, 1))
             if degraded else photo[..., :0])
-        return photo, shown, ordinal
+        places = (hints.draw_places(
+            image_size // 2,
+            seed=tf.random.experimental.stateless_fold_in(own_seed, 2))
+            if hinted else ())
+        return photo, shown, places, ordinal
 
     @tf.autograph.experimental.do_not_convert
-    def encode(photo, shown, ordinal):
+    def encode(photo, shown, places, ordinal):
         encode_all = color.compiled(color_space.encode)
         condition, target = encode_all(photo)
         return TrainingBatch(
             condition, target, ordinal,
-            shown=encode_all(shown)[0] if degraded else condition)
+            shown=encode_all(shown)[0] if degraded else condition,
+            hints=(hints.reveal(tf.nn.avg_pool2d(target, 2, 2, "VALID"),
+                                hints.Places(*places)) if hinted
+                   else target[..., :0]))
 
     return (tf.data.Dataset.range(first_ordinal,
                                   first_ordinal + num_ordinals)

@@ -9,7 +9,7 @@ Logits are [N, h, w, 1], one per patch, or [N, 1], one per image.
 
 import functools
 import math
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -149,8 +149,8 @@ def psnr_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor) -> tf.Tensor:
         10.0 / math.log(10.0) * tf.math.log1p(error / _SMALL_ERROR))
 
 
-def colorfulness_loss(real_colors: tf.Tensor,
-                      fake_colors: tf.Tensor) -> tf.Tensor:
+def colorfulness_loss(real_colors: tf.Tensor, fake_colors: tf.Tensor, *,
+                      counted: Optional[tf.Tensor] = None) -> tf.Tensor:
     """Computes the distance between fake and real colorfulness.
 
     It compares the means of the batch. Which picture is colorful is left to
@@ -161,17 +161,23 @@ def colorfulness_loss(real_colors: tf.Tensor,
     Args:
       real_colors: float32 [N, S, S, 3], in 0..255.
       fake_colors: float32 [N, S, S, 3], in 0..255.
+      counted: float32 [N], 1 for the pictures that count and 0 for the others;
+        None: all count.
 
     Returns:
-      float32 [], in the unit of metrics.colorfulness.
+      float32 [], in the unit of metrics.colorfulness; 0 if no picture counts.
     """
-    return tf.abs(_mean_of_batch(metrics.colorfulness(fake_colors))
-                  - _mean_of_batch(metrics.colorfulness(real_colors)))
+    difference = (metrics.colorfulness(fake_colors)
+                  - metrics.colorfulness(real_colors))
+    if counted is None:
+        return tf.abs(_mean_of_replicas(tf.reduce_mean(difference)))
+    return tf.abs(tf.math.divide_no_nan(
+        _mean_of_replicas(tf.reduce_mean(difference * counted)),
+        _mean_of_replicas(tf.reduce_mean(counted))))
 
 
-def _mean_of_batch(values: tf.Tensor) -> tf.Tensor:
-    """Averages float32 [N], a replica's share, over the whole batch."""
-    mean = tf.reduce_mean(values)
+def _mean_of_replicas(mean: tf.Tensor) -> tf.Tensor:
+    """Averages a replica's mean, float32 [], over all replicas."""
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return mean

@@ -22,7 +22,7 @@ _CHARTS = {
     "generator: total and its parts":
         ("loss/generator", "loss/generator_adversarial", "loss/generator_l1",
          "loss/generator_psnr", "loss/generator_colorfulness",
-         "loss/generator_semantic"),
+         "loss/generator_semantic", "loss/generator_bins"),
     "generator against discriminator":
         ("loss/generator", "loss/discriminator"),
 }

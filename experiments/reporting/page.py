@@ -28,7 +28,8 @@ _LOSSES: Sequence[tuple[str, Mapping[str, tuple[str, str]], bool]] = (
         "loss/generator_l1": ("L1", charts.TEAL),
         "loss/generator_psnr": ("PSNR", charts.BLUE),
         "loss/generator_colorfulness": ("colorfulness", charts.PALE),
-        "loss/generator_semantic": ("semantic", charts.VIOLET)}, True),
+        "loss/generator_semantic": ("semantic", charts.VIOLET),
+        "loss/generator_bins": ("color bins", charts.GRAY)}, True),
     ("Generator against discriminator", {
         "loss/generator": ("generator", charts.INK),
         "loss/discriminator": ("discriminator", charts.BLUE)}, True),

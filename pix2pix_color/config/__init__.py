@@ -38,9 +38,10 @@ class Need(NamedTuple):
 
 NEEDS = (
     Need(("max_resize_size",), "resize_size"),
-    Need(("efficientnet",), "generator", ("efficientnet_unet",)),
+    Need(("efficientnet", "hints"), "generator", ("efficientnet_unet",)),
     Need(("encoder_weights", "encoder_rate", "frozen_stages", "freeze_encoder"),
          "generator", ENCODERS),
+    Need(("hints",), "color_space", ("lab",)),
     Need(("upsampling",), "generator", ENCODERS, values=("nearest",)),
     Need(("discriminator_layers",), "discriminator", ("patchgan",)),
     Need(("pretrain_learning_rate", "freeze_encoder"), "pretrain_epochs"),

@@ -24,7 +24,7 @@ def build_generator(
 
     Returns:
       A model from condition float32 [N, S, S, C] to target float32
-      [N, S, S, D], in -1..1.
+      [N, S, S, D], in -1..1; encoder_unet.inputs_of makes its inputs.
     """
     networks = config.networks
     options: dict[str, Any] = dict(
@@ -35,7 +35,7 @@ def build_generator(
         return unet.build_unet(**options)
     return encoder_unet.build_encoder_unet(
         encoder_unet.RESNET18 if networks.generator == "resnet18_unet"
-        else networks.efficientnet, **options)
+        else networks.efficientnet, hints=networks.hints, **options)
 
 
 def build_discriminator(config: Config, *, precision: str) -> keras.Model:

@@ -29,17 +29,23 @@ full size would take most of the time and color has little detail there:
                                           S/2  x S/2  x 2, float32
     -      bilinear doubling              S    x S    x 2, float32
 
+With hints, every stage of efficientnet_unet's decoder adds a convolution of the
+color hints, averaged down to its size, before its norm. The encoder does not
+see them: a photograph is encoded once, whatever its hints. A classification
+head on level 1 predicts the likely colors (color_bins.py).
+
 Dropout is on the two innermost levels. `norm` is the decoder's: ResNet-18
 always has batch norm, as its weights require, and EfficientNet-Lite's is folded
 into its convolutions. The decoder's layers have a bias where they have no norm.
 """
 
 import dataclasses
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import keras
 import tensorflow as tf
 
+from pix2pix_color.color_bins import NUM_BINS
 from pix2pix_color.networks import efficientnet_lite, layers, resnet18
 from pix2pix_color.networks.upsampling import UPSAMPLINGS
 
@@ -48,6 +54,8 @@ ENCODERS = (RESNET18, *efficientnet_lite.VARIANTS)
 DROPOUT_LEVELS = 2  # counted from the innermost
 # Doubling without weights, since a convolution follows anyway.
 NEAREST = "nearest"
+# Name of the layer that predicts the likely colors, at a quarter of the size.
+BINS_HEAD = "color_bins"
 # More than any encoder has.
 ALL_STAGES = 9
 # Both encoders halve five times.
@@ -58,6 +66,7 @@ def build_encoder_unet(
         encoder: str, *, image_size: int, condition_channels: int,
         target_channels: int, base_filters: int = 64, norm: str = "batch",
         upsampling: str = "auto", noise_channels: int = 0,
+        hints: bool = False,
         dropout: float = 0.5, dropout_seed: int = 0,
         step: Callable[[], tf.Tensor] = layers.no_step, sampling: bool = False,
         synchronized_norm: bool = False,
@@ -75,6 +84,7 @@ def build_encoder_unet(
       upsampling: a key of UPSAMPLINGS, NEAREST, or `auto`: pixel_shuffle for
         resnet18, otherwise NEAREST.
       noise_channels: number of noise channels appended to the condition.
+      hints: whether efficientnet_unet takes color hints.
       dropout: rate of the innermost decoder levels; 0: none.
       dropout_seed: determines all noise, together with step.
       step: returns int64 [], the number of completed updates.
@@ -85,7 +95,9 @@ def build_encoder_unet(
 
     Returns:
       A model from condition float32 [N, S, S, C] to target float32
-      [N, S, S, D], in -1..1.
+      [N, S, S, D], in -1..1. With hints, its inputs are the condition and
+      the hints, float32 [N, S/2, S/2, D + 1] as data_pipelines.hints makes
+      them, or None.
 
     Raises:
       ValueError: image_size is not allowed.
@@ -98,8 +110,11 @@ def build_encoder_unet(
     if upsampling == "auto":
         upsampling = "pixel_shuffle" if is_resnet else NEAREST
     noise: dict[str, Any] = dict(step=step, sampling=sampling, dtype=dtype)
+    given_hints = keras.Input(
+        (image_size // 2, image_size // 2, target_channels + 1), name="hints",
+        optional=True) if hints else None
     decoder = _Decoder(
-        norm=norm, upsampling=upsampling, dropout=dropout,
+        norm=norm, hints=given_hints, upsampling=upsampling, dropout=dropout,
         first_seed=dropout_seed * layers.SEEDS_A_NETWORK, noise=noise,
         synchronized=synchronized_norm, dtype=dtype)
     condition = keras.Input((image_size, image_size, condition_channels),
@@ -120,16 +135,20 @@ def build_encoder_unet(
         return keras.Model(condition, target, name="resnet18_unet")
     *skips, x = efficientnet_lite.encode(
         given, variant=encoder, prefix=layers.ENCODER_PREFIX, dtype=dtype)
-    x = decoder.convolved(x, 4 * base_filters, name="decoder4")
+    x = decoder.convolved(x, 4 * base_filters, name="decoder4", factor=16)
     for level, skip in reversed(list(enumerate(skips, start=1))):
         x = decoder.level(x, skip, level * base_filters, level=level)
-    x = decoder.convolved(x, 4 * max(1, base_filters // 8), name="decoder0")
+    if hints:
+        x = layers.ColorBinsHead(NUM_BINS, dtype=dtype, name=BINS_HEAD)(x)
+    x = decoder.convolved(x, 4 * max(1, base_filters // 8), name="decoder0",
+                          factor=2)
     x = layers.PixelShuffle(dtype=dtype, name="decoder0_shuffle")(x)
     small = keras.layers.AveragePooling2D(2, dtype=dtype, name="half")(given)
     x = keras.layers.Concatenate(dtype=dtype, name="decoder0_join")([x, small])
     x = decoder.target(x, target_channels, name="half_target")
     target = layers.BilinearDoubling(dtype="float32", name="target")(x)
-    return keras.Model(condition, target, name="efficientnet_unet")
+    return keras.Model([condition, given_hints] if hints else condition,
+                       target, name="efficientnet_unet")
 
 
 @dataclasses.dataclass
@@ -143,6 +162,7 @@ class _Decoder:
     noise: dict[str, Any]  # arguments of layers.Noise
     synchronized: bool
     dtype: str
+    hints: Any = None
     levels_done: int = 0
 
     def level(self, x: Any, skip: Any, filters: int, *, level: int) -> Any:
@@ -164,25 +184,77 @@ class _Decoder:
         self.levels_done += 1
         x = keras.layers.Concatenate(
             dtype=self.dtype, name=f"{name}_join")([x, skip])
-        return self.convolved(x, filters, name=f"{name}_refine")
+        return self.convolved(x, filters, name=f"{name}_refine",
+                              factor=2**level)
 
-    def convolved(self, x: Any, filters: int, *, name: str) -> Any:
-        """Adds a 3x3 convolution, a norm and a ReLU."""
+    def convolved(self, x: Any, filters: int, *, name: str,
+                  factor: int) -> Any:
+        """Adds a 3x3 convolution, one of hints, a norm and a ReLU."""
         x = layers.refinement(filters, use_bias=self.norm == "none",
                               dtype=self.dtype, name=name)(x)
+        x = self._with_hints(x, name, factor, dtype=self.dtype)
         return self._normed_relu(x, name)
 
     def target(self, x: Any, channels: int, *, name: str = "target") -> Any:
         """Adds a 3x3 convolution with bias and a tanh, in float32."""
         x = layers.refinement(channels, use_bias=True, dtype="float32",
                               name="output")(x)
+        x = self._with_hints(x, "output", 1, dtype="float32")
         return keras.layers.Activation("tanh", dtype="float32", name=name)(x)
+
+    def _with_hints(self, x, name, factor, *, dtype):
+        if self.hints is None:
+            return x
+        return layers.AddHints(x.shape[-1], factor=factor, dtype=dtype,
+                               name=f"{name}_hints")(x, self.hints)
 
     def _normed_relu(self, x, name):
         x = layers.normalized(
             x, norm=self.norm, synchronized=self.synchronized,
             dtype=self.dtype, name=f"{name}_norm")
         return keras.layers.ReLU(dtype=self.dtype, name=f"{name}_relu")(x)
+
+
+def takes_hints(generator: keras.Model) -> bool:
+    """Tells whether a generator takes hints beside the condition."""
+    return len(generator.inputs) > 1
+
+
+def inputs_of(generator: keras.Model, condition: tf.Tensor,
+              hints: Optional[tf.Tensor] = None) -> Any:
+    """Returns what a generator is called with.
+
+    Args:
+      generator: any generator.
+      condition: float32 [N, S, S, C], in -1..1.
+      hints: float32 [N, S/2, S/2, D + 1], for a generator that takes them; None
+        for no hints.
+    """
+    return [condition, hints] if takes_hints(generator) else condition
+
+
+def with_features(generator: keras.Model) -> keras.Model:
+    """Returns a generator that takes hints, with a second output.
+
+    The second output, [N, S/4, S/4, F], is what bins_logits takes.
+    """
+    return keras.Model(generator.inputs, [
+        generator.output, generator.get_layer(BINS_HEAD).output])
+
+
+def encoder_features(generator: keras.Model) -> keras.Model:
+    """Returns the encoder of an efficientnet_unet as a model of its own.
+
+    It maps the condition, of any size that is a multiple of 32, to the tap at
+    a sixteenth of the size.
+    """
+    return keras.Model(generator.inputs[0],
+                       generator.get_layer("decoder3_join").input[1])
+
+
+def bins_logits(generator: keras.Model, features: tf.Tensor) -> tf.Tensor:
+    """Predicts color bins, float32 [..., NUM_BINS], of features [..., F]."""
+    return generator.get_layer(BINS_HEAD).logits(features)
 
 
 def color_scale(generator: keras.Model) -> int:

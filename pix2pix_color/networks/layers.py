@@ -22,6 +22,8 @@ EPSILON = 1e-5
 # channels.
 SEEDS_A_NETWORK = 9
 NOISE_CHANNELS_SEED = 8
+# Units between the features and the logits of a classification head.
+_HIDDEN_UNITS = 128
 # Beginning of the names of an encoder's layers.
 ENCODER_PREFIX = "encoder."
 
@@ -233,6 +235,83 @@ def with_noise_channels(
     return NoiseChannels(
         num_channels, step=step, sampling=sampling, dtype=dtype, name="noise",
         seed=network_seed * SEEDS_A_NETWORK + NOISE_CHANNELS_SEED)(x)
+
+
+class AddHints(keras.layers.Layer):
+    """Adds a 3x3 convolution of color hints to a layer's output.
+
+    The hints are averaged down to the output's size. The kernel starts at
+    zero, so a network that was trained without hints can learn to use them.
+
+    Args:
+      filters: channels of the layer's output.
+      factor: side of the hints divided by that of the output.
+      options: arguments of keras.layers.Layer.
+    """
+
+    def __init__(self, filters: int, *, factor: int, **options: Any) -> None:
+        # Without autocast, hints stay in float32.
+        super().__init__(autocast=False, **options)
+        self._factor = factor
+        self._convolution = keras.layers.Conv2D(
+            filters, 3, padding="same", use_bias=False,
+            kernel_initializer="zeros", dtype=self.dtype_policy, name="hints")
+
+    def build(self, x_shape: Any, hints_shape: Any) -> None:
+        self._convolution.build(hints_shape)
+        self.built = True
+
+    def call(self, x: tf.Tensor,
+             hints: Optional[tf.Tensor] = None) -> tf.Tensor:
+        """Adds hints, if any.
+
+        Args:
+          x: [N, h, w, filters].
+          hints: [N, factor h, factor w, D + 1]: colors, zero where there is
+            none, and a mask of 0 and 1.
+        """
+        if hints is None:
+            return x
+        mean = tf.nn.avg_pool2d(hints, self._factor, self._factor, "VALID")
+        share = mean[..., -1:]
+        pooled = tf.concat([
+            tf.math.divide_no_nan(mean[..., :-1], share), tf.sign(share)], -1)
+        return x + self._convolution(tf.cast(pooled, x.dtype))
+
+    def compute_output_shape(self, x_shape: Any, hints_shape: Any) -> Any:
+        return x_shape
+
+
+class ColorBinsHead(keras.layers.Layer):
+    """A classification head on features that it passes through unchanged.
+
+    As a part of the generator's graph, its weights are trained, averaged and
+    saved with the generator's.
+
+    Args:
+      num_bins: number of classes.
+      options: arguments of keras.layers.Layer.
+    """
+
+    def __init__(self, num_bins: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._hidden = keras.layers.Dense(
+            _HIDDEN_UNITS, activation="relu", dtype=self.dtype_policy,
+            name="hidden")
+        self._logits = keras.layers.Dense(num_bins, dtype="float32",
+                                          name="logits")
+
+    def build(self, input_shape: Any) -> None:
+        self._hidden.build(input_shape)
+        self._logits.build((*input_shape[:-1], self._hidden.units))
+        self.built = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs
+
+    def logits(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns float32 [..., num_bins] of features [..., C]."""
+        return self._logits(self._hidden(features))
 
 
 class PixelShuffle(keras.layers.Layer):

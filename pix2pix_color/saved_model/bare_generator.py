@@ -14,6 +14,7 @@ from tensorflow.python.framework.convert_to_constants import \
 from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
 from pix2pix_color.fast_keras import convolution
+from pix2pix_color.networks import encoder_unet
 
 # Version of ONNX's operators, the one that tf2onnx is tested with most.
 _OPSET = 17
@@ -36,12 +37,13 @@ def write_bare_generator(generator: keras.Model, output_dir: str, *,
     Raises:
       UserError: the converter is not installed.
     """
-    side, _, channels = generator.input_shape[1:]
+    side, _, channels = generator.inputs[0].shape[1:]
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec(
         [1, side, side, channels], tf.float32, name="condition")])
     def predict_target(condition):
-        return {"target": generator(condition, training=False)}
+        return {"target": generator(encoder_unet.inputs_of(
+            generator, condition), training=False)}
 
     # Plain convolutions: the converters know these, and their programs run
     # them well.

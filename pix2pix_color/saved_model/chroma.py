@@ -5,7 +5,7 @@
        twice the other) so that the shorter side is S/2
     -> mirrored at the borders to S x S; a panorama to S x its length
     -> the generator's a*b*; a panorama's in blended tiles that overlap by half
-       or more
+       or more; the generator may be given a person's hints
     -> borders cut off; a*b* as a function of lightness around each pixel
 
 The last step makes colors follow the edges of L* at full resolution, as in the
@@ -16,11 +16,13 @@ sixth came back with 2 % less error than by bicubic interpolation; at an edge,
 with a sixth of its error.
 """
 
-from typing import Callable, Union
+from typing import Callable, Optional, Union
 
 import tensorflow as tf
 
 from data_pipelines import augment, color
+from pix2pix_color import color_bins
+from pix2pix_color.saved_model import hints
 from pix2pix_color.saved_model.recolor import ChromaField
 
 # A photograph whose sides' ratio exceeds this is a panorama.
@@ -28,6 +30,8 @@ _PANORAMA = 2
 # The longest panorama, in squares.
 _MAX_LENGTH = 32
 _WINDOW = 3
+# Colors that are offered for a place.
+NUM_LIKELY = 8
 # He's epsilon, in units of (L*/50)^2: variation far below 5 units of L* counts
 # as texture, which has no color of its own.
 EPSILON = 0.01
@@ -35,16 +39,19 @@ EPSILON = 0.01
 Size = Union[int, tf.Tensor]
 
 
-def predict_field(rgb: tf.Tensor, *, predict: Callable[[tf.Tensor], tf.Tensor],
-                  size: Size, color_space: color.ColorSpace) -> ChromaField:
+def predict_field(rgb: tf.Tensor, *, predict: Callable[..., tf.Tensor],
+                  size: Size, color_space: color.ColorSpace,
+                  given: Optional[tf.Tensor] = None) -> ChromaField:
     """Predicts a photograph's chroma at the generator's resolution.
 
     Args:
       rgb: uint8 [H, W, 3].
       predict: condition float32 [1, size, size, C] -> target float32
-        [1, size, size, D], the generator in inference mode.
+        [1, size, size, D], the generator in inference mode. With hints, it
+        also takes their map, float32 [1, size/2, size/2, 3].
       size: side of the square, pixels: an int, or int32 [].
       color_space: the generator's.
+      given: float32 [K, 4], a person's hints (hints.py); None for none.
 
     Returns:
       A field of the resized photograph's size.
@@ -54,13 +61,72 @@ def predict_field(rgb: tf.Tensor, *, predict: Callable[[tf.Tensor], tf.Tensor],
     canvas = mirror(reduced, tf.maximum(height, size), tf.maximum(width, size))
     condition, _ = color_space.encode(canvas)
 
-    def ab_of(tile):
-        target = predict(tile[tf.newaxis])[0]
+    def ab_of(tile, first):
+        seen = () if given is None else (hints.draw_tile(
+            given, tf.stack([height, width]), first, size),)
+        target = predict(tile[tf.newaxis], *seen)[0]
         return color_space.ab_of(target) * color.AB_SCALE
 
     ab = _in_tiles(ab_of, condition, size)[:height, :width]
     lightness = color.scale_lightness(color.rgb_to_lab(reduced)[..., :1])
-    return follow_lightness(lightness, ab)
+    field = follow_lightness(lightness, ab)
+    return field if given is None else hints.settle(
+        field, lightness, given, rgb)
+
+
+def likely_colors(rgb: tf.Tensor, points: tf.Tensor, *, size: int,
+                  color_space: color.ColorSpace,
+                  features_of: Callable[[tf.Tensor], tf.Tensor],
+                  logits_of: Callable[[tf.Tensor], tf.Tensor]
+                  ) -> tuple[tf.Tensor, tf.Tensor]:
+    """Predicts the likely colors of some places.
+
+    Args:
+      rgb: uint8 [H, W, 3].
+      points: float32 [K, 2], y and x in 0..1 of the height and width.
+      size: side of the generator's square, pixels.
+      color_space: the generator's.
+      features_of: condition float32 [1, h, w, C], h and w multiples of size ->
+        features float32 [1, h/4, w/4, F].
+      logits_of: features float32 [K, F] -> float32 [K, NUM_BINS].
+
+    Returns:
+      What color_bins.most_likely returns: a* and b* float32
+      [K, NUM_LIKELY, 2], and probabilities float32 [K, NUM_LIKELY].
+    """
+    features, shape = _whole_features(
+        rgb, size=size, color_space=color_space, features_of=features_of)
+    place = tf.cast(points * tf.cast(shape, tf.float32) / 4.0, tf.int32)
+    place = tf.clip_by_value(place, 0, tf.shape(features)[:2] - 1)
+    return color_bins.most_likely(logits_of(tf.gather_nd(features, place)),
+                                  number=NUM_LIKELY)
+
+
+def features(rgb: tf.Tensor, *, size: int, color_space: color.ColorSpace,
+             features_of: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """Describes a photograph's places by features of length 1.
+
+    Args:
+      rgb, size, color_space: as for likely_colors.
+      features_of: condition float32 [1, h, w, C] -> float32
+        [1, h/16, w/16, F].
+
+    Returns:
+      float32 [h, w, F], for a sixteenth of the reduced photograph's size.
+    """
+    found, shape = _whole_features(rgb, size=size, color_space=color_space,
+                                   features_of=features_of)
+    height, width = tf.unstack((shape + 15) // 16)
+    return tf.math.l2_normalize(found[:height, :width], axis=-1)
+
+
+def _whole_features(rgb, *, size, color_space, features_of):
+    """Returns the features of a photograph in one piece, and its size."""
+    reduced = augment.resize(rgb, reduced_size(tf.shape(rgb)[:2], size))
+    shape = tf.shape(reduced)[:2]
+    height, width = tf.unstack((shape + size - 1) // size * size)
+    condition, _ = color_space.encode(mirror(reduced, height, width))
+    return features_of(condition[tf.newaxis])[0], shape
 
 
 def follow_lightness(lightness: tf.Tensor, ab: tf.Tensor) -> ChromaField:
@@ -133,7 +199,8 @@ def _in_tiles(ab_of, condition, size):
     """Applies ab_of to squares that cover a strip and blends the results.
 
     Args:
-      ab_of: float32 [size, size, C] -> float32 [size, size, 2].
+      ab_of: (square float32 [size, size, C], its upper left corner int32
+        [2]) -> float32 [size, size, 2].
       condition: float32 [H, W, C], H or W is size.
       size: side of a square, pixels.
 
@@ -155,14 +222,15 @@ def _in_tiles(ab_of, condition, size):
         tile = condition[first[0]:first[0] + size, first[1]:first[1] + size]
         tile = tf.reshape(tile, [size, size, condition.shape[-1]])
         margins = tf.pad(tf.stack([first, room - first], 1), [[0, 1], [0, 0]])
-        weighted = tf.concat([ab_of(tile) * weight, weight], axis=-1)
+        weighted = tf.concat([ab_of(tile, first) * weight, weight], axis=-1)
         total += tf.pad(weighted, margins)
         return index + 1, tf.ensure_shape(total, [None, None, 3])
 
     def whole():
         # With ensure_shape, TensorFlow's optimizer would assume this shape even
         # where the other branch is taken.
-        return ab_of(tf.reshape(condition, [size, size, condition.shape[-1]]))
+        return ab_of(tf.reshape(condition, [size, size, condition.shape[-1]]),
+                     tf.zeros([2], tf.int32))
 
     def blended():
         _, total = tf.while_loop(

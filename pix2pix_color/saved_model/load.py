@@ -31,6 +31,7 @@ class LoadedModel:
       module: what tf.saved_model.load returned, or trained.TrainedModule.
       image_size: side of the generator's square, pixels.
       has_noise: whether a seed changes its answers.
+      takes_hints: whether it can be given color hints.
 
     Args:
       path: a SavedModel, a folder of versions, a run's folder, or `colorizer`;
@@ -56,6 +57,7 @@ class LoadedModel:
             self.card = read_card(self.directory)
         self.image_size = int(self.card["image_size"])
         self.has_noise = bool(self.card["has_noise"])
+        self.takes_hints = bool(self.card.get("takes_hints"))
 
     def fitting_chroma_size(self, chroma_size: int) -> int:
         """Returns the largest side up to chroma_size that fits into memory.
@@ -83,7 +85,8 @@ class LoadedModel:
         return size
 
     def predict_field(self, rgb: np.ndarray, *, chroma_size: int = 0,
-                      seed: Optional[int] = None) -> ChromaField:
+                      seed: Optional[int] = None,
+                      hints: Optional[np.ndarray] = None) -> ChromaField:
         """Predicts a photograph's chroma.
 
         Args:
@@ -91,14 +94,47 @@ class LoadedModel:
           chroma_size: side of the square to color in, a multiple of the
             model's; 0 for the model's.
           seed: of the noise; None for the answer without noise.
+          hints: float32 [K, 4], y, x, a*, b* (hints.py), for a model that
+            takes them. They cannot be used with a seed.
 
         Returns:
           A field of arrays.
         """
-        slope, intercept = self.module.predict_field(
-            tf.constant(rgb), tf.constant(chroma_size or self.image_size),
-            tf.constant(seed or 0, tf.int64), tf.constant(seed is not None))
+        inputs = (tf.constant(rgb), tf.constant(chroma_size or self.image_size),
+                  tf.constant(seed or 0, tf.int64))
+        slope, intercept = (
+            self.module.predict_field(*inputs, tf.constant(seed is not None))
+            if hints is None or not len(hints) else
+            self.module.predict_hinted_field(
+                *inputs, tf.constant(hints, tf.float32)))
         return ChromaField(slope.numpy(), intercept.numpy())
+
+    def likely_colors(self, rgb: np.ndarray, points: np.ndarray
+                      ) -> tuple[np.ndarray, np.ndarray]:
+        """Predicts the likely colors of some places, if it takes hints.
+
+        Args:
+          rgb: uint8 [H, W, 3].
+          points: [K, 2], y and x in 0..1.
+
+        Returns:
+          a* and b*, float32 [K, 8, 2], and probabilities, float32 [K, 8].
+        """
+        ab, probabilities = self.module.predict_likely_colors(
+            tf.constant(rgb), tf.constant(points, tf.float32))
+        return ab.numpy(), probabilities.numpy()
+
+    def features(self, rgb: np.ndarray) -> np.ndarray:
+        """Describes places by the encoder's features, if it takes hints.
+
+        Args:
+          rgb: uint8 [H, W, 3].
+
+        Returns:
+          float32 [h, w, F], of length 1, for a sixteenth of the size at which
+          the generator sees the photograph.
+        """
+        return self.module.predict_features(tf.constant(rgb)).numpy()
 
     def recolor(self, rgb: np.ndarray, field: ChromaField) -> np.ndarray:
         """Gives a photograph the chroma of a field; its lightness stays.

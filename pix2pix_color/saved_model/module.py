@@ -35,7 +35,14 @@ class Colorizer(tf.Module):
     Attributes:
       named_signatures: signature -> concrete function. Beside the three that
         every model has, a generator with noise has `sample`: image_bytes
-        string [N] and seed int64 [N] -> colorized_bytes string [N].
+        string [N] and seed int64 [N] -> colorized_bytes string [N]. A
+        generator that takes hints (hints.py) has
+        `colorize_with_hints`: rgb uint8 [N, H, W, 3] and hints float32
+        [N, K, 4] -> rgb; `colorize_bytes_with_hints`: image_bytes string [1]
+        and hints float32 [1, K, 4] -> colorized_bytes string [1]; and
+        `likely_colors`: rgb and points float32 [N, K, 2], (y, x) in 0..1 ->
+        ab float32 [N, K, 8, 2], native units, and probabilities float32
+        [N, K, 8].
       has_noise: whether a seed changes the answers.
       image_size: side of the generator's square, pixels.
 
@@ -75,13 +82,50 @@ class Colorizer(tf.Module):
                     [None, None, None, 3], tf.uint8, name="rgb")),
             "predict_target": _traced(
                 self._predict_target, condition=tf.TensorSpec(
-                    [None, *generator.input_shape[1:]], tf.float32,
+                    [None, *generator.inputs[0].shape[1:]], tf.float32,
                     name="condition")),
         }
+        if prediction.takes_hints:
+            self.predict_hinted_field = prediction.field(
+                any_size=True, hinted=True)
+            self.predict_likely_colors = prediction.likely_colors
+            self.predict_features = prediction.features
+            self._add_hinted_signatures()
         if self.has_noise:
             self.named_signatures["sample"] = _traced(
                 self._sample_bytes, image_bytes=bytes_spec,
                 seed=tf.TensorSpec([None], tf.int64, name="seed"))
+
+    def _add_hinted_signatures(self):
+        rgb = tf.TensorSpec([None, None, None, 3], tf.uint8, name="rgb")
+        hints = tf.TensorSpec([None, None, 4], tf.float32, name="hints")
+        self.named_signatures.update({
+            "colorize_with_hints": _traced(
+                self._colorize_with_hints, rgb=rgb, hints=hints),
+            "colorize_bytes_with_hints": _traced(
+                self._colorize_bytes_with_hints,
+                image_bytes=tf.TensorSpec([1], tf.string, name="image_bytes"),
+                hints=tf.TensorSpec([1, None, 4], tf.float32, name="hints")),
+            "likely_colors": _traced(
+                self._likely_colors, rgb=rgb, points=tf.TensorSpec(
+                    [None, None, 2], tf.float32, name="points"))})
+
+    def _colorize_with_hints(self, rgb, hints):
+        return {"rgb": tf.map_fn(
+            lambda each: self._colorize(each[0], hints=each[1]), (rgb, hints),
+            fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))}
+
+    def _colorize_bytes_with_hints(self, image_bytes, hints):
+        return self._answer_each(
+            image_bytes,
+            lambda rgb, index: self._colorize(rgb, hints=hints[index]))
+
+    def _likely_colors(self, rgb, points):
+        ab, probabilities = tf.map_fn(
+            lambda each: self._prediction.likely_colors(*each), (rgb, points),
+            fn_output_signature=(tf.TensorSpec([None, None, 2], tf.float32),
+                                 tf.TensorSpec([None, None], tf.float32)))
+        return {"ab": ab, "probabilities": probabilities}
 
     def _colorize_bytes(self, image_bytes):
         return self._answer_each(image_bytes,
@@ -113,11 +157,13 @@ class Colorizer(tf.Module):
         return {"target": self._prediction.target(
             condition, tf.zeros([], tf.int64))}
 
-    def _colorize(self, rgb, *, seed=None):
+    def _colorize(self, rgb, *, seed=None, hints=None):
         """Colors uint8 [H, W, 3]; a seed adds noise."""
-        slope, intercept = self._prediction.field(sampling=seed is not None)(
-            rgb, tf.constant(self.image_size),
-            tf.zeros([], tf.int64) if seed is None else seed)
+        slope, intercept = self._prediction.field(
+            sampling=seed is not None, hinted=hints is not None)(
+                rgb, tf.constant(self.image_size),
+                tf.zeros([], tf.int64) if seed is None else seed,
+                *([] if hints is None else [hints]))
         return self.recolor(rgb, slope, intercept)
 
 

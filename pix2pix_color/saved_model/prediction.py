@@ -6,15 +6,18 @@ thousands of operations and takes as much memory as the weights.
 
 import contextlib
 import functools
-from typing import Any, Iterator, Optional
+import threading
+from typing import Any, Callable, Iterator, Optional
 
 import keras
 import tensorflow as tf
 
 from data_pipelines import color
 from pix2pix_color.fast_keras import convolution
-from pix2pix_color.saved_model import chroma
+from pix2pix_color.networks import encoder_unet
+from pix2pix_color.saved_model import chroma, hints
 
+_HINTS = tf.TensorSpec([None, 4], tf.float32, name="hints")
 # The inputs of every function that predicts a field. The seed has no effect
 # without noise.
 FIELD_INPUTS = (tf.TensorSpec([None, None, 3], tf.uint8, name="rgb"),
@@ -45,6 +48,7 @@ class Prediction:
 
     Attributes:
       has_noise: whether a seed changes the predictions.
+      takes_hints: whether it can be given a person's hints.
       image_size: side of its square, pixels.
       weights: its variables.
 
@@ -64,31 +68,46 @@ class Prediction:
         self._noisy_layers = [layer for layer in generator.layers
                               if getattr(layer, "sampling", False)]
         self.has_noise = seed is not None and bool(self._noisy_layers)
-        self.image_size = generator.input_shape[1]
-        self._fields: dict[tuple[bool, bool], Any] = {}
+        self.takes_hints = encoder_unet.takes_hints(generator)
+        self.image_size = generator.inputs[0].shape[1]
+        # Two threads that color photographs share the traced functions.
+        self._lock = threading.RLock()
+        self._traced: dict[Any, Any] = {}
         self.weights = [variable.value for variable in generator.variables]
 
-    @functools.cached_property
+    def _once(self, key: Any, trace: Callable[[], Any]) -> Any:
+        """Returns what trace returned when it was first called for a key."""
+        with self._lock:
+            if key not in self._traced:
+                self._traced[key] = trace()
+            return self._traced[key]
+
+    @property
     def target(self) -> Any:
         """Maps condition and an unused seed to the target without noise."""
-        return self._generate(self.image_size)
+        return self._generator_of(self.image_size)
 
-    def field(self, *, any_size: bool = False, sampling: bool = False) -> Any:
+    def field(self, *, any_size: bool = False, sampling: bool = False,
+              hinted: bool = False) -> Any:
         """Returns the function from FIELD_INPUTS to slope and intercept.
 
         Args:
           any_size: whether it obeys chroma_size, a multiple of the generator's
             size; otherwise it takes the generator's, which is faster.
           sampling: whether it draws noise, if there is any.
+          hinted: whether it has one more input, hints float32 [K, 4].
         """
-        key = any_size, sampling and self.has_noise
-        if key not in self._fields:
-            self._fields[key] = self._trace_field(*key)
-        return self._fields[key]
+        sampling &= self.has_noise
+        return self._once(
+            ("field", any_size, sampling, hinted),
+            lambda: self._trace_field(any_size, sampling, hinted))
 
-    @functools.cached_property
+    @property
     def field_of_any_size(self) -> Any:
         """Maps FIELD_INPUTS and sampling, bool [], to slope and intercept."""
+        return self._once("field_of_any_size", self._trace_field_of_any_size)
+
+    def _trace_field_of_any_size(self) -> Any:
         # Traced beforehand, or they would become part of this graph.
         fields = [[self.field(any_size=any_size, sampling=sampling)
                    for any_size in (False, True)] for sampling in (False, True)]
@@ -107,34 +126,98 @@ class Prediction:
             field_of_any_size, autograph=False).get_concrete_function(
                 *FIELD_INPUTS, tf.TensorSpec([], tf.bool, name="sampling"))
 
-    def _generate(self, side: Optional[int], *, sampling: bool = False) -> Any:
-        """Traces the generator for squares of one side, or of any (None)."""
-        @tf.function(autograph=False, input_signature=[
-            tf.TensorSpec([None, side, side, self._generator.input_shape[-1]],
-                          tf.float32),
-            tf.TensorSpec([], tf.int64)])
-        def generate(condition, seed):
+    def _generator_of(self, side: Optional[int], *, sampling: bool = False,
+                      hinted: bool = False) -> Any:
+        """Returns the generator for squares of one side, or of any (None)."""
+        return self._once(("generator", side, sampling, hinted),
+                          lambda: self._trace_generator(side, sampling, hinted))
+
+    def _trace_generator(self, side: Optional[int], sampling: bool,
+                         hinted: bool) -> Any:
+        channels = self._generator.inputs[0].shape[-1]
+        half = side and side // 2
+        specs = [tf.TensorSpec([None, side, side, channels], tf.float32),
+                 tf.TensorSpec([], tf.int64)]
+        if hinted:
+            specs.append(tf.TensorSpec([None, half, half, 3], tf.float32))
+
+        @tf.function(autograph=False, input_signature=specs)
+        def generate(condition, seed, hints=None):
             with self._noise(seed if sampling else None):
                 # Not through __call__, which insists on S x S: convolutions
                 # take larger squares just as well.
-                return self._generator.call(condition, training=False)
+                return self._generator.call(encoder_unet.inputs_of(
+                    self._generator, condition, hints), training=False)
 
         return generate.get_concrete_function()
 
-    def _trace_field(self, any_size: bool, sampling: bool) -> Any:
-        generate = (self._generate(None if any_size else self.image_size,
-                                   sampling=True)
-                    if sampling else
-                    self._generate(None) if any_size else self.target)
+    def _trace_field(self, any_size: bool, sampling: bool,
+                     hinted: bool) -> Any:
+        generate = self._generator_of(None if any_size else self.image_size,
+                                      sampling=sampling, hinted=hinted)
 
-        @tf.function(autograph=False, input_signature=FIELD_INPUTS)
-        def field(rgb, chroma_size, seed):
+        def predict(rgb, chroma_size, seed, given=None):
             return tuple(chroma.predict_field(
-                rgb, predict=lambda condition: generate(condition, seed),
+                rgb, given=given,
+                predict=lambda condition, *seen: generate(
+                    condition, seed, *seen),
                 size=chroma_size if any_size else self.image_size,
                 color_space=self._color_space))
 
+        if not hinted:
+            return tf.function(
+                predict, autograph=False,
+                input_signature=FIELD_INPUTS).get_concrete_function()
+        # Without hints, the other function: its arithmetic rounds differently.
+        plain = self.field(any_size=any_size)
+
+        @tf.function(autograph=False, input_signature=(*FIELD_INPUTS, _HINTS))
+        def field(rgb, chroma_size, seed, given):
+            return tf.cond(tf.reduce_any(hints.is_hint(given)),
+                           lambda: predict(rgb, chroma_size, seed, given),
+                           lambda: tuple(plain(rgb, chroma_size, seed)))
+
         return field.get_concrete_function()
+
+    @property
+    def likely_colors(self) -> Any:
+        """Maps rgb uint8 [H, W, 3] and points float32 [K, 2] to likely colors.
+
+        Points are (y, x) in 0..1. The function returns a* and b*, float32
+        [K, 8, 2], and their probabilities, float32 [K, 8].
+        """
+        return self._once("likely_colors", self._trace_likely_colors)
+
+    def _trace_likely_colors(self) -> Any:
+        generator = encoder_unet.with_features(self._generator)
+
+        @tf.function(autograph=False, input_signature=[
+            FIELD_INPUTS[0], tf.TensorSpec([None, 2], tf.float32)])
+        def likely_colors(rgb, points):
+            return chroma.likely_colors(
+                rgb, points, size=self.image_size,
+                color_space=self._color_space,
+                features_of=lambda condition: generator.call(
+                    [condition, None], training=False)[1],
+                logits_of=functools.partial(
+                    encoder_unet.bins_logits, self._generator))
+
+        return likely_colors.get_concrete_function()
+
+    @property
+    def features(self) -> Any:
+        """Maps rgb uint8 [H, W, 3] to the encoder's features, see chroma.py."""
+        return self._once("features", self._trace_features)
+
+    def _trace_features(self) -> Any:
+        encoder = encoder_unet.encoder_features(self._generator)
+        return tf.function(
+            lambda rgb: chroma.features(
+                rgb, size=self.image_size, color_space=self._color_space,
+                features_of=lambda condition: encoder.call(
+                    condition, training=False)),
+            autograph=False,
+            input_signature=FIELD_INPUTS[:1]).get_concrete_function()
 
     @contextlib.contextmanager
     def _noise(self, seed: Optional[tf.Tensor]) -> Iterator[None]:

@@ -84,7 +84,7 @@ def recolor(rgb: tf.Tensor, field: ChromaField, *,
 
 def _stretch_rows(planes, width):
     """Stretches float32 [C, h, w] to [C, h, width]."""
-    taps, weights = _taps(tf.range(width), width, tf.shape(planes)[2])
+    taps, weights = cubic_taps(tf.range(width), width, tf.shape(planes)[2])
     return tf.add_n([weights[tap] * tf.gather(planes, taps[tap], axis=2)
                      for tap in range(4)])
 
@@ -100,7 +100,7 @@ def _rows_at(planes, places, height):
     Returns:
       float32 [R, W], one for each plane.
     """
-    taps, weights = _taps(places, height, tf.shape(planes)[1])
+    taps, weights = cubic_taps(places, height, tf.shape(planes)[1])
     # A strip needs few neighboring rows, so a product of matrices is cheap.
     first, last = tf.reduce_min(taps), tf.reduce_max(taps)
     matrix = tf.add_n([
@@ -111,7 +111,7 @@ def _rows_at(planes, places, height):
             for plane in tf.unstack(planes[:, first:last + 1], 4)]
 
 
-def _taps(places, length, size):
+def cubic_taps(places, length, size):
     """Returns the values that make up those of a longer axis, and their shares.
 
     Cubic convolution (Keys 1981, equation 15); pixel centers correspond, as in

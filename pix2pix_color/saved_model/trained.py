@@ -21,7 +21,7 @@ from pix2pix_color import config_flags
 from pix2pix_color.config import Config
 from pix2pix_color.networks import build_generator, weights_file
 from pix2pix_color.saved_model.module import trace_recolor
-from pix2pix_color.saved_model.prediction import Prediction, Seed
+from pix2pix_color.saved_model.prediction import Prediction
 
 # Its name in --model, --run and --initial_weights.
 NAME = "colorizer"
@@ -115,8 +115,7 @@ class TrainedModule:
 
     def __init__(self, generator: keras.Model, *,
                  color_space: color.ColorSpace) -> None:
-        self._prediction = Prediction(generator, color_space=color_space,
-                                      seed=Seed())
+        self._prediction = Prediction(generator, color_space=color_space)
         self.signatures = {"predict_target": lambda condition: {
             "target": self._prediction.target(
                 condition, tf.zeros([], tf.int64))}}
@@ -127,6 +126,21 @@ class TrainedModule:
         return self._prediction.field(
             any_size=int(chroma_size) != self._prediction.image_size,
             sampling=bool(sampling))(rgb, chroma_size, seed)
+
+    def predict_hinted_field(self, rgb: tf.Tensor, chroma_size: tf.Tensor,
+                             seed: tf.Tensor, hints: tf.Tensor) -> Any:
+        """Predicts chroma with hints, as Prediction.field."""
+        return self._prediction.field(
+            any_size=int(chroma_size) != self._prediction.image_size,
+            hinted=True)(rgb, chroma_size, seed, hints)
+
+    def predict_likely_colors(self, rgb: tf.Tensor, points: tf.Tensor) -> Any:
+        """Predicts likely colors, as Prediction.likely_colors."""
+        return self._prediction.likely_colors(rgb, points)
+
+    def predict_features(self, rgb: tf.Tensor) -> tf.Tensor:
+        """Describes places, as Prediction.features."""
+        return self._prediction.features(rgb)
 
     @functools.cached_property
     def recolor(self) -> Any:

@@ -63,7 +63,7 @@ def write_saved_model(generator: keras.Model, export_dir: str, *,
         _write_card(module, generator, partial, {
             "color_space": color_space.name, "max_pixels": max_pixels,
             **(card or {})})
-        _write_warmup(partial, generator.input_shape[1:])
+        _write_warmup(partial, generator.inputs[0].shape[1:])
         for directory, _, names in os.walk(partial):
             for name in (*names, ""):
                 files.sync(os.path.join(directory, name))
@@ -103,6 +103,7 @@ def _write_card(module: Colorizer, generator: keras.Model, directory: str,
     text = json.dumps({
         "image_size": module.image_size,
         "has_noise": module.has_noise,
+        "takes_hints": "colorize_with_hints" in module.named_signatures,
         "signatures": sorted(module.named_signatures),
         "parameters": generator.count_params(),
         "activation_bytes": activation_bytes(generator),

@@ -6,7 +6,7 @@ import numpy as np
 
 from data_pipelines.errors import UserError
 from pix2pix_color.config import Config
-from pix2pix_color.networks import build_generator, weights_file
+from pix2pix_color.networks import build_generator, layers, weights_file
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.saved_model import trained
 from pix2pix_color.training.restore import restore_run
@@ -48,9 +48,13 @@ def read_initial_weights(config: Config) -> dict[str, np.ndarray]:
         raise UserError(
             f"{_FLAG}={weights} must be {trained.NAME}, the folder of a run, "
             f"or a .safetensors file that exists")
-    weights_file.require_fit(
-        build_generator(config, precision="float32"), tensors,
-        origin=f"{_FLAG}={weights}")
+    generator = build_generator(config, precision="float32")
+    if config.networks.hints:  # learned from nothing where the file has none
+        tensors = {**{name: variable.numpy() for name, variable
+                      in weights_file.named_variables(generator).items()
+                      if isinstance(generator.get_layer(
+                          name.partition("/")[0]), layers.AddHints)}, **tensors}
+    weights_file.require_fit(generator, tensors, origin=f"{_FLAG}={weights}")
     return tensors
 
 

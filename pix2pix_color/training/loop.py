@@ -132,9 +132,11 @@ class TrainingLoop:
             nonlocal rates
             with journal.timed("waiting for data"):
                 batch = next(batches)
-            shown = (batch.shown,) if config.data.degrade else ()
-            inputs = map(self.workers.split,
-                         (batch.condition, batch.target, *shown))
+            inputs = [None if part is None else self.workers.split(part)
+                      for part in (
+                          batch.condition, batch.target,
+                          batch.shown if config.data.degrade else None,
+                          batch.hints if config.networks.hints else None)]
             step = state.step_number
             with journal.timed("step"):
                 if 0 < step == schedule.pretrain_steps:
@@ -194,7 +196,7 @@ class TrainingLoop:
                              or augment.default_resize_size(image_size)),
                 max_resize_size=config.data.max_resize_size,
                 min_detail=config.data.min_detail_size,
-                degraded=config.data.degrade)
+                degraded=config.data.degrade, hinted=config.networks.hints)
 
         return self.rejected.watch_training(
             make_batches, source, seed=seed, part=part,

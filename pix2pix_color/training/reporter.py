@@ -12,6 +12,7 @@ from data_pipelines.sources import Source
 from pix2pix_color.config import Config
 from pix2pix_color.evaluation import judge, protocol
 from pix2pix_color.evaluation.sample_grid import draw_grid
+from pix2pix_color.networks import encoder_unet
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.summaries import Summaries
 from pix2pix_color.training.train_state import TrainState
@@ -41,7 +42,8 @@ class Reporter:
         self._rejected = rejected
         predict = tf.function(
             lambda condition: state.inference_generator(
-                condition, training=False),
+                encoder_unet.inputs_of(state.inference_generator, condition),
+                training=False),
             autograph=False, reduce_retracing=True)
         self._answer = protocol.answer_of(
             predict,

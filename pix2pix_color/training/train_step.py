@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from data_pipelines import color
-from pix2pix_color import losses, semantic_loss
+from pix2pix_color import color_bins, losses, semantic_loss
 from pix2pix_color.networks import encoder_unet
 from pix2pix_color.training import moving_average
 from pix2pix_color.training.train_state import TrainState
@@ -15,6 +15,9 @@ from pix2pix_color.training.train_state import TrainState
 # Losses of R, G and B are taken at the resolution that colors are predicted at,
 # but at this size or more, in pixels.
 MIN_PICTURE_SIZE = 128
+# The classification head learns at every fourth place of each row and column of
+# its features: neighbors have nearly the same color.
+BINS_STEP = 4
 
 
 class Objective(NamedTuple):
@@ -70,6 +73,8 @@ class StepLosses(NamedTuple):
       generator_psnr: losses.psnr_loss, weighted.
       generator_colorfulness: losses.colorfulness_loss, weighted.
       generator_semantic: semantic_loss, weighted.
+      generator_bins: color_bins.bins_loss; its gradient reaches the
+        classification head alone.
     """
 
     discriminator_real: Optional[tf.Tensor]
@@ -81,6 +86,7 @@ class StepLosses(NamedTuple):
     generator_psnr: Optional[tf.Tensor] = None
     generator_colorfulness: Optional[tf.Tensor] = None
     generator_semantic: Optional[tf.Tensor] = None
+    generator_bins: Optional[tf.Tensor] = None
 
 
 TrainStep = Callable[..., StepLosses]
@@ -106,26 +112,28 @@ def make_train_step(
     Returns:
       A tf.function of the condition, float32 [N, S, S, C], the real target,
       float32 [N, S, S, D], and optionally `shown`, float32 [N, S, S, C], which
-      the generator sees in place of the condition; all in -1..1, or per-replica
-      values of these. It returns the losses of the whole batch.
+      the generator sees in place of the condition, and `hints`, float32
+      [N, S/2, S/2, D + 1], for a generator that takes them; all in -1..1, or
+      per-replica values of these. It returns the losses of the whole batch.
     """
     strategy = strategy or tf.distribute.get_strategy()
     decode = state.color_space.decode_floats
     if not jit_compile:
         decode = color.compiled(decode)
 
-    def replica_step(condition, real_target, shown):
+    def replica_step(condition, real_target, shown, hints):
         step_losses = update_networks(
-            state, condition, real_target, shown, objective=objective,
+            state, condition, real_target, shown, hints, objective=objective,
             decode=decode)
         state.step.assign_add(1)
         return step_losses
 
     @tf.function(autograph=False, jit_compile=jit_compile or None)
     def train_step(condition: tf.Tensor, real_target: tf.Tensor,
-                   shown: Optional[tf.Tensor] = None) -> StepLosses:
+                   shown: Optional[tf.Tensor] = None,
+                   hints: Optional[tf.Tensor] = None) -> StepLosses:
         per_replica = strategy.run(
-            replica_step, (condition, real_target, shown))
+            replica_step, (condition, real_target, shown, hints))
         moving_average.follow(state, strategy=strategy)
         return StepLosses(*(
             None if loss is None else
@@ -136,8 +144,9 @@ def make_train_step(
 
 
 def update_networks(state: TrainState, condition: tf.Tensor,
-                    real_target: tf.Tensor, shown: Optional[tf.Tensor], *,
-                    objective: Objective, decode: Callable) -> StepLosses:
+                    real_target: tf.Tensor, shown: Optional[tf.Tensor],
+                    hints: Optional[tf.Tensor], *, objective: Objective,
+                    decode: Callable) -> StepLosses:
     """Updates the discriminator, then the generator, on one replica.
 
     The networks alternate (Isola et al. 2017, section 3.3). The generator runs
@@ -150,6 +159,9 @@ def update_networks(state: TrainState, condition: tf.Tensor,
       real_target: float32 [N, S, S, D], in -1..1.
       shown: float32 [N, S, S, C], what the generator sees in place of the
         condition; None for the condition. All losses take the condition.
+      hints: float32 [N, S/2, S/2, D + 1], or None. Photographs with hints do not
+        count in the colorfulness loss: how colorful they are is decided by
+        the hints.
       objective: loss weights and update counts.
       decode: decode_floats of the color space, for losses of R, G and B.
     """
@@ -158,8 +170,8 @@ def update_networks(state: TrainState, condition: tf.Tensor,
     smoothed = ({"label_smoothing": objective.label_smoothing}
                 if objective.label_smoothing else {})
     with tf.GradientTape() as generator_tape:
-        fake_target = generator(condition if shown is None else shown,
-                                training=True)
+        fake_target, features = _generate(
+            generator, condition if shown is None else shown, hints)
 
     real_loss = fake_loss = discriminator_loss = None
     for _ in range(objective.discriminator_updates):
@@ -189,8 +201,11 @@ def update_networks(state: TrainState, condition: tf.Tensor,
         l1_loss = objective.l1_weight * losses.l1_loss(
             real_target, fake_target)
         picture_losses = _picture_losses(
-            state, decode, condition, real_target, fake_target,
+            state, decode, condition, real_target, fake_target, hints,
             objective=objective)
+        if features is not None:
+            picture_losses["generator_bins"] = _bins_loss(
+                generator, features, real_target)
         generator_loss = tf.add_n(
             [adversarial_loss, l1_loss, *picture_losses.values()])
         scaled_loss = state.generator_optimizer.scale_loss(generator_loss)
@@ -207,13 +222,35 @@ def update_networks(state: TrainState, condition: tf.Tensor,
         **picture_losses)
 
 
-def _picture_losses(state, decode, condition, real_target, fake_target, *,
-                    objective) -> dict[str, tf.Tensor]:
+def _generate(generator, condition, hints):
+    """Returns the target and the classification head's features, or None."""
+    inputs = encoder_unet.inputs_of(generator, condition, hints)
+    if not encoder_unet.takes_hints(generator):
+        return generator(inputs, training=True), None
+    return encoder_unet.with_features(generator)(inputs, training=True)
+
+
+def _bins_loss(generator, features, real_target):
+    """Compares the head's prediction with the photograph, at some places."""
+    size = real_target.shape[1] // features.shape[1]
+    ab = color.AB_SCALE * tf.nn.avg_pool2d(real_target, size, size, "VALID")
+    features, ab = (values[:, BINS_STEP // 2::BINS_STEP,
+                           BINS_STEP // 2::BINS_STEP]
+                    for values in (features, ab))
+    return color_bins.bins_loss(encoder_unet.bins_logits(
+        generator, tf.stop_gradient(features)), ab)
+
+
+def _picture_losses(state, decode, condition, real_target, fake_target, hints,
+                    *, objective) -> dict[str, tf.Tensor]:
     """Returns the weighted losses of R, G and B, by their StepLosses name."""
+    counted = None if hints is None else 1.0 - tf.reduce_max(
+        hints[..., -1], axis=[1, 2])
     weighted: dict[str, tuple[float, Callable[..., tf.Tensor]]] = {
         "generator_psnr": (objective.psnr_weight, losses.psnr_loss),
-        "generator_colorfulness": (objective.colorfulness_weight,
-                                   losses.colorfulness_loss),
+        "generator_colorfulness": (
+            objective.colorfulness_weight, functools.partial(
+                losses.colorfulness_loss, counted=counted)),
         "generator_semantic": (objective.semantic_weight, functools.partial(
             semantic_loss.semantic_loss, classifier=state.classifier))}
     wanted = {name: each for name, each in weighted.items() if each[0]}

@@ -114,7 +114,8 @@ def test_shapes_of_training_batches_are_known_ahead():
         condition=tf.TensorSpec([5, 8, 8, 1], tf.float32),
         target=tf.TensorSpec([5, 8, 8, 2], tf.float32),
         ordinal=tf.TensorSpec([5], tf.int64),
-        shown=tf.TensorSpec([5, 8, 8, 1], tf.float32))
+        shown=tf.TensorSpec([5, 8, 8, 1], tf.float32),
+        hints=tf.TensorSpec([5, 8, 8, 0], tf.float32))
 
 
 def test_batch_is_the_jittered_photographs_in_lab():

@@ -72,7 +72,8 @@ def test_every_line_of_the_charts_is_a_curve_that_is_written(written):
         "generator: total and its parts":
             ["loss/generator", "loss/generator_adversarial",
              "loss/generator_l1", "loss/generator_psnr",
-             "loss/generator_colorfulness", "loss/generator_semantic"],
+             "loss/generator_colorfulness", "loss/generator_semantic",
+             "loss/generator_bins"],
         "generator against discriminator":
             ["loss/generator", "loss/discriminator"]}
     written_tags = set(train.Tags()["tensors"])

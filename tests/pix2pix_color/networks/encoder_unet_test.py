@@ -95,3 +95,56 @@ def test_a_generator_without_an_encoder_has_no_variables_of_one():
     plain = keras.Model(x, keras.layers.Conv2D(1, 1)(x))
     assert encoder_unet.encoder_variables(plain) == []
     assert np.all([weight.trainable for weight in plain.weights])
+
+
+@pytest.fixture(scope="module")
+def hinted():
+    """A generator that takes hints, with hint kernels as if trained."""
+    generator = build("lite0", hints=True)
+    rng = np.random.default_rng(0)
+    for layer in generator.layers:
+        if isinstance(layer, layers.AddHints):
+            layer.set_weights([rng.normal(size=layer.weights[0].shape)])
+    return generator
+
+
+def given(generator, hints=None):
+    noise = np.random.default_rng(1).uniform(-1, 1, (1, 64, 64, 1))
+    return generator(encoder_unet.inputs_of(
+        generator, noise.astype(np.float32), hints)).numpy()
+
+
+def test_hints_change_the_colors_and_no_hints_change_nothing(hinted):
+    plain = build("lite0")
+    plain.set_weights([
+        weight for layer in hinted.layers
+        if not isinstance(layer, (layers.AddHints, layers.ColorBinsHead))
+        for weight in layer.get_weights()])
+    without = given(hinted)
+    np.testing.assert_array_equal(without, given(plain))
+    hints = np.zeros((1, 32, 32, 3), np.float32)
+    np.testing.assert_array_equal(without, given(hinted, hints))
+    hints[0, 20:22, 4:6] = [0.5, -0.5, 1]
+    changed = np.abs(given(hinted, hints) - without)[0].max(axis=-1)
+    assert changed[41, 9] > 1e-3
+
+
+def test_a_coarse_hint_is_the_mean_color_of_the_hinted_pixels():
+    layer = layers.AddHints(3, factor=4, dtype="float32")
+    x, hints = np.zeros((1, 2, 2, 3), np.float32), np.zeros((1, 8, 8, 3))
+    hints[0, 0, :2] = [[0.2, -0.4, 1], [0.6, 0.0, 1]]
+    layer.build(x.shape, hints.shape)
+    identity = np.zeros((3, 3, 3, 3), np.float32)
+    identity[1, 1] = np.eye(3)
+    layer.set_weights([identity])
+    expected = np.zeros_like(x)
+    expected[0, 0, 0] = [0.4, -0.2, 1]
+    np.testing.assert_allclose(layer(x, hints.astype(np.float32)), expected,
+                               atol=1e-6)
+
+
+def test_the_encoder_does_not_see_hints(hinted):
+    encoded = [layer.output for layer in hinted.layers
+               if layer.name.startswith(layers.ENCODER_PREFIX)]
+    part = keras.Model(hinted.inputs[0], encoded)
+    assert len(part.outputs) > 50

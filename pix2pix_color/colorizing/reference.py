@@ -1,0 +1,59 @@
+"""Turns a reference photograph into color hints for another one.
+
+Both photographs are described by the encoder's features at a sixteenth of the
+size. Two places match if each is the other's most similar place, or next to it,
+and their features are similar enough. Each match gives one hint, the color of
+the reference's place. (He et al. 2018, arXiv:1807.06587, and Huang et al. 2022,
+arXiv:2209.11223, match features of classifiers as well.)
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines import augment, color
+from pix2pix_color.saved_model.load import LoadedModel
+
+# Least cosine similarity of a match. On the embedded photographs, two thirds of
+# the mutual matches between overlapping parts of a photograph are above it,
+# and a fifteenth of those between different photographs.
+_SIMILAR = 0.7
+# How far from the start a match may lead back to, in places.
+_NEXT = 1
+# The best matches are taken, so many at most.
+_MAX_HINTS = 64
+
+
+def find_hints(model: LoadedModel, rgb: np.ndarray,
+               reference: np.ndarray) -> np.ndarray:
+    """Finds what has the colors of a reference photograph.
+
+    Args:
+      model: takes hints.
+      rgb: uint8 [H, W, 3], the photograph to color.
+      reference: uint8 [h, w, 3], a color photograph.
+
+    Returns:
+      float32 [K, 4]: y and x in 0..1, a* and b* in native units; K is 0 if
+      nothing matches.
+    """
+    own, other = model.features(rgb), model.features(reference)
+    shape, other_shape = np.array(own.shape[:2]), np.array(other.shape[:2])
+    similarity = (own.reshape(-1, own.shape[-1])
+                  @ other.reshape(-1, other.shape[-1]).T)
+    there, back = similarity.argmax(axis=1), similarity.argmax(axis=0)
+    place = np.stack(np.divmod(np.arange(len(there)), shape[1]), axis=-1)
+    returned = np.stack(np.divmod(back[there], shape[1]), axis=-1)
+    best = similarity.max(axis=1)
+    matched = (np.abs(returned - place).max(axis=-1) <= _NEXT) & (
+        best > _SIMILAR)
+    order = np.argsort(-np.where(matched, best, -1), kind="stable")
+    chosen = order[:min(_MAX_HINTS, int(matched.sum()))]
+    colors = _colors(reference, other_shape).reshape(-1, 2)[there[chosen]]
+    return np.concatenate(
+        [(place[chosen] + 0.5) / shape, colors], axis=-1).astype(np.float32)
+
+
+def _colors(rgb: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """Returns the mean a* and b* of places, float32 [h, w, 2]."""
+    reduced = augment.resize(tf.constant(rgb), tf.constant(shape, tf.int32))
+    return color.rgb_to_lab(reduced).numpy()[..., 1:]
