@@ -60,8 +60,8 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(f"--output={output} must name a .png file")
     model = LoadedModel(_MODEL.value)
     if not model.takes_hints:
-        raise UserError(f"--model={_MODEL.value} takes no hints: train one with "
-                        f"--hints")
+        raise UserError(f"--model={_MODEL.value} takes no hints: train one "
+                        f"with --hints")
     measured = measure(model, data=command_flags.DATA.value)
     numbers = os.path.splitext(output)[0] + ".json"
     write_atomically(numbers, (json.dumps(measured, indent=1) + "\n").encode())
@@ -85,7 +85,8 @@ def measure(model: LoadedModel, *, data: str) -> dict[str, Any]:
     """
     source = of_saved_model.open_data(data)
     psnr: dict[str, list[list[float]]] = {"psnr_db": [], "floor_db": []}
-    nearest, plain = [], []
+    nearest: list[float] = []
+    plain: list[float] = []
     batches = pipeline.evaluation_batches(source, image_size=_SIZE,
                                           batch_size=8)
     for batch in RejectedExamples().watch_evaluation(batches, source):
@@ -110,13 +111,17 @@ def measure(model: LoadedModel, *, data: str) -> dict[str, Any]:
                 rgb, answers[0]))).numpy()[place[:, 0], place[:, 1], 1:]
             plain.extend(_distance(shown, own))
     return {
-        "data": source.origin, "photographs": len(psnr["psnr_db"]),
-        **{name: dict(zip(map(str, NUMBERS), np.round(np.mean(
-            values, axis=0), 3).tolist())) for name, values in psnr.items()},
+        "data": source.origin, "photographs": len(plain) // _PLACES,
+        **{name: _means(values) for name, values in psnr.items()},
         "likely_share": round(float(np.mean(np.array(nearest) <= _CLOSE)), 4),
         "plain_share": round(float(np.mean(np.array(plain) <= _CLOSE)), 4),
         "nearest_median": round(float(np.median(nearest)), 2),
         "plain_median": round(float(np.median(plain)), 2)}
+
+
+def _means(values: list[list[float]]) -> dict[str, float]:
+    return {str(number): round(float(mean), 3) for number, mean
+            in zip(NUMBERS, np.mean(values, axis=0))}
 
 
 def draw_hints(lab: np.ndarray, number: int,
@@ -176,14 +181,15 @@ def draw_chart(measured: dict[str, Any]) -> bytes:
     chart = figure.Figure(figsize=(6, 4))
     axes = chart.add_subplot()
     places = np.arange(len(NUMBERS))
-    for label, values, style in (
-            (f"Zhang et al. 2017, 256 px, 1,000 other photographs",
-             list(PUBLISHED.values()), dict(color=charts.PALE, ls=":")),
+    for label, values, line_color in (
+            ("Zhang et al. 2017, 256 px, 1,000 other photographs",
+             PUBLISHED, charts.PALE),
             (f"this model, 128 px, {measured['photographs']} photographs",
-             list(measured["psnr_db"].values()), dict(color=charts.BLUE)),
+             measured["psnr_db"], charts.BLUE),
             ("the same hints, spread without learning",
-             list(measured["floor_db"].values()), dict(color=charts.ORANGE))):
-        axes.plot(places, values, marker="o", label=label, **style)
+             measured["floor_db"], charts.ORANGE)):
+        axes.plot(places, list(values.values()), marker="o", label=label,
+                  color=line_color)
     axes.set_xticks(places, list(map(str, NUMBERS)))
     axes.set_xlabel("hints in a photograph")
     axes.set_ylabel("PSNR, dB")

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib import figure, ticker
 from PIL import Image
 
-INK, PALE, BLUE, ORANGE, TEAL, VIOLET = (
-    "#222222", "#777777", "#2469b3", "#d2601a", "#12876f", "#7a4fa3")
+INK, PALE, BLUE, ORANGE, TEAL, VIOLET, ROSE = (
+    "#222222", "#777777", "#2469b3", "#d2601a", "#12876f", "#7a4fa3",
+    "#b2568e")
 # Colors of the runs, in order: the palette of Okabe and Ito (2008), which the
 # color-blind can tell apart, with its pale colors darkened.
 RUN_COLORS = ("#0072b2", "#d55e00", "#009e73", "#b2568e", "#8a6d00",

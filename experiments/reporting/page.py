@@ -29,7 +29,7 @@ _LOSSES: Sequence[tuple[str, Mapping[str, tuple[str, str]], bool]] = (
         "loss/generator_psnr": ("PSNR", charts.BLUE),
         "loss/generator_colorfulness": ("colorfulness", charts.PALE),
         "loss/generator_semantic": ("semantic", charts.VIOLET),
-        "loss/generator_bins": ("color bins", charts.GRAY)}, True),
+        "loss/generator_bins": ("color bins", charts.ROSE)}, True),
     ("Generator against discriminator", {
         "loss/generator": ("generator", charts.INK),
         "loss/discriminator": ("discriminator", charts.BLUE)}, True),

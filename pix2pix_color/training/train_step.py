@@ -159,9 +159,9 @@ def update_networks(state: TrainState, condition: tf.Tensor,
       real_target: float32 [N, S, S, D], in -1..1.
       shown: float32 [N, S, S, C], what the generator sees in place of the
         condition; None for the condition. All losses take the condition.
-      hints: float32 [N, S/2, S/2, D + 1], or None. Photographs with hints do not
-        count in the colorfulness loss: how colorful they are is decided by
-        the hints.
+      hints: float32 [N, S/2, S/2, D + 1], or None. Photographs with hints
+        do not count in the colorfulness loss: the hints decide how colorful
+        they are.
       objective: loss weights and update counts.
       decode: decode_floats of the color space, for losses of R, G and B.
     """

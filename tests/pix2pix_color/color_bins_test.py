@@ -36,7 +36,7 @@ def test_likely_colors_are_different_ones_in_the_order_of_their_probability():
         peaks(((0, 0), 0.45), ((50, 40), 0.3), ((50, 50), 0.1),
               ((-40, 0), 0.15)), number=4)
     np.testing.assert_allclose(
-        colors[0, :3], [[0, 0], [50, 42.5], [-40, 0]], atol=1e-3)
+        colors[0, :3], np.array([[0, 0], [50, 42.5], [-40, 0]]), atol=1e-3)
     np.testing.assert_allclose(
-        probabilities[0], [0.45, 0.4, 0.15, 0], atol=1e-3)
+        probabilities[0], [0.45, 0.4, 0.15, 0.0], atol=1e-3)
     assert np.isfinite(colors).all()

@@ -20,11 +20,10 @@ def test_places_are_centers_of_pixels_and_colors_have_no_lightness(tmp_path):
     hints = read(tmp_path, [{"x": 0, "y": 99, "color": "#ff0000"},
                             {"x": 20.5, "y": 10, "color": "navy"},
                             {"x": 199, "y": 0, "color": "white"}])
-    np.testing.assert_allclose(hints[:, :2], [
-        [0.995, 0.0025], [0.105, 0.105], [0.005, 0.9975]])
-    # scikit-image's rgb2lab of red and navy.
-    np.testing.assert_allclose(hints[:, 2:], [
-        [80.1, 67.2], [47.5, -64.7], [0, 0]], atol=0.2)
+    # Colors are those of scikit-image's rgb2lab.
+    np.testing.assert_allclose(hints, np.array([
+        [0.995, 0.0025, 80.1, 67.2], [0.105, 0.105, 47.5, -64.7],
+        [0.005, 0.9975, 0, 0]]), atol=0.2, rtol=1e-5)
     assert hints.dtype == np.float32
     assert read(tmp_path, []).shape == (0, 4)
 

@@ -1,5 +1,7 @@
 """Training with color hints: what they and the classification head learn."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,9 +43,9 @@ def test_the_bins_loss_trains_the_classification_head_alone(state, batch):
     condition, target = batch
     before = {variable.path: variable.numpy() for variable
               in state.generator.trainable_variables}
-    losses_ = train_step.make_train_step(state, ALONE)(
+    result: Any = train_step.make_train_step(state, ALONE)(
         condition, target, None, make_hints(target, which=[0, 0]))
-    assert float(losses_.generator_bins) > 1
+    assert result.generator_bins > 1
     changed = {variable.path for variable
                in state.generator.trainable_variables
                if not np.array_equal(variable.numpy(), before[variable.path])}
@@ -61,14 +63,14 @@ def test_only_photographs_without_hints_count_in_the_colorfulness_loss(
         real, colored = (metrics.colorfulness(
             color.LAB.decode_floats(condition, ab)).numpy()
             for ab in (target, fake))
-        losses_ = train_step.make_train_step(
+        result: Any = train_step.make_train_step(
             state, ALONE._replace(colorfulness_weight=1.0))(
                 condition, target, None, hints)
         counted = np.array(which) == 0
-        expected = (abs((colored - real)[counted].mean()) if counted.any()
-                    else 0.0)
+        expected = (float(abs((colored - real)[counted].mean()))
+                    if counted.any() else 0.0)
         np.testing.assert_allclose(
-            losses_.generator_colorfulness, expected, rtol=1e-3)
+            result.generator_colorfulness, expected, rtol=1e-3)
         results.append(expected)
     assert len({round(value, 3) for value in results}) == 3
 
