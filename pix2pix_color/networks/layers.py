@@ -295,15 +295,19 @@ class ColorBinsHead(keras.layers.Layer):
 
     def __init__(self, num_bins: int, **options: Any) -> None:
         super().__init__(**options)
-        self._hidden = keras.layers.Dense(
-            _HIDDEN_UNITS, activation="relu", dtype=self.dtype_policy,
-            name="hidden")
-        self._logits = keras.layers.Dense(num_bins, dtype="float32",
-                                          name="logits")
+        self._num_bins = num_bins
+        self._dense: list[tuple[Any, Any]] = []
 
     def build(self, input_shape: Any) -> None:
-        self._hidden.build(input_shape)
-        self._logits.build((*input_shape[:-1], self._hidden.units))
+        width = input_shape[-1]
+        for name, units in (("hidden", _HIDDEN_UNITS),
+                            ("logits", self._num_bins)):
+            self._dense.append((
+                self.add_weight(shape=(width, units), name=f"{name}_kernel",
+                                initializer="he_normal"),
+                self.add_weight(shape=(units,), name=f"{name}_bias",
+                                initializer="zeros")))
+            width = units
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -311,7 +315,12 @@ class ColorBinsHead(keras.layers.Layer):
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
         """Returns float32 [..., num_bins] of features [..., C]."""
-        return self._logits(self._hidden(features))
+        hidden, logits = (
+            [tf.convert_to_tensor(weight) for weight in layer]
+            for layer in self._dense)
+        x = tf.cast(features, tf.float32)
+        x = tf.nn.relu(tf.tensordot(x, hidden[0], 1) + hidden[1])
+        return tf.tensordot(x, logits[0], 1) + logits[1]
 
 
 class PixelShuffle(keras.layers.Layer):

@@ -49,11 +49,12 @@ def read_initial_weights(config: Config) -> dict[str, np.ndarray]:
             f"{_FLAG}={weights} must be {trained.NAME}, the folder of a run, "
             f"or a .safetensors file that exists")
     generator = build_generator(config, precision="float32")
-    if config.networks.hints:  # learned from nothing where the file has none
-        tensors = {**{name: variable.numpy() for name, variable
-                      in weights_file.named_variables(generator).items()
-                      if isinstance(generator.get_layer(
-                          name.partition("/")[0]), layers.AddHints)}, **tensors}
+    # Weights without hints: what belongs to hints begins as in a new network.
+    tensors = {**{name: variable.numpy() for name, variable
+                  in weights_file.named_variables(generator).items()
+                  if isinstance(generator.get_layer(name.partition("/")[0]),
+                                (layers.AddHints, layers.ColorBinsHead))},
+               **tensors}
     weights_file.require_fit(generator, tensors, origin=f"{_FLAG}={weights}")
     return tensors
 
