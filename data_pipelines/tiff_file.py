@@ -64,6 +64,10 @@ _PICTURE_MARGIN = 64
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
+class RawFileError(UnsupportedTiffError):
+    """The file is a camera's raw file."""
+
+
 def is_tiff(head: bytes) -> bool:
     """Tells from its first bytes whether a file is a TIFF."""
     return head.startswith(_TIFF_SIGNATURES)
@@ -94,8 +98,8 @@ def open_page(file: BinaryIO, index: int = 0) -> Iterator["Page"]:
       index: which one, from 0.
 
     Raises:
-      UnsupportedTiffError: the file is a camera's raw file, is damaged, or has
-        no such page.
+      RawFileError: the file is a camera's raw file.
+      UnsupportedTiffError: it is damaged, or has no such page.
     """
     with contextlib.ExitStack() as stack:
         with _explaining_damage():
@@ -129,7 +133,7 @@ def _find_photographs(tiff):
     if any(directory.photometric in _RAW_PHOTOMETRICS
            for parent, parts in directories
            for directory in (parent, *parts)):
-        raise UnsupportedTiffError(explain_raw(_raw_format(tiff)))
+        raise RawFileError(explain_raw(_raw_format(tiff)))
     # SubIFDs of a photograph are smaller ones, whatever they say.
     photographs = [
         (directory, None if directory is parent else parent)
