@@ -246,25 +246,57 @@ class Page:
     def _read_exif(self, orientation: Optional[int]) -> bytes:
         """Copies the descriptive tags to an EXIF block of their own."""
         directory = self._parent or self._directory
-        orientation = orientation or 1
+        exif = Image.Exif()
         try:
-            exif = Image.Exif()
             exif.bigtiff = directory.parent.is_bigtiff
             exif.endian = directory.parent.byteorder
             exif.load_from_fp(self._file, directory.offset)
-            told = {tag: exif.get_ifd(tag) if tag in _DIRECTORY_TAGS
-                    else exif[tag] for tag in DESCRIPTIVE_TAGS & set(exif)}
-            return _encode_exif(
-                {**told, ExifTags.Base.Orientation: orientation})
+            return encode_descriptive(exif, orientation or 1)
         except Exception:  # damaged ones raise nearly anything
-            return _encode_exif({ExifTags.Base.Orientation: orientation})
+            return encode_descriptive(Image.Exif(), orientation or 1)
 
 
-def _encode_exif(tags):
-    exif = Image.Exif()
-    for tag, value in tags.items():
-        exif[tag] = value
-    return exif.tobytes()
+def encode_descriptive(exif: Image.Exif, orientation: Optional[int]) -> bytes:
+    """Copies the tags that tell of a photograph to an EXIF block of their own.
+
+    Args:
+      exif: all tags, as Pillow reads them.
+      orientation: takes the place of theirs, unless it is None.
+    """
+    told = {tag: value for tag, value in tags_of(exif).items()
+            if tag in DESCRIPTIVE_TAGS}
+    if orientation is not None:
+        told[ExifTags.Base.Orientation] = orientation
+    copy = Image.Exif()
+    for tag, value in told.items():
+        copy[tag] = value
+    return copy.tobytes() if told else b""
+
+
+def tags_of(exif: Image.Exif) -> dict[int, Any]:
+    """Lists tags that can be written again, directories as dicts."""
+    tags = {tag: dict(exif.get_ifd(tag)) if tag in _DIRECTORY_TAGS
+            else exif[tag] for tag in exif}
+    photograph = tags.get(ExifTags.IFD.Exif, {})
+    if ExifTags.IFD.Interop in photograph:
+        photograph[ExifTags.IFD.Interop] = exif.get_ifd(ExifTags.IFD.Interop)
+    return _as_stored(tags)
+
+
+class _StoredText(str):
+    """A text that Pillow read as Latin-1 and writes as it was stored.
+
+    Of other texts it writes ? for every letter that ASCII lacks.
+    """
+
+    def encode(self, encoding="", errors=""):
+        return super().encode("latin-1", "replace")
+
+
+def _as_stored(tags):
+    return {tag: _StoredText(value) if isinstance(value, str)
+            else _as_stored(value) if isinstance(value, dict) else value
+            for tag, value in tags.items()}
 
 
 def _needs_libtiff(directory):
