@@ -29,9 +29,10 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "webp": ("WEBP", {"quality": 95, "method": 2}),
 }
 
-# Of MPO: the tag that lists its pictures, and types that are previews (CIPA
-# DC-007, 5.2.3.3).
-_MP_ENTRIES, _PREVIEW = 0xB002, re.compile("Large Thumbnail")
+# Of MPO: the tag that lists its pictures, types that are previews (CIPA DC-007,
+# 5.2.3.3), and what telephones say whose second picture is for bright displays.
+_MP_ENTRIES, _PREVIEW = 0xB002, "Large Thumbnail"
+_GAIN_MAP = re.compile(rb"(?i)gainmap|iso:ts:21496:-1")
 _PIXEL = np.zeros((1, 1, 3), np.uint8)
 # Bytes of an ICC profile's header (ICC.1:2022, table 17).
 _ICC_SPACE, _ICC_SIGNATURE = slice(16, 20), slice(36, 40)
@@ -90,20 +91,22 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int,
                 converted, image.getexif().get(ExifTags.Base.Orientation))
     elif space == b"GRAY" and image.mode.startswith(("1", "L", "I;16")):
         rgb = _to_srgb(rgb.convert("L"), profile) or rgb
-    num_pictures = _count_pictures(image)
+    num_pictures = _count_pictures(image, image_bytes)
     carried = space == b"RGB " and image.mode in ("RGB", "RGBA", "P", "PA")
     return Photograph(rgb=np.asarray(rgb), metadata=read_metadata(image),
                       icc_profile=profile if carried else None,
                       num_pictures=num_pictures)
 
 
-def _count_pictures(image: Image.Image) -> int:
-    """Counts pages, frames and views, but no previews."""
+def _count_pictures(image: Image.Image, image_bytes: bytes) -> int:
+    """Counts pages, frames and views, but no previews and no gain maps."""
     try:
-        if image.format == "MPO":
-            return sum(not _PREVIEW.match(entry["Attribute"]["MPType"])
-                       for entry in image.mpinfo[_MP_ENTRIES])
-        return image.info.get("num_pages") or getattr(image, "n_frames", 1)
+        if image.format != "MPO":
+            return image.info.get("num_pages") or getattr(image, "n_frames", 1)
+        if _GAIN_MAP.search(image_bytes):
+            return 1
+        return sum(not entry["Attribute"]["MPType"].startswith(_PREVIEW)
+                   for entry in getattr(image, "mpinfo")[_MP_ENTRIES])
     except Exception:  # damaged ones raise nearly anything
         return 1
 

@@ -14,11 +14,11 @@ def summarize(colored: int, failed: int,
 
     Args:
       colored: how many files were colored.
-      failed: how many were not, each with an error.
+      failed: how many were not, because of errors.
       passed_over: the others.
     """
     return ", ".join(filter(None, (
-        f"{colored} colored", failed and f"{failed} could not be",
+        f"{colored} colored", f"{failed} with errors" if failed else "",
         list_passed_over(passed_over))))
 
 
