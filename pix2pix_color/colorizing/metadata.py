@@ -30,11 +30,11 @@ _INCHES = {2: 1.0, 3: 2.54}  # by ResolutionUnit
 _IPTC_RESOURCE = 0x0404
 _PNG_IPTC = "Raw profile type iptc"
 _XMP_ORIENTATION = re.compile(
-    rb"(\w+:Orientation\s*=\s*[\"']|<\w+:Orientation[^>]*>)\s*\d+")
+    rb"(:Orientation\s*=\s*[\"']|:Orientation[^<>]{0,99}>)\s*\d+")
 # Says that more of the packet follows elsewhere.
 _XMP_CONTINUED = re.compile(
-    rb"\s\w+:HasExtendedXMP\s*=\s*([\"']).*?\1"
-    rb"|<(\w+:HasExtendedXMP)[^>]*>.*?</\2>", re.DOTALL)
+    rb"\s\w+:HasExtendedXMP\s*=\s*[\"'][^\"'<>]{0,99}[\"']"
+    rb"|<\w+:HasExtendedXMP>[^<]{0,99}</\w+:HasExtendedXMP>")
 
 
 @dataclasses.dataclass(frozen=True)
