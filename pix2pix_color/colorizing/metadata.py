@@ -175,8 +175,9 @@ def _png_options(metadata):
 def _jpeg_options(metadata):
     segments = b""
     if metadata.iptc:
-        content = (b"Photoshop 3.0\0" b"8BIM" + _IPTC_RESOURCE.to_bytes(2, "big")
-                   + b"\0\0" + len(metadata.iptc).to_bytes(4, "big")
+        content = (b"Photoshop 3.0\0" b"8BIM"
+                   + _IPTC_RESOURCE.to_bytes(2, "big") + b"\0\0"
+                   + len(metadata.iptc).to_bytes(4, "big")
                    + metadata.iptc + bytes(len(metadata.iptc) % 2))
         segments = b"\xff\xed" + (2 + len(content)).to_bytes(2, "big") + content
     return {"exif": metadata.exif, "xmp": metadata.xmp, "extra": segments,

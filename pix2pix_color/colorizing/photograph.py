@@ -17,7 +17,7 @@ from data_pipelines import photo_file
 from pix2pix_color.colorizing.metadata import (Metadata, read_metadata,
                                                saving_options, tiff_tags,
                                                writable)
-from pix2pix_color.colorizing.tiff_writer import write_tiff
+from pix2pix_color.colorizing.tiff_writer import TiffSizeError, write_tiff
 
 # read_rgb has its own limit, whose message gives the picture's size.
 Image.MAX_IMAGE_PIXELS = None
@@ -102,7 +102,8 @@ def _count_pictures(image: Image.Image, image_bytes: bytes) -> int:
     """Counts pages, frames and views, but no previews and no gain maps."""
     try:
         if image.format != "MPO":
-            return image.info.get("num_pages") or getattr(image, "n_frames", 1)
+            frames = getattr(image, "n_frames", 1)
+            return int(image.info.get("num_pages", frames))
         if _GAIN_MAP.search(image_bytes):
             return 1
         return sum(not entry["Attribute"]["MPType"].startswith(_PREVIEW)
@@ -176,6 +177,6 @@ def write_pages(photographs: Iterable[Photograph], file: BinaryIO) -> None:
                       writable(photograph.metadata, try_writing),
                       photograph.icc_profile)
             for photograph in photographs))
-    except ValueError as error:
+    except TiffSizeError as error:
         raise NoPhotographError(
             f"cannot be written with --format=tiff: {error}") from error

@@ -1,4 +1,4 @@
-"""The last line of coloring: how many were colored, and what was passed over."""
+"""Says at the end how many files were colored, and what was passed over."""
 
 import os
 from typing import Iterable, Sequence

@@ -4,7 +4,6 @@ Pillow writes these directories in uncompressed TIFFs only, and tifffile writes
 none. Source: TIFF 6.0.
 """
 
-import io
 import os
 import struct
 from typing import Any, BinaryIO, Iterable, Mapping
@@ -20,6 +19,10 @@ _STRIP_BYTES = 1 << 18
 _LZW, _RGB, _HORIZONTAL_DIFFERENCES = 5, 2, 2
 
 
+class TiffSizeError(ValueError):
+    """The pages need more than the 4 GiB that a TIFF can have."""
+
+
 def write_tiff(file: BinaryIO,
                pages: Iterable[tuple[np.ndarray, Mapping[int, Any]]]) -> None:
     """Writes a TIFF, LZW-compressed.
@@ -30,7 +33,7 @@ def write_tiff(file: BinaryIO,
         after the other is taken.
 
     Raises:
-      ValueError: the pages need more than the 4 GiB that a TIFF can have.
+      TiffSizeError: the pages need too much.
     """
     link = None
     for rgb, tags in pages:
@@ -42,7 +45,8 @@ def write_tiff(file: BinaryIO,
                 file.seek(link)
                 file.write(struct.pack("<I", start))
         except struct.error as error:
-            raise ValueError("it needs more than 4 GiB") from error
+            raise TiffSizeError(
+                "the pages need more than 4 GiB") from error
         file.seek(start)
         num_tags, = struct.unpack("<H", file.read(2))
         link = start + 2 + 12 * num_tags
