@@ -27,8 +27,8 @@ class Reason(enum.Enum):
     """Why a file is passed over: what one is called, and what several are."""
 
     OTHER = "not a photograph or video", "not photographs or videos"
-    RAW = ("camera's raw file, which must be developed and saved as TIFF or "
-           "JPEG first", "camera's raw files, which must be developed and "
+    RAW = ("camera raw file, which must be developed and saved as TIFF or "
+           "JPEG first", "camera raw files, which must be developed and "
            "saved as TIFF or JPEG first")
     RESULT = "result of an earlier run", "results of earlier runs"
     UNFINISHED = "leftover of an interrupted run", "leftovers of earlier runs"
