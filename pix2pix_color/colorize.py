@@ -24,7 +24,7 @@ from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
 from pix2pix_color.colorizing.jobs import (ENDINGS, STANDARD, Job, Options,
                                            find_jobs)
-from pix2pix_color.colorizing.summary import summarize
+from pix2pix_color.colorizing.summary import list_passed_over, summarize
 
 _MODEL = model_flag.define_model()
 _OUTPUT_DIR = flags.DEFINE_string(
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
         skip_existing=_SKIP_EXISTING.value)
     if not jobs:
         print("nothing to do: every result exists;",
-              summarize(0, 0, passed_over))
+              list_passed_over(passed_over))
         return
     if (_SAMPLES.value or _SIDE_BY_SIDE.value) and any(
             job.is_video for job in jobs):

@@ -1,6 +1,8 @@
 """Naming results, and what is refused."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
@@ -34,6 +36,13 @@ def folder(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return tmp_path
+
+
+def test_files_are_found_without_tensorflow():
+    program = ("import sys; import pix2pix_color.colorizing.jobs; "
+               "sys.exit('tensorflow' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", program],
+                          check=False).returncode == 0
 
 
 def test_results_go_beside_the_files(tmp_path):
