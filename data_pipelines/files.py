@@ -8,6 +8,8 @@ from typing import Iterator
 
 # Ends the name of every file and folder that is not complete yet.
 UNFINISHED = ".unfinished"
+# Of most file systems, in bytes.
+_NAME_MAX = 255
 
 _DISK_ERRORS = tuple(map(os.strerror, (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
@@ -38,7 +40,7 @@ def replace_atomically(path: str) -> Iterator[str]:
     Raises:
       OSError: naming `path`, if the file cannot be written.
     """
-    unfinished = f"{path}.{secrets.token_hex(4)}{UNFINISHED}"
+    unfinished = _unfinished_name(path)
     try:
         yield unfinished
         sync(unfinished)
@@ -50,6 +52,20 @@ def replace_atomically(path: str) -> Iterator[str]:
                 and error.filename in (None, unfinished)):
             error.filename = path  # the one that the user knows
         raise
+
+
+def _unfinished_name(path: str) -> str:
+    """Adds to a path's name, which is cut where both would be too long."""
+    folder, name = os.path.split(path)
+    added = f".{secrets.token_hex(4)}{UNFINISHED}"
+    try:
+        longest = os.pathconf(folder or ".", "PC_NAME_MAX")
+    except OSError:  # the folder is missing: writing will say so
+        longest = _NAME_MAX
+    kept = os.fsencode(name)[:longest - len(added)]
+    if len(kept) < len(os.fsencode(name)):
+        name = kept.decode(errors="ignore")  # no half characters
+    return os.path.join(folder, name + added)
 
 
 def sync(path: str) -> None:

@@ -96,13 +96,14 @@ def read_rgb(file: BinaryIO, *, shorter_side: int = 0, min_size: int = 1,
 
 
 def load_image(file: BinaryIO, *, min_size: int = 1,
-               max_pixels: int = MAX_PIXELS) -> Image.Image:
+               max_pixels: int = MAX_PIXELS, page: int = 0) -> Image.Image:
     """Decodes an image, not yet upright and of any mode.
 
     Its `info` has `icc_profile` and, for EXIF, getexif can be asked.
 
     Args:
       file, min_size, max_pixels: as for read_rgb.
+      page: which photograph of a TIFF, from 0.
 
     Raises:
       Rejected: as read_rgb does.
@@ -117,9 +118,9 @@ def load_image(file: BinaryIO, *, min_size: int = 1,
             raise Rejected("unreadable", "HEIC needs pillow-heif: pip install "
                                          "'pix2pix_color[heic]'")
         if tiff_file.is_tiff(head):
-            with tiff_file.open_page(file) as page:
-                _require_size(*page.size, min_size, max_pixels)
-                return page.decode()
+            with tiff_file.open_page(file, page) as directory:
+                _require_size(*directory.size, min_size, max_pixels)
+                return directory.decode()
         image = Image.open(file, formats=_FORMATS)
         _require_size(*image.size, min_size, max_pixels)
         image.load()

@@ -64,6 +64,10 @@ _PICTURE_MARGIN = 64
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
+class RawFileError(UnsupportedTiffError):
+    """The file is a camera's raw file."""
+
+
 def is_tiff(head: bytes) -> bool:
     """Tells from its first bytes whether a file is a TIFF."""
     return head.startswith(_TIFF_SIGNATURES)
@@ -94,8 +98,8 @@ def open_page(file: BinaryIO, index: int = 0) -> Iterator["Page"]:
       index: which one, from 0.
 
     Raises:
-      UnsupportedTiffError: the file is a camera's raw file, is damaged, or has
-        no such page.
+      RawFileError: the file is a camera's raw file.
+      UnsupportedTiffError: it is damaged, or has no such page.
     """
     with contextlib.ExitStack() as stack:
         with _explaining_damage():
@@ -129,7 +133,7 @@ def _find_photographs(tiff):
     if any(directory.photometric in _RAW_PHOTOMETRICS
            for parent, parts in directories
            for directory in (parent, *parts)):
-        raise UnsupportedTiffError(explain_raw(_raw_format(tiff)))
+        raise RawFileError(explain_raw(_raw_format(tiff)))
     # SubIFDs of a photograph are smaller ones, whatever they say.
     photographs = [
         (directory, None if directory is parent else parent)
@@ -242,25 +246,57 @@ class Page:
     def _read_exif(self, orientation: Optional[int]) -> bytes:
         """Copies the descriptive tags to an EXIF block of their own."""
         directory = self._parent or self._directory
-        orientation = orientation or 1
+        exif = Image.Exif()
         try:
-            exif = Image.Exif()
             exif.bigtiff = directory.parent.is_bigtiff
             exif.endian = directory.parent.byteorder
             exif.load_from_fp(self._file, directory.offset)
-            told = {tag: exif.get_ifd(tag) if tag in _DIRECTORY_TAGS
-                    else exif[tag] for tag in DESCRIPTIVE_TAGS & set(exif)}
-            return _encode_exif(
-                {**told, ExifTags.Base.Orientation: orientation})
+            return encode_descriptive(exif, orientation or 1)
         except Exception:  # damaged ones raise nearly anything
-            return _encode_exif({ExifTags.Base.Orientation: orientation})
+            return encode_descriptive(Image.Exif(), orientation or 1)
 
 
-def _encode_exif(tags):
-    exif = Image.Exif()
-    for tag, value in tags.items():
-        exif[tag] = value
-    return exif.tobytes()
+def encode_descriptive(exif: Image.Exif, orientation: Optional[int]) -> bytes:
+    """Copies the tags that tell of a photograph to an EXIF block of their own.
+
+    Args:
+      exif: all tags, as Pillow reads them.
+      orientation: takes the place of theirs, unless it is None.
+    """
+    told = {tag: value for tag, value in tags_of(exif).items()
+            if tag in DESCRIPTIVE_TAGS}
+    if orientation is not None:
+        told[ExifTags.Base.Orientation] = orientation
+    copy = Image.Exif()
+    for tag, value in told.items():
+        copy[tag] = value
+    return copy.tobytes() if told else b""
+
+
+def tags_of(exif: Image.Exif) -> dict[int, Any]:
+    """Lists tags that can be written again, directories as dicts."""
+    tags = {tag: dict(exif.get_ifd(tag)) if tag in _DIRECTORY_TAGS
+            else exif[tag] for tag in exif}
+    photograph = tags.get(ExifTags.IFD.Exif, {})
+    if ExifTags.IFD.Interop in photograph:
+        photograph[ExifTags.IFD.Interop] = exif.get_ifd(ExifTags.IFD.Interop)
+    return _as_stored(tags)
+
+
+class _StoredText(str):
+    """A text that Pillow read as Latin-1 and writes as it was stored.
+
+    Of other texts it writes ? for every letter that ASCII lacks.
+    """
+
+    def encode(self, encoding="", errors=""):
+        return super().encode("latin-1", "replace")
+
+
+def _as_stored(tags):
+    return {tag: _StoredText(value) if isinstance(value, str)
+            else _as_stored(value) if isinstance(value, dict) else value
+            for tag, value in tags.items()}
 
 
 def _needs_libtiff(directory):

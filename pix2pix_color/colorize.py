@@ -3,9 +3,13 @@
 Each FILE is a photograph, a video, a folder, a pattern such as 'old/*.jpg', or
 - for standard input to standard output. Writes NAME_colorized.png, of the same
 size and lightness, beside each file or into --output_dir, where folders keep
-their structure. Existing files are not overwritten, inputs never;
---skip_existing continues an unfinished folder. Files that cannot be read are
-named at the end, with exit code 1; the others are still colored.
+their structure. Files of one folder that differ in their endings only, such as
+a.jpg and a.tif, keep them: a.jpg_colorized.png. A TIFF of several pages
+becomes NAME_colorized_page1.png and so on, or one TIFF with --format=tiff.
+Existing files are not overwritten, inputs never; --skip_existing continues an
+unfinished folder. Files that cannot be read are named at the end, with exit
+code 1; the others are still colored. What a folder holds besides photographs
+and videos, and results of earlier runs, is counted at the end.
 """
 
 import concurrent.futures
@@ -18,13 +22,15 @@ from absl import flags
 from data_pipelines import command
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
-from pix2pix_color.colorizing.jobs import STANDARD, Job, Options, find_jobs
+from pix2pix_color.colorizing.jobs import (ENDINGS, STANDARD, Job, Options,
+                                           find_jobs)
+from pix2pix_color.colorizing.summary import list_passed_over, summarize
 
 _MODEL = model_flag.define_model()
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Folder of the results; empty writes beside each file.")
 _FORMAT = flags.DEFINE_enum(
-    "format", "png", ["png", "jpeg", "webp", "tiff"],
+    "format", "png", list(ENDINGS),
     "File format of colored photographs; videos become MP4.")
 _OVERWRITE = flags.DEFINE_bool(
     "overwrite", False, "Replace existing results.")
@@ -56,13 +62,13 @@ def main(arguments: Sequence[str]) -> None:
     if _OVERWRITE.value and _SKIP_EXISTING.value:
         raise UserError("--overwrite and --skip_existing cannot be used "
                         "together")
-    ending = {"png": ".png", "jpeg": ".jpg", "webp": ".webp",
-              "tiff": ".tif"}[_FORMAT.value]
-    jobs = find_jobs(arguments[1:], output_dir=_OUTPUT_DIR.value, ending=ending,
-                     samples=_SAMPLES.value, overwrite=_OVERWRITE.value,
-                     skip_existing=_SKIP_EXISTING.value)
+    jobs, passed_over = find_jobs(
+        arguments[1:], output_dir=_OUTPUT_DIR.value, file_format=_FORMAT.value,
+        samples=_SAMPLES.value, overwrite=_OVERWRITE.value,
+        skip_existing=_SKIP_EXISTING.value)
     if not jobs:
-        print("nothing to do: every result exists")
+        print("nothing to do: every result exists;",
+              list_passed_over(passed_over))
         return
     if (_SAMPLES.value or _SIDE_BY_SIDE.value) and any(
             job.is_video for job in jobs):
@@ -90,7 +96,8 @@ def main(arguments: Sequence[str]) -> None:
     def color(job: Job) -> str:
         """Colors one file; returns an error message, or an empty text."""
         try:
-            colorize_file(model, job, options)
+            remarks.extend(f"{job.path}: {remark}" for remark
+                           in colorize_file(model, job, options))
         except OSError as error:
             return f"{error.filename or job.path}: {error.strerror or error}"
         except NoPhotographError as error:
@@ -99,7 +106,8 @@ def main(arguments: Sequence[str]) -> None:
             return str(error)
         return ""
 
-    failed = []
+    failed: list[str] = []
+    remarks: list[str] = []
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
             for job, problem in zip(jobs, tqdm.tqdm(
@@ -109,10 +117,16 @@ def main(arguments: Sequence[str]) -> None:
                     failed.append(problem)
                 elif job.path != STANDARD:
                     for output in job.outputs:
-                        tqdm.tqdm.write(output)  # above the progress bar
+                        if output not in job.finished:
+                            tqdm.tqdm.write(output)  # above the progress bar
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    if passed_over or len(jobs) > 1:
+        remarks.append(summarize(len(jobs) - len(failed), len(failed),
+                                 passed_over))
+    for remark in remarks:
+        print(remark, file=sys.stderr)
     if failed:
         sys.exit("error: " + "\nerror: ".join(failed))
 

@@ -1,18 +1,30 @@
-"""Finds the files to color and names their results, without TensorFlow."""
+"""Finds the files to color and names their results, without TensorFlow.
+
+    photo.jpg                  photo_colorized.png, beside it or in the same
+                               place below --output_dir
+    photo.jpg and photo.tif    photo.jpg_colorized.png, photo.tif_colorized.png:
+                               files of one place that differ in their endings
+                               only keep them
+    a TIFF of several pages    photo_colorized_page1.png, ..._page2.png; with
+                               --format=tiff one file of as many pages
+    --samples=2                photo_colorized_1.png, photo_colorized_2.png
+    film.mov                   film_colorized.mp4
+"""
 
 import dataclasses
 import glob
 import os
-from typing import Iterator, Sequence
+from typing import Iterable, Sequence
 
 from data_pipelines.command import MAX_PIXELS
 from data_pipelines.errors import UserError
+from pix2pix_color.colorizing.folders import (SUFFIX, Found, PassedOver, Reason,
+                                              examine_if_file, find_files)
+from pix2pix_color.colorizing.summary import list_passed_over
 
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif",
-                 ".tiff")
-VIDEO_ENDINGS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg")
 STANDARD = "-"
-_SUFFIX = "_colorized"
+# Of colored photographs, by the value of --format.
+ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,15 +33,18 @@ class Job:
 
     Attributes:
       path: the file; STANDARD for standard input.
-      outputs: the results' paths, one a sample; STANDARD for standard output.
+      outputs: the results' paths; STANDARD for standard output. Page by page,
+        and one a sample for each; a TIFF holds all pages.
+      is_video: whether it is a video.
+      num_pages: how many photographs it has, all of which are colored.
+      finished: those of outputs that exist and are to be left alone.
     """
 
     path: str
     outputs: tuple[str, ...]
-
-    @property
-    def is_video(self) -> bool:
-        return self.path.lower().endswith(VIDEO_ENDINGS)
+    is_video: bool = False
+    num_pages: int = 1
+    finished: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,113 +68,128 @@ class Options:
     max_pixels: int = MAX_PIXELS
 
 
-def find_jobs(arguments: Sequence[str], *, output_dir: str, ending: str,
-              samples: int, overwrite: bool,
-              skip_existing: bool = False) -> list[Job]:
+def find_jobs(arguments: Sequence[str], *, output_dir: str, file_format: str,
+              samples: int, overwrite: bool, skip_existing: bool = False
+              ) -> tuple[list[Job], list[PassedOver]]:
     """Finds the files to color and names their results.
 
     Args:
       arguments: files, folders, patterns such as `photos/*.jpg`, or `-`.
       output_dir: the results' folder, in which folders keep their structure;
         empty for beside each file.
-      ending: file name ending of colored photographs, such as `.png`.
+      file_format: of colored photographs, the value of --format.
       samples: results for each file; 0 for one without a number.
       overwrite: whether results may replace existing files, except inputs.
-      skip_existing: whether to skip files whose results all exist.
+      skip_existing: whether to leave existing results alone.
 
     Returns:
-      The jobs; empty if all files were skipped.
+      The jobs, and which files of folders and patterns are passed over.
 
     Raises:
-      UserError: no file was named, a folder cannot be read, or a result
-        would replace a file that it must not.
+      UserError: there is nothing to color, a folder cannot be read, or a
+        result would replace a file that it must not.
     """
-    jobs = list(dict.fromkeys(  # a file may be named twice
-        Job(path, tuple(_outputs(path, folder, ending=ending, samples=samples)))
-        for argument in arguments for path, folder in _expand(
-            argument, output_dir)))
-    if not jobs:
-        raise UserError("No photograph was named: colorize --model=M FILE...")
-    if any(job.path == STANDARD for job in jobs):
-        if len(jobs) > 1 or samples > 1:
+    if STANDARD in arguments:
+        if len(set(arguments)) > 1 or samples > 1:
             raise UserError("- (standard input to standard output) takes one "
                             "photograph, no other file and one sample")
-        return jobs
-    inputs = {os.path.realpath(job.path) for job in jobs}
-    if skip_existing:
-        jobs = [job for job in jobs
-                if not all(map(os.path.lexists, job.outputs))]
-    outputs = [output for job in jobs for output in job.outputs]
-    for output in outputs:
-        if os.path.realpath(output) in inputs:
-            raise UserError(f"{output} is one of the files to color and is "
-                            f"never overwritten; name an --output_dir")
-        if os.path.lexists(output) and not overwrite:
+        return [Job(STANDARD, (STANDARD,))], []
+    files: dict[tuple[str, str, str], Found] = {}
+    passed_over: dict[str, PassedOver] = {}
+    for argument in arguments:
+        for file in _expand(argument, output_dir):
+            if isinstance(file, PassedOver):
+                passed_over[file.path] = file
+            else:  # which may be named twice
+                files.setdefault((
+                    os.path.realpath(os.path.dirname(file.path)),
+                    os.path.basename(file.path),
+                    os.path.realpath(file.folder)), file)
+    if not files:
+        raise UserError("No photograph was named: colorize --model=M FILE...")
+    jobs = []
+    for job in _name_results(files.values(), file_format, samples):
+        passed_over.pop(job.path, None)  # by one name, and found by another
+        finished = frozenset(filter(os.path.lexists, job.outputs)
+                             if skip_existing else ())
+        if finished == set(job.outputs):
+            passed_over[job.path] = PassedOver(job.path, Reason.EXISTING)
+        else:
+            jobs.append(dataclasses.replace(job, finished=finished))
+    _protect_files(jobs, [file.path for file in files.values()], overwrite)
+    return jobs, list(passed_over.values())
+
+
+def _expand(argument: str, output_dir: str) -> list[Found | PassedOver]:
+    if not os.path.isdir(argument) and (
+            os.path.lexists(argument) or not glob.has_magic(argument)):
+        return [Found(argument, output_dir or os.path.dirname(argument),
+                      examine_if_file(argument))]
+    files = list(find_files(argument, output_dir))
+    passed_over = [file for file in files if isinstance(file, PassedOver)]
+    if passed_over == files:
+        raise UserError("; ".join(filter(None, (
+            f"{argument} holds no photograph or video",
+            list_passed_over(passed_over)))))
+    return files
+
+
+def _name_results(files: Iterable[Found], file_format: str,
+                  samples: int) -> list[Job]:
+    """Names the results of all files.
+
+    Raises:
+      UserError: two files of the same name would have the same results.
+    """
+    names = {file: os.path.splitext(os.path.basename(file.path))[0]
+             for file in files}
+    while True:
+        places: dict[tuple[str, str, bool], list[Found]] = {}
+        for file, name in names.items():
+            places.setdefault((os.path.realpath(file.folder), name,
+                               file.content.kind.is_video), []).append(file)
+        crowded = [rivals for rivals in places.values() if len(rivals) > 1]
+        if not crowded:
+            break
+        whole = {file: os.path.basename(file.path)
+                 for rivals in crowded for file in rivals}
+        if all(names[file] == name for file, name in whole.items()):
+            one, other, *_ = crowded[0]
             raise UserError(
-                f"{output} exists and is not overwritten; use --overwrite, "
-                f"--skip_existing or another --output_dir")
-    made_of: dict[str, str] = {}
+                f"Both {one.path} and {other.path} would be written to "
+                f"{_outputs(one, names[one], file_format, samples)[0]}; name "
+                f"the folder that both are in, whose structure is kept, or "
+                f"color them one after the other, with different --output_dir")
+        names |= whole
+    return [Job(file.path, _outputs(file, name, file_format, samples),
+                is_video=file.content.kind.is_video,
+                num_pages=file.content.num_pages)
+            for file, name in names.items()]
+
+
+def _outputs(file: Found, name: str, file_format: str,
+             samples: int) -> tuple[str, ...]:
+    path = os.path.join(file.folder, name + SUFFIX)
+    if file.content.kind.is_video:
+        return (f"{path}.mp4",)
+    pages = [""]
+    if file.content.num_pages > 1 and file_format != "tiff":
+        pages = [f"_page{page + 1}" for page in range(file.content.num_pages)]
+    numbers = [f"_{number + 1}" for number in range(samples)] or [""]
+    return tuple(f"{path}{page}{number}{ENDINGS[file_format]}"
+                 for page in pages for number in numbers)
+
+
+def _protect_files(jobs: Sequence[Job], inputs: Iterable[str],
+                   overwrite: bool) -> None:
+    real_inputs = set(map(os.path.realpath, inputs))
     for job in jobs:
         for output in job.outputs:
-            other = made_of.setdefault(os.path.realpath(output), job.path)
-            if other != job.path:
+            if os.path.realpath(output) in real_inputs:
+                raise UserError(f"{output} is one of the files to color and "
+                                f"is never overwritten; name an --output_dir")
+            if (os.path.lexists(output) and not overwrite
+                    and output not in job.finished):
                 raise UserError(
-                    f"Both {other} and {job.path} would be written to "
-                    f"{output}; color them separately, with different "
-                    f"--output_dir")
-    return jobs
-
-
-def _expand(argument: str, output_dir: str) -> Iterator[tuple[str, str]]:
-    """Yields files, each with the folder of its results."""
-    if argument == STANDARD:
-        yield STANDARD, ""
-    elif os.path.isdir(argument):
-        found = False
-        avoided = os.path.realpath(output_dir) if output_dir else None
-        for directory, subdirectories, names in os.walk(
-                argument, onerror=_refuse_folder):
-            subdirectories[:] = sorted(
-                name for name in subdirectories if not name.startswith(".")
-                and os.path.realpath(os.path.join(directory, name)) != avoided)
-            inside = os.path.relpath(directory, argument)
-            folder = (os.path.normpath(os.path.join(output_dir, inside))
-                      if output_dir else directory)
-            for name in sorted(names):
-                stem, ending = os.path.splitext(name)
-                if (ending.lower() in PHOTO_ENDINGS + VIDEO_ENDINGS
-                        and not name.startswith(".") and _SUFFIX not in stem
-                        and not _is_device(os.path.join(directory, name))):
-                    found = True
-                    yield os.path.join(directory, name), folder
-        if not found:
-            raise UserError(f"{argument} holds no image or video file")
-    elif glob.has_magic(argument) and not os.path.lexists(argument):
-        paths = sorted(path for path in glob.glob(argument, recursive=True)
-                       if os.path.isfile(path))
-        if not paths:
-            raise UserError(f"{argument} matches no file")
-        for path in paths:
-            yield path, output_dir or os.path.dirname(path)
-    else:
-        yield argument, output_dir or os.path.dirname(argument)
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise UserError(f"{error.filename}: {error.strerror}")
-
-
-def _is_device(path: str) -> bool:
-    """Tells whether a path is, say, a pipe, which would be waited for."""
-    return os.path.exists(path) and not os.path.isfile(path)
-
-
-def _outputs(path, folder, *, ending, samples):
-    if path == STANDARD:
-        return [STANDARD]
-    stem, own_ending = os.path.splitext(os.path.basename(path))
-    if own_ending.lower() in VIDEO_ENDINGS:
-        return [os.path.join(folder, f"{stem}{_SUFFIX}.mp4")]
-    numbers = [f"_{number + 1}" for number in range(samples)] or [""]
-    return [os.path.join(folder, f"{stem}{_SUFFIX}{number}{ending}")
-            for number in numbers]
+                    f"{output} exists and is not overwritten; use "
+                    f"--overwrite, --skip_existing or another --output_dir")

@@ -3,22 +3,28 @@
 import dataclasses
 import os
 import sys
+from typing import Iterator, Optional
 
 import numpy as np
 
-from data_pipelines.files import write_atomically
+from data_pipelines.files import replace_atomically, write_atomically
 from pix2pix_color.colorizing import video
 from pix2pix_color.colorizing.jobs import STANDARD, Job, Options
-from pix2pix_color.colorizing.photograph import (read_photograph,
+from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
+                                                 read_photograph, write_pages,
                                                  write_photograph)
 from pix2pix_color.saved_model.load import LoadedModel, gray_of
 
 
-def colorize_file(model: LoadedModel, job: Job, options: Options) -> None:
+def colorize_file(model: LoadedModel, job: Job, options: Options) -> list[str]:
     """Colors one file; each result is written whole or not at all.
 
+    Returns:
+      What the results lack of the file, a line each.
+
     Raises:
-      NoPhotographError: the file holds no picture that can be read.
+      NoPhotographError: the file holds no picture that can be read. If some of
+        its pages can be, these are colored, unless all share one result.
       OSError: the file cannot be read, or a result cannot be written.
       UserError: it is a video and PyAV is not installed.
     """
@@ -27,22 +33,75 @@ def colorize_file(model: LoadedModel, job: Job, options: Options) -> None:
             os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     if job.is_video:
         video.colorize_video(model, job.path, job.outputs[0], options)
-        return
-    photograph = read_photograph(_read(job.path),
-                                 max_pixels=options.max_pixels)
+        return []
+    content = _read(job.path)
+    if job.num_pages > 1 and options.file_format == "tiff":
+        _color_into_one_file(model, content, job, options)
+        return []
+    if job.num_pages > 1:
+        _color_into_many_files(model, content, job, options)
+        return []
+    photograph = read_photograph(content, max_pixels=options.max_pixels)
+    _color_samples(model, photograph, job.outputs, job.finished, options)
+    return [] if photograph.num_pictures == 1 else [
+        f"only the first of its {photograph.num_pictures} pictures was "
+        f"colored"]
+
+
+def _color_into_one_file(model, content, job, options):
+    def pages(seed: Optional[int]) -> Iterator[Photograph]:
+        for page in range(job.num_pages):
+            try:
+                yield _color(model, read_photograph(
+                    content, max_pixels=options.max_pixels, page=page),
+                    options, seed)
+            except NoPhotographError as error:
+                raise NoPhotographError(f"page {page + 1}: {error}") from error
+
     for seed, output in zip(options.seeds or (None,), job.outputs):
-        rgb = model.colorize(
-            photograph.rgb, saturation=options.saturation,
-            chroma_size=options.chroma_size, seed=seed)
-        if options.side_by_side:
-            rgb = np.concatenate([gray_of(photograph.rgb), rgb], axis=1)
-        content = write_photograph(dataclasses.replace(photograph, rgb=rgb),
-                                   file_format=options.file_format)
+        if output not in job.finished:
+            with (replace_atomically(output) as unfinished,
+                  open(unfinished, "w+b") as file):
+                write_pages(pages(seed), file)
+
+
+def _color_into_many_files(model, content, job, options):
+    samples = len(job.outputs) // job.num_pages
+    problems = []
+    for page in range(job.num_pages):
+        outputs = job.outputs[page * samples:(page + 1) * samples]
+        try:
+            photograph = read_photograph(
+                content, max_pixels=options.max_pixels, page=page)
+            _color_samples(model, photograph, outputs, job.finished, options)
+        except NoPhotographError as error:
+            problems.append(f"page {page + 1}: {error}")
+    if problems:
+        raise NoPhotographError("; ".join(problems))
+
+
+def _color_samples(model, photograph, outputs, finished, options):
+    for seed, output in zip(options.seeds or (None,), outputs):
+        if output in finished:
+            continue
+        content = write_photograph(
+            _color(model, photograph, options, seed),
+            file_format=options.file_format)
         if output == STANDARD:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
         else:
             write_atomically(output, content)
+
+
+def _color(model: LoadedModel, photograph: Photograph, options: Options,
+           seed: Optional[int]) -> Photograph:
+    rgb = model.colorize(
+        photograph.rgb, saturation=options.saturation,
+        chroma_size=options.chroma_size, seed=seed)
+    if options.side_by_side:
+        rgb = np.concatenate([gray_of(photograph.rgb), rgb], axis=1)
+    return dataclasses.replace(photograph, rgb=rgb)
 
 
 def _read(path: str) -> bytes:

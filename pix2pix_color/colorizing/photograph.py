@@ -1,33 +1,39 @@
 """Reads and writes photographs with the metadata of their files.
 
-    EXIF    kept, except what a TIFF says about the storage of its pixels; the
-            orientation is applied and then set to upright
-    ICC     kept for RGB pictures, whose values do not change; applied to gray
-            and CMYK pictures, which become sRGB
-
-Metadata that the new format cannot hold is dropped.
+An ICC profile is kept for RGB pictures, whose values do not change. It is
+applied to gray and CMYK pictures, which become sRGB. metadata.py says what
+becomes of EXIF, XMP, IPTC captions and the resolution.
 """
 
 import dataclasses
 import io
-from typing import Any, Optional
+import re
+from typing import Any, BinaryIO, Iterable, Optional
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-from data_pipelines import photo_file, tiff_file
+from data_pipelines import photo_file
+from pix2pix_color.colorizing.metadata import (Metadata, read_metadata,
+                                               saving_options, tiff_tags,
+                                               writable)
+from pix2pix_color.colorizing.tiff_writer import TiffSizeError, write_tiff
 
 # read_rgb has its own limit, whose message gives the picture's size.
 Image.MAX_IMAGE_PIXELS = None
 
-# --format -> Pillow's name and options.
+# --format -> Pillow's name and options; tiff_writer.py writes TIFFs.
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "png": ("PNG", {"compress_level": 1}),
     "jpeg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
     "webp": ("WEBP", {"quality": 95, "method": 2}),
-    "tiff": ("TIFF", {"compression": "tiff_lzw"}),
 }
 
+# Of MPO: the tag that lists its pictures, types that are previews (CIPA DC-007,
+# 5.2.3.3), and what telephones say whose second picture is for bright displays.
+_MP_ENTRIES, _PREVIEW = 0xB002, "Large Thumbnail"
+_GAIN_MAP = re.compile(rb"(?i)gainmap|iso:ts:21496:-1")
+_PIXEL = np.zeros((1, 1, 3), np.uint8)
 # Bytes of an ICC profile's header (ICC.1:2022, table 17).
 _ICC_SPACE, _ICC_SIGNATURE = slice(16, 20), slice(36, 40)
 
@@ -42,34 +48,38 @@ class Photograph:
 
     Attributes:
       rgb: uint8 [H, W, 3], upright.
-      exif: the EXIF block; may be empty.
+      metadata: what else its file says of it.
       icc_profile: the RGB values' profile; None for sRGB.
+      num_pictures: how many pictures its file has: pages, frames, views.
     """
 
     rgb: np.ndarray
-    exif: bytes = b""
+    metadata: Metadata = Metadata()
     icc_profile: Optional[bytes] = None
+    num_pictures: int = 1
 
 
-def read_photograph(image_bytes: bytes, *, max_pixels: int) -> Photograph:
+def read_photograph(image_bytes: bytes, *, max_pixels: int,
+                    page: int = 0) -> Photograph:
     """Reads an image file of any format that photo_file.py reads.
 
     Args:
       image_bytes: the encoded image.
       max_pixels: height times width of the largest image that is decoded.
+      page: which photograph of a TIFF, from 0.
 
     Raises:
       NoPhotographError: the file is not an image, damaged or too large.
     """
     try:
         image = photo_file.load_image(io.BytesIO(image_bytes),
-                                      max_pixels=max_pixels)
+                                      max_pixels=max_pixels, page=page)
         rgb = photo_file.upright_rgb(image)
     except photo_file.Rejected as error:
         if error.reason == "not_an_image":
             raise NoPhotographError(
-                "not an image that can be read (JPEG, PNG, BMP, GIF, WebP, "
-                "TIFF)") from None
+                "not an image that can be read (JPEG, PNG, WebP, AVIF, BMP, "
+                "GIF, JPEG 2000, PPM, TIFF, HEIC)") from None
         raise NoPhotographError(error.detail) from None
     profile = image.info.get("icc_profile") or b""
     space = (profile[_ICC_SPACE] if profile[_ICC_SIGNATURE] == b"acsp"
@@ -81,26 +91,25 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int) -> Photograph:
                 converted, image.getexif().get(ExifTags.Base.Orientation))
     elif space == b"GRAY" and image.mode.startswith(("1", "L", "I;16")):
         rgb = _to_srgb(rgb.convert("L"), profile) or rgb
-    exif = _read_exif(image)
+    num_pictures = _count_pictures(image, image_bytes)
     carried = space == b"RGB " and image.mode in ("RGB", "RGBA", "P", "PA")
-    return Photograph(rgb=np.asarray(rgb), exif=exif,
-                      icc_profile=profile if carried else None)
+    return Photograph(rgb=np.asarray(rgb), metadata=read_metadata(image),
+                      icc_profile=profile if carried else None,
+                      num_pictures=num_pictures)
 
 
-def _read_exif(image: Image.Image) -> bytes:
-    """Returns the EXIF block to keep; empty if it cannot be written again.
-
-    Changes the image's own EXIF data.
-    """
+def _count_pictures(image: Image.Image, image_bytes: bytes) -> int:
+    """Counts pages, frames and views, but no previews and no gain maps."""
     try:
-        exif = image.getexif()
-        for tag in set(exif) - tiff_file.DESCRIPTIVE_TAGS:
-            del exif[tag]
-        if exif.get(ExifTags.Base.Orientation):
-            exif[ExifTags.Base.Orientation] = 1
-        return exif.tobytes() if len(exif) else b""
-    except Exception:  # damaged blocks raise nearly anything
-        return b""
+        if image.format != "MPO":
+            frames = getattr(image, "n_frames", 1)
+            return int(image.info.get("num_pages", frames))
+        if _GAIN_MAP.search(image_bytes):
+            return 1
+        return sum(not entry["Attribute"]["MPType"].startswith(_PREVIEW)
+                   for entry in getattr(image, "mpinfo")[_MP_ENTRIES])
+    except Exception:  # damaged ones raise nearly anything
+        return 1
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Optional[Image.Image]:
@@ -123,23 +132,51 @@ def write_photograph(photograph: Photograph, *, file_format: str) -> bytes:
     Raises:
       NoPhotographError: the format cannot hold a picture of this size.
     """
+    buffer = io.BytesIO()
+    if file_format == "tiff":
+        write_pages([photograph], buffer)
+        return buffer.getvalue()
     name, options = _FORMATS[file_format]
 
-    def encode(exif):
-        buffer = io.BytesIO()
-        Image.fromarray(photograph.rgb).save(
-            buffer, name, exif=exif, icc_profile=photograph.icc_profile,
-            **options)
-        return buffer.getvalue()
+    def save(rgb, metadata, file):
+        Image.fromarray(rgb).save(
+            file, name, icc_profile=photograph.icc_profile, **options,
+            **saving_options(metadata, name))
 
-    if photograph.exif:
-        try:
-            return encode(photograph.exif)
-        except Exception:  # too long or too odd: the picture matters more
-            pass
     try:
-        return encode(b"")
+        save(photograph.rgb, writable(
+            photograph.metadata,
+            lambda metadata: save(_PIXEL, metadata, io.BytesIO())), buffer)
     except (OSError, ValueError) as error:
         raise NoPhotographError(
             f"cannot be written with --format={file_format}: {error}"
         ) from error
+    return buffer.getvalue()
+
+
+def write_pages(photographs: Iterable[Photograph], file: BinaryIO) -> None:
+    """Writes a TIFF with a page for each photograph.
+
+    Args:
+      photographs: the pages; one after the other is taken.
+      file: an empty file, open for reading and writing.
+
+    Raises:
+      NoPhotographError: they need more than 4 GiB.
+    """
+    def with_tags(rgb, metadata, icc_profile):
+        profile = {ExifTags.Base.InterColorProfile: icc_profile}
+        return rgb, tiff_tags(metadata) | (profile if icc_profile else {})
+
+    def try_writing(metadata):
+        write_tiff(io.BytesIO(), [with_tags(_PIXEL, metadata, None)])
+
+    try:
+        write_tiff(file, (
+            with_tags(photograph.rgb,
+                      writable(photograph.metadata, try_writing),
+                      photograph.icc_profile)
+            for photograph in photographs))
+    except TiffSizeError as error:
+        raise NoPhotographError(
+            f"cannot be written with --format=tiff: {error}") from error

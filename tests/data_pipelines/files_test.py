@@ -46,3 +46,19 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path):
     with pytest.raises(OSError) as caught:
         files.write_atomically(str(tmp_path / "no" / "page.png"), b"")
     assert caught.value.filename == str(tmp_path / "no" / "page.png")
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "字"])
+def test_a_name_of_any_length_that_fits_can_be_written(tmp_path, letter):
+    name = "xx" + letter * (253 // len(letter.encode()))
+    assert len(name.encode()) > 250
+    with files.replace_atomically(str(tmp_path / name)) as unfinished:
+        assert os.path.basename(unfinished).encode()  # text, not half of one
+        assert unfinished.endswith(files.UNFINISHED)
+        with open(unfinished, "wb") as file:
+            file.write(b"whole")
+    assert (tmp_path / name).read_bytes() == b"whole"
+    with pytest.raises(OSError, match="File name too long") as caught:
+        files.write_atomically(str(tmp_path / (name + "xxxxxx")), b"")
+    assert caught.value.filename == str(tmp_path / (name + "xxxxxx"))
+    assert os.listdir(tmp_path) == [name]

@@ -1,20 +1,31 @@
-"""Finding the files to color and naming their results."""
+"""Naming results, and what is refused."""
 
 import os
+import subprocess
+import sys
 
 import pytest
+from PIL import Image
 
 from data_pipelines.errors import UserError
 from pix2pix_color.colorizing.jobs import find_jobs
 
 
-def outputs_of(*arguments, output_dir="", ending=".png", samples=0,
-               overwrite=False, skip_existing=False):
-    jobs = find_jobs([str(argument) for argument in arguments],
-                     output_dir=str(output_dir), ending=ending,
+def find(*arguments, output_dir="", file_format="png", samples=0,
+         overwrite=False, skip_existing=False):
+    return find_jobs([str(argument) for argument in arguments],
+                     output_dir=str(output_dir), file_format=file_format,
                      samples=samples, overwrite=overwrite,
                      skip_existing=skip_existing)
-    return {job.path: job.outputs for job in jobs}
+
+
+def outputs_of(*arguments, **options):
+    return {job.path: job.outputs for job in find(*arguments, **options)[0]}
+
+
+def write_pages(path, count=3):
+    first, *others = [Image.new("L", (8, 8), page) for page in range(count)]
+    first.save(path, "TIFF", save_all=True, append_images=others)
 
 
 @pytest.fixture
@@ -27,8 +38,15 @@ def folder(tmp_path):
     return tmp_path
 
 
+def test_files_are_found_without_tensorflow():
+    program = ("import sys; import pix2pix_color.colorizing.jobs; "
+               "sys.exit('tensorflow' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", program],
+                          check=False).returncode == 0
+
+
 def test_results_go_beside_the_files(tmp_path):
-    assert outputs_of(tmp_path / "a.b.jpg", "old.tif", ending=".jpg") == {
+    assert outputs_of(tmp_path / "a.b.jpg", "old.tif", file_format="jpeg") == {
         f"{tmp_path}/a.b.jpg": (f"{tmp_path}/a.b_colorized.jpg",),
         "old.tif": ("old_colorized.jpg",)}
 
@@ -39,15 +57,17 @@ def test_a_folder_keeps_its_structure(folder):
         f"{folder}/in/c.mp4": (f"{folder}/out/c_colorized.mp4",),
         f"{folder}/in/deep/er/a.PNG": (
             f"{folder}/out/deep/er/a_colorized.png",)}
-    # Results inside of the folder are not colored again.
-    (folder / "in" / "out").mkdir()
-    (folder / "in" / "out" / "z.jpg").touch()
-    assert len(outputs_of(folder / "in", output_dir=folder / "in/out")) == 3
 
 
-def test_patterns_are_expanded(folder):
-    assert list(outputs_of(f"{folder}/in/**/*.[jP]*", output_dir="out")) == [
-        f"{folder}/in/b.jpg", f"{folder}/in/deep/er/a.PNG"]
+def test_a_pattern_keeps_the_structure_below_its_folder(folder):
+    assert outputs_of(f"{folder}/in/**/*.[jP]*", output_dir="out") == {
+        f"{folder}/in/b.jpg": ("out/b_colorized.png",),
+        f"{folder}/in/deep/er/a.PNG": ("out/deep/er/a_colorized.png",)}
+    (folder / "in" / "deep" / "b.jpg").touch()
+    # A folder that matches is gone through, as if a shell had named it.
+    assert list(outputs_of(f"{folder}/in/*", output_dir="out").values()) == [
+        ("out/b_colorized.png",), ("out/c_colorized.mp4",),
+        ("out/deep/b_colorized.png",), ("out/deep/er/a_colorized.png",)]
     (folder / "a[1].jpg").touch()  # a name that looks like a pattern
     assert list(outputs_of(folder / "a[1].jpg")) == [f"{folder}/a[1].jpg"]
     with pytest.raises(UserError, match=r"\*\.bmp matches no file"):
@@ -55,39 +75,54 @@ def test_patterns_are_expanded(folder):
 
 
 def test_what_is_named_twice_is_colored_once(folder):
-    assert list(outputs_of(f"{folder}/in/b.jpg", f"{folder}/in/b.*",
-                           f"{folder}/in", output_dir=folder / "out")) == [
-        f"{folder}/in/b.jpg", f"{folder}/in/c.mp4",
-        f"{folder}/in/deep/er/a.PNG"]
+    (folder / "alias").symlink_to("in/deep")
+    assert list(outputs_of(
+        f"{folder}/in/b.jpg", f"{folder}/in/b.*", f"{folder}/in",
+        f"{folder}/alias/er/a.PNG", f"{folder}/in/../in/b.jpg",
+        overwrite=True)) == [
+            f"{folder}/in/b.jpg", f"{folder}/in/c.mp4",
+            f"{folder}/in/deep/er/a.PNG"]
 
 
-def test_a_folder_that_cannot_be_read_is_not_passed_over(folder, monkeypatch):
-    scandir = os.scandir
+def test_names_that_differ_in_their_endings_only_keep_them(tmp_path):
+    """Unless one of the results is a video: then nothing is the same."""
+    for name in ("a.jpg", "a.tif", "a.jpg.png", "b.jpg", "b.mp4", "c.mov",
+                 "c.mp4", "sub/a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    expected = {
+        "a.jpg": "a.jpg_colorized.png", "a.tif": "a.tif_colorized.png",
+        "a.jpg.png": "a.jpg.png_colorized.png", "b.jpg": "b_colorized.png",
+        "b.mp4": "b_colorized.mp4", "c.mov": "c.mov_colorized.mp4",
+        "c.mp4": "c.mp4_colorized.mp4", "sub/a.jpg": "sub/a_colorized.png"}
+    assert outputs_of(tmp_path) == {
+        f"{tmp_path}/{name}": (f"{tmp_path}/{output}",)
+        for name, output in expected.items()}
+    (tmp_path / "a.jpg_colorized.png").touch()
+    jobs, passed_over = find(tmp_path, skip_existing=True)
+    assert f"{tmp_path}/a.tif" in [job.path for job in jobs]
+    assert [os.path.basename(file.path) for file in passed_over] == [
+        "a.jpg_colorized.png", "a.jpg"]
+    assert outputs_of("x/a.jpg", "y/a.png", output_dir="out") == {
+        "x/a.jpg": ("out/a.jpg_colorized.png",),
+        "y/a.png": ("out/a.png_colorized.png",)}
 
-    def refuse(path):
-        if str(path).endswith("deep"):
-            raise PermissionError(13, "Permission denied", path)
-        return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(UserError, match="in/deep: Permission denied"):
-        outputs_of(folder / "in")
-
-
-def test_links_and_pipes_in_a_folder(folder):
-    (folder / "in" / "deep" / "up").symlink_to("..")
-    (folder / "in" / "lost.jpg").symlink_to("nowhere.jpg")
-    os.mkfifo(folder / "in" / "pipe.jpg")
-    assert [os.path.relpath(path, folder / "in")
-            for path in outputs_of(folder / "in", overwrite=True)] == [
-        "b.jpg", "c.mp4", "lost.jpg", "deep/er/a.PNG"]
-
-
-def test_samples_are_numbered_and_standard_input_goes_to_standard_output():
-    assert outputs_of("-") == {"-": ("-",)}
+def test_pages_and_samples_are_numbered(tmp_path):
+    write_pages(tmp_path / "scan.tif")
+    stem = f"{tmp_path}/scan_colorized"
+    scan = tmp_path / "scan.tif"
+    assert outputs_of(scan) == {str(scan): (
+        f"{stem}_page1.png", f"{stem}_page2.png", f"{stem}_page3.png")}
+    assert outputs_of(scan, samples=2) == {str(scan): tuple(
+        f"{stem}_page{page}_{sample}.png"
+        for page in (1, 2, 3) for sample in (1, 2))}
+    assert outputs_of(scan, file_format="tiff") == {
+        str(scan): (f"{stem}.tif",)}
     assert outputs_of("a.jpg", samples=3, output_dir="out") == {"a.jpg": (
         "out/a_colorized_1.png", "out/a_colorized_2.png",
         "out/a_colorized_3.png")}
+    assert outputs_of("-") == {"-": ("-",)}
 
 
 def test_nothing_is_overwritten_but_on_request_and_an_input_never(tmp_path):
@@ -102,8 +137,8 @@ def test_nothing_is_overwritten_but_on_request_and_an_input_never(tmp_path):
 
 
 def test_names_are_followed_to_the_files_they_stand_for(folder):
-    """Another name of an input, a link to nowhere, a folder by two names."""
-    photo, other = folder / "in" / "b.jpg", folder / "in" / "deep"
+    """Another name of an input, a link to nowhere."""
+    photo = folder / "in" / "b.jpg"
     result = folder / "out" / "b_colorized.png"
     result.parent.mkdir()
     result.symlink_to("nowhere")
@@ -113,20 +148,21 @@ def test_names_are_followed_to_the_files_they_stand_for(folder):
     result.symlink_to(photo)
     with pytest.raises(UserError, match="is one of the files to color"):
         outputs_of(photo, output_dir=folder / "out", overwrite=True)
-    (folder / "deep").symlink_to(other)
-    with pytest.raises(UserError, match="Both .*deep/er/a.PNG and .* would"):
-        outputs_of(other / "er" / "a.PNG", folder / "deep" / "er" / "a.PNG")
 
 
 @pytest.mark.parametrize("arguments, samples, message", [
     ((), 0, "No photograph was named"), (("-", "a.jpg"), 0, "no other file"),
     (("-",), 2, "one sample"),
-    (("tests/pix2pix_color/colorizing",), 0, "holds no image or video file"),
-    (("x/a.jpg", "x/a.png"), 0,
-     "Both x/a.jpg and x/a.png would be written to x/a_colorized.png")])
+    (("tests/pix2pix_color/colorizing",), 0,
+     r"tests/pix2pix_color/colorizing holds no photograph or video; \d+ "
+     r"passed over: \d+ not photographs or videos \(.*_test.py, .*, \.\.\.\)"),
+    (("x/a.jpg", "y/a.jpg"), 0,
+     "Both x/a.jpg and y/a.jpg would be written to out/a.jpg_colorized.png; "
+     "name the folder that both are in, whose structure is kept, or color "
+     "them one after the other, with different --output_dir")])
 def test_impossible_requests_are_refused(arguments, samples, message):
     with pytest.raises(UserError, match=message):
-        outputs_of(*arguments, samples=samples)
+        outputs_of(*arguments, samples=samples, output_dir="out")
 
 
 def test_an_unfinished_folder_can_be_continued(folder):
@@ -138,14 +174,22 @@ def test_an_unfinished_folder_can_be_continued(folder):
     (out / "deep" / "er").mkdir(parents=True)
     (out / "deep" / "er" / "a_colorized.png").touch()
     assert rest() == [f"{folder}/in/b.jpg", f"{folder}/in/c.mp4"]
-    # With samples, one of two is not all.
-    (out / "b_colorized_1.png").touch()
-    with pytest.raises(UserError, match="b_colorized_1.png exists"):
-        rest(samples=2)
-    (out / "b_colorized_2.png").touch()
-    assert rest(samples=2) == [f"{folder}/in/c.mp4",
-                               f"{folder}/in/deep/er/a.PNG"]
     for name in ("b", "c"):
         (out / f"{name}_colorized.png").touch()
     (out / "c_colorized.mp4").touch()
     assert rest() == []
+
+
+def test_a_file_of_several_results_is_continued_where_it_stood(folder):
+    scan = folder / "in" / "b.jpg"
+    write_pages(scan)
+    options = {"output_dir": folder / "out", "skip_existing": True}
+    first, second, third = outputs_of(scan, **options)[str(scan)]
+    (folder / "out").mkdir()
+    for output in (first, third):
+        open(output, "wb").close()
+    job, = find(scan, **options)[0]
+    assert job.finished == {first, third} and second in job.outputs
+    open(second, "wb").close()
+    jobs, passed_over = find(scan, **options)
+    assert not jobs and [file.path for file in passed_over] == [str(scan)]

@@ -154,3 +154,76 @@ def test_an_unreadable_file_leaves_no_result(
             model, jobs.Job(str(path), (str(tmp_path / "out"),)),
             jobs.Options(max_pixels=5000))
     assert [left.name for left in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def scan_of(folder, pages):
+    """A TIFF of these pages, and what the model is to make of each."""
+    path = folder / "scan.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    return path
+
+
+def test_every_page_of_a_tiff_is_colored(model, tmp_path):
+    pages = [smooth_photo(40 + page, 50, seed=page) for page in range(3)]
+    scan = scan_of(tmp_path, pages)
+    for file_format in ("png", "tiff"):
+        job, = jobs.find_jobs(
+            [str(scan)], output_dir=str(tmp_path / "out"), samples=2,
+            file_format=file_format, overwrite=False)[0]
+        assert one_file.colorize_file(model, job, jobs.Options(
+            file_format=file_format, seeds=(4, 5))) == []
+    for page, photo in enumerate(pages):
+        for sample, seed in ((1, 4), (2, 5)):
+            expected = model.colorize(np.asarray(photo), seed=seed)
+            stem = tmp_path / "out" / "scan_colorized"
+            np.testing.assert_array_equal(
+                Image.open(f"{stem}_page{page + 1}_{sample}.png"), expected)
+            together = Image.open(f"{stem}_{sample}.tif")
+            together.seek(page)
+            np.testing.assert_array_equal(together, expected)
+
+
+def test_what_is_finished_is_left_alone(model, tmp_path):
+    scan = scan_of(tmp_path, [smooth_photo()] * 3)
+    (tmp_path / "scan_colorized_page2.png").write_bytes(b"mine")
+    job, = jobs.find_jobs([str(scan)], output_dir="", file_format="png",
+                          samples=0, overwrite=False, skip_existing=True)[0]
+    one_file.colorize_file(model, job, jobs.Options())
+    assert (tmp_path / "scan_colorized_page2.png").read_bytes() == b"mine"
+    assert Image.open(tmp_path / "scan_colorized_page3.png").size == (90, 60)
+
+
+def test_a_damaged_page_is_named_and_stops_no_other(model, tmp_path):
+    scan = scan_of(tmp_path, [smooth_photo(), smooth_photo(200, 300),
+                              smooth_photo()])
+    for file_format, left in (
+            ("png", ["scan_colorized_page1.png", "scan_colorized_page3.png"]),
+            ("tiff", [])):
+        job, = jobs.find_jobs([str(scan)], output_dir=str(tmp_path / "out"),
+                              file_format=file_format, samples=0,
+                              overwrite=True)[0]
+        with pytest.raises(NoPhotographError,
+                           match="^page 2: 300 x 200 pixels"):
+            one_file.colorize_file(model, job, jobs.Options(
+                file_format=file_format, max_pixels=10000))
+        made = tmp_path / "out"
+        assert sorted(path.name for path in made.iterdir()) == left
+        for path in made.iterdir():
+            path.unlink()
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "AVIF", "MPO"])
+def test_further_pictures_of_other_formats_are_told(
+        model, tmp_path, file_format):
+    path, output = tmp_path / "several", str(tmp_path / "out")
+    photos = [smooth_photo(seed=seed) for seed in range(3)]
+    photos[0].save(path, file_format, save_all=True, append_images=photos[1:])
+    assert one_file.colorize_file(model, jobs.Job(str(path), (output,)),
+                                  jobs.Options()) == [
+        "only the first of its 3 pictures was colored"]
+    difference = np.abs(lab(Image.open(output)) - lab(photos[0]))[..., 0]
+    assert difference.mean() < 3
+    if file_format == "MPO":  # a telephone's map for bright displays is none
+        path.write_bytes(path.read_bytes() + b"urn:iso:std:iso:ts:21496:-1")
+        assert one_file.colorize_file(
+            model, jobs.Job(str(path), (output,)), jobs.Options()) == []

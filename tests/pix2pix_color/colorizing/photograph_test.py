@@ -147,4 +147,4 @@ def test_bytes_are_read_from_memory_too():
     smooth_photo().save(buffer, "PNG")
     read = read_photograph(buffer.getvalue(), max_pixels=10**6)
     np.testing.assert_array_equal(read.rgb, np.asarray(smooth_photo()))
-    assert read.exif == b"" and read.icc_profile is None
+    assert read.metadata.exif == b"" and read.icc_profile is None
