@@ -1,0 +1,419 @@
+"""Reads and writes video files: pictures, their times, sound, descriptions.
+
+    pictures   the first stream that is not an attached picture, upright, in
+               8 bits; a result has the source's matrix (BT.601 or BT.709), in
+               limited range
+    times      the source's, to a tenth of a millisecond; a time that is not
+               later than the one before it is moved behind it
+    sound      the first track; copied, or encoded as AAC if few programs play
+               its kind in MP4
+    others     title, date and the like, chapters
+
+PyAV, the extra `video`, does the work.
+"""
+
+import errno
+import itertools
+from fractions import Fraction
+from typing import Any, BinaryIO, Iterator, NamedTuple, Optional
+
+import av
+import numpy as np
+
+from pix2pix_color.colorizing.photograph import NoPhotographError
+
+# MP4 counts ticks. Finer than 1/10000 s, so that a time that has to be moved
+# stays where it was; not finer than 1/1000000 s, because the ticks between two
+# pictures must fit into 31 bits.
+_TICKS, _MAX_TICKS = 10_000, 1_000_000
+# A file that begins within this many seconds of 0 keeps its times. Others, such
+# as recordings of broadcasts, are moved to 0.
+_MAX_START = 1.0
+# Seconds by which a stream's times may go back; more is a joint of recordings.
+_MAX_STEP_BACK = 1.0
+# Containers whose header says how long they are.
+_WITH_DURATION = {"mov", "matroska", "avi", "flv", "asf"}
+# The end may be missed by this many seconds, or by this share.
+_MAX_MISSED, _MAX_SHARE_MISSED = 0.5, 0.02
+
+# Values of ITU-T H.273 for matrix, transfer and range.
+_BT709, _UNSPECIFIED, _BT601, _MATRICES = 1, 2, 6, {0, 1, 4, 5, 6, 7, 9}
+_HDR_TRANSFERS, _LIMITED = {16, 18}, 1
+
+
+class Picture(NamedTuple):
+    """A frame of a video.
+
+    Attributes:
+      rgb: uint8 [H, W, 3], sRGB, upright; of the same size for all frames.
+      pts: when it is shown, in ticks of VideoReader.time_base.
+      duration: how long, in ticks.
+    """
+
+    rgb: np.ndarray
+    pts: int
+    duration: int
+
+
+class VideoReader:
+    """A video that is read once, from its beginning to its end.
+
+    Attributes:
+      video: the stream of pictures.
+      audio: the stream of sound; None if there is none.
+      container: the open file.
+      matrix: the YUV matrix of the pictures to write (ITU-T H.273).
+      shape: height and width of the upright pictures, pixels.
+      pixel_ratio: width of an upright pixel, divided by its height.
+      time_base: seconds of a tick of Picture.pts.
+      total: number of frames as far as the file says; 0 if it does not.
+
+    Args:
+      path: the file.
+      max_pixels: height times width of the largest picture that is decoded.
+
+    Raises:
+      NoPhotographError: the file is no video that can be read.
+    """
+
+    def __init__(self, path: str, *, max_pixels: int) -> None:
+        try:
+            self.container = av.open(path, metadata_errors="replace")
+        except av.error.FFmpegError as error:
+            raise NoPhotographError(f"not a video that can be read "
+                                    f"({error.strerror or error})") from error
+        streams = self.container.streams
+        videos = [stream for stream in streams.video if not (
+            stream.disposition & av.stream.Disposition.attached_pic)]
+        if not videos:
+            raise NoPhotographError(
+                "holds no video, only a cover picture" if streams.video
+                else "holds no video")
+        self.video: Any = videos[0]
+        size = self.video.codec_context
+        if size is None:
+            raise NoPhotographError("holds a video of an unknown kind")
+        if size.width * size.height > max_pixels:
+            raise NoPhotographError(
+                f"{size.width} x {size.height} pixels, at most {max_pixels} "
+                f"are read")
+        self.audio: Any = next(
+            (stream for stream in streams.audio
+             if stream.codec_context and stream.rate), None)
+        base = self.video.time_base
+        # A multiple of the source's ticks, so that times stay exact.
+        self.time_base = Fraction(1, min(
+            base.denominator * -(-_TICKS // base.denominator), _MAX_TICKS))
+        self._frame_seconds = 1 / (self.video.average_rate or Fraction(25))
+        start = Fraction(self.container.start_time or 0, av.time_base)
+        self.start = start if abs(start) > _MAX_START else Fraction(0)
+        declared = self.container.duration
+        self._seconds = declared / av.time_base if declared else 0.0
+        self.total = self.video.frames or round(
+            self._seconds / self._frame_seconds)
+        self._joints: dict[int, tuple[Fraction, Fraction]] = {}
+        self._pts: Optional[int] = None
+        self._end = self._read_end = 0.0
+        self._damaged, self._error = 0, ""
+        self._items = self._read()
+        # What comes before the first picture is sound.
+        self._held: list[Any] = []
+        for item in self._items:
+            self._held.append(item)
+            if isinstance(item, av.VideoFrame):
+                break
+        else:
+            raise NoPhotographError(f"not a video that can be read "
+                                    f"({self._error or 'no pictures'})")
+        self._describe(self._held[-1])
+
+    def _describe(self, first):
+        """Takes from the first frame what all pictures have in common."""
+        self._size = first.width, first.height
+        self._matrix = first.colorspace
+        if self._matrix == _UNSPECIFIED or self._matrix not in _MATRICES:
+            # What players assume.
+            self._matrix = (_BT709 if first.width >= 1280 or first.height > 576
+                            else _BT601)
+        self.matrix = _BT709 if self._matrix == _BT709 or self._matrix in (
+            0, 9) else _BT601
+        # x and y of the upright picture are a x + c y and b x + d y.
+        display = first.side_data.get(
+            av.sidedata.sidedata.Type.DISPLAYMATRIX)
+        a, b, _, c, d = (np.frombuffer(display, np.int32)[:5] if display
+                         else (1, 0, 0, 0, 1))
+        self._is_turned = abs(int(b)) > abs(int(a))
+        across, down = (c, b) if self._is_turned else (a, d)
+        self._flips = np.s_[::-1 if down < 0 else 1, ::-1 if across < 0 else 1]
+        height, width = first.height, first.width
+        self.shape = (width, height) if self._is_turned else (height, width)
+        ratio = self.video.sample_aspect_ratio
+        self.pixel_ratio = (1 / ratio if ratio and self._is_turned else ratio)
+        self._is_hdr = first.color_trc in _HDR_TRANSFERS
+        self._bits = max(part.bits for part in first.format.components)
+        self._is_interlaced = first.interlaced_frame
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yields pictures, and packets of sound, in the file's order."""
+        for item in itertools.chain(self._held, self._items):
+            yield (self._picture(item) if isinstance(item, av.VideoFrame)
+                   else item)
+        self._held = []
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.container.close()
+
+    def _read(self):
+        """Yields frames and packets of sound until the file's end."""
+        try:
+            for packet in self.container.demux():
+                if packet.size and packet.dts is not None:
+                    self._settle(packet)
+                if packet.stream is self.audio:
+                    yield packet
+                elif packet.stream is self.video:
+                    yield from self.decoded(packet)
+        except av.error.FFmpegError as error:
+            self._error = error.strerror or str(error)
+            yield from self.decoded(None)
+
+    def decoded(self, packet: Optional[Any]) -> list[Any]:
+        """Decodes a packet; counts it if it is damaged.
+
+        Args:
+          packet: of pictures or sound; None for the last pictures.
+        """
+        try:
+            return (packet.decode() if packet is not None
+                    else self.video.codec_context.decode(None))
+        except av.error.FFmpegError as error:
+            self._damaged += 1
+            self._error = self._error or error.strerror or str(error)
+            return []
+
+    def _settle(self, packet):
+        """Lets the file begin at 0 and closes joints, in a packet's times."""
+        base, index = packet.time_base, packet.stream.index
+        shift, end = self._joints.get(index, (-self.start, None))
+        dts = packet.dts * base + shift
+        if end is not None and dts < end - Fraction(_MAX_STEP_BACK):
+            # The streams of a recording are moved alike.
+            own = shift + end - dts
+            shift = min((other for other, _ in self._joints.values()),
+                        key=lambda other: abs(other - own))
+            if abs(shift - own) > _MAX_STEP_BACK:
+                shift = own
+            dts = packet.dts * base + shift
+        ticks = round(shift / base)
+        packet.dts += ticks
+        if packet.pts is not None:
+            packet.pts += ticks
+        end = dts + (packet.duration or 0) * base
+        self._joints[index] = shift, end
+        self._read_end = max(self._read_end, float(end))
+
+    def _picture(self, frame):
+        """Converts a frame, which may have another size than the first."""
+        rgb = frame.reformat(
+            *self._size, format="rgb24",
+            src_colorspace=5 if self._matrix == _BT601 else self._matrix,
+        ).to_ndarray()
+        if self._is_turned:
+            rgb = rgb.transpose(1, 0, 2)
+        pts = frame.pts if frame.pts is not None else frame.dts
+        ticks = self.video.time_base / self.time_base
+        duration = round(frame.duration * ticks) or round(
+            self._frame_seconds / self.time_base)
+        if pts is not None:
+            pts = round(pts * ticks)
+        if self._pts is not None:
+            pts = self._pts + duration if pts is None else max(
+                pts, self._pts + 1)
+        self._pts = pts or 0
+        self._end = float((self._pts + duration) * self.time_base)
+        return Picture(rgb[self._flips], self._pts, duration)
+
+    def remarks(self) -> list[str]:
+        """Returns what a result lacks of the file, to be called at its end."""
+        streams = self.container.streams
+        has_chapters = bool(self.container.chapters())
+        lost = [
+            (len(streams.video) - 1, "further picture stream"),
+            (len(streams.audio) - bool(self.audio), "further sound track"),
+            (len(streams.subtitles), "subtitle track"),
+            # MP4 has chapters as a stream of text.
+            (sum(1 for _ in streams.data) - has_chapters, "data stream"),
+            (sum(1 for _ in streams.attachments), "attachment")]
+        left_out = ", ".join(f"{number} {name}{'s' * (number > 1)}"
+                             for number, name in lost if number > 0)
+        found = [f"not carried over: {left_out}"] if left_out else []
+        if self._is_hdr or self._bits > 8:
+            found.append(f"{'HDR, ' * self._is_hdr}{self._bits} bits reduced "
+                         f"to 8 bits")
+        if self._is_interlaced:
+            found.append("interlaced; its lines are kept as they are")
+        if self._damaged:
+            found.append(f"{self._damaged} damaged parts were left out")
+        return found
+
+    def broke_off(self) -> str:
+        """Says where the file broke off; empty if it was read to its end."""
+        missed = self._seconds - self._read_end
+        known = (self.container.format.name.split(",")[0] in _WITH_DURATION)
+        if not self._error and not (known and missed > max(
+                _MAX_MISSED, _MAX_SHARE_MISSED * self._seconds)):
+            return ""
+        of = f" of {self._seconds:.1f} s" if self._seconds else ""
+        return f"breaks off after {self._end:.1f} s{of}"
+
+
+class VideoWriter:
+    """An MP4 file that is being written.
+
+    Use it in a `with` block, whose end completes the file.
+
+    Args:
+      file: a binary file that can be written and searched.
+      reader: the video that it is made of.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+
+    def __init__(self, file: BinaryIO, reader: VideoReader) -> None:
+        # The movie's own ticks place the first sound and picture.
+        self._container = av.open(file, "w", format="mp4",
+                                  options={"movie_timescale": "90000"})
+        self._container.metadata.update(reader.container.metadata)
+        self._container.set_chapters([
+            {**chapter, **{end: chapter[end] - round(
+                reader.start / chapter["time_base"]) for end in (
+                    "start", "end")}}
+            for chapter in reader.container.chapters()])
+        self._matrix = reader.matrix
+        self._video = self._add_video(reader)
+        self._reader, self._sound_dts = reader, None
+        if reader.audio:
+            self._add_sound(reader.audio)
+
+    def _add_video(self, reader):
+        stream = self._container.add_stream(
+            "libx264", rate=reader.video.average_rate or 25)
+        coder = stream.codec_context
+        coder.height, coder.width = reader.shape
+        # yuv420p needs even sides.
+        coder.pix_fmt = "yuv444p" if coder.height % 2 or coder.width % 2 else (
+            "yuv420p")
+        coder.options = {"crf": "18", "preset": "veryfast"}
+        coder.time_base = reader.time_base
+        if reader.pixel_ratio:  # pixels need not be square
+            coder.sample_aspect_ratio = reader.pixel_ratio
+        source = reader.video.codec_context
+        coder.colorspace, coder.color_range = reader.matrix, _LIMITED
+        coder.color_primaries = source.color_primaries or _UNSPECIFIED
+        coder.color_trc = source.color_trc or _UNSPECIFIED
+        return stream
+
+    def _add_sound(self, audio):
+        kind = audio.codec_context.codec.canonical_name
+        # Few programs play uncompressed sound in MP4.
+        self._is_copied = (kind in self._container.supported_codecs
+                           and not kind.startswith("pcm"))
+        if self._is_copied:
+            self._sound = self._container.add_stream_from_template(audio)
+        else:
+            self._sound = self._container.add_stream("aac", rate=audio.rate)
+            self._sound.layout = "mono" if audio.channels == 1 else "stereo"
+            self._graph = None
+        if audio.language:
+            self._sound.metadata["language"] = audio.language
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        try:
+            if kind is None:
+                self._mux(self._video, None)
+                if self._reader.audio and not self._is_copied:
+                    self._encode_sound(None)
+                    self._mux(self._sound, None)
+        finally:
+            try:
+                self._container.close()
+            except av.error.FFmpegError as error:
+                raise _writing_error(error) from error
+
+    def write(self, picture: Picture) -> None:
+        """Appends a picture."""
+        frame = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(picture.rgb), format="rgb24").reformat(
+                format=self._video.codec_context.pix_fmt,
+                dst_colorspace=1 if self._matrix == _BT709 else 5,
+                dst_color_range=_LIMITED)
+        frame.pts, frame.duration = picture.pts, picture.duration
+        frame.time_base = self._reader.time_base
+        self._mux(self._video, frame)
+
+    def write_sound(self, packet: Any) -> None:
+        """Appends a packet of the source's sound."""
+        if not packet.size:
+            return
+        if not self._is_copied:
+            for frame in self._reader.decoded(packet):
+                self._encode_sound(frame)
+            return
+        self._container.start_encoding()  # now the time base is known
+        base = packet.time_base / self._sound.time_base
+        dts = packet.dts if packet.dts is not None else packet.pts
+        dts = 0 if dts is None else round(dts * base)
+        if self._sound_dts is not None:
+            dts = max(dts, self._sound_dts + 1)
+        pts = dts if packet.pts is None else max(dts, round(packet.pts * base))
+        packet.pts, packet.dts, self._sound_dts = pts, dts, dts
+        packet.duration = round((packet.duration or 0) * base)
+        packet.time_base = self._sound.time_base
+        packet.stream = self._sound
+        self._mux_packets([packet])
+
+    def _encode_sound(self, frame):
+        """Encodes a frame; None ends the sound. Gaps become silence."""
+        if self._graph is None:
+            if frame is None:
+                return
+            self._graph = av.filter.Graph()
+            self._graph.link_nodes(
+                self._graph.add_abuffer(
+                    sample_rate=frame.sample_rate, format=frame.format.name,
+                    layout=frame.layout.name, time_base=frame.time_base),
+                self._graph.add("aresample", "async=1"),
+                self._graph.add("abuffersink")).configure()
+        self._graph.push(frame)
+        while True:
+            try:
+                filled = self._graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            self._mux(self._sound, filled)
+
+    def _mux(self, stream, frame):
+        try:
+            packets = stream.encode(frame)
+        except av.error.FFmpegError as error:
+            raise _writing_error(error) from error
+        self._mux_packets(packets)
+
+    def _mux_packets(self, packets):
+        try:
+            self._container.mux(packets)
+        except av.error.FFmpegError as error:
+            raise _writing_error(error) from error
+
+
+def _writing_error(error):
+    """Tells an error of writing from one of reading."""
+    return OSError(error.errno or errno.EIO,
+                   f"cannot be written ({error.strerror or error})")
