@@ -13,6 +13,7 @@ PyAV, the extra `video`, does the work.
 """
 
 import errno
+import heapq
 import itertools
 from fractions import Fraction
 from typing import Any, BinaryIO, Iterator, NamedTuple, Optional
@@ -29,8 +30,11 @@ _TICKS, _MAX_TICKS = 10_000, 1_000_000
 # A file that begins within this many seconds of 0 keeps its times. Others, such
 # as recordings of broadcasts, are moved to 0.
 _MAX_START = 1.0
-# Seconds by which a stream's times may go back; more is a joint of recordings.
-_MAX_STEP_BACK = 1.0
+# Seconds by which a stream's times may go back, and forward in a broadcast; more
+# is a joint of recordings.
+_MAX_STEP_BACK, _MAX_BROADCAST_STEP = 1.0, 10.0
+# AVFMT_TS_DISCONT: containers of broadcasts, whose times may jump.
+_BROADCAST = 0x0200
 # Containers whose header says how long they are.
 _WITH_DURATION = {"mov", "matroska", "avi", "flv", "asf"}
 # The end may be missed by this many seconds, or by this share.
@@ -107,10 +111,14 @@ class VideoReader:
         self._frame_seconds = 1 / (self.video.average_rate or Fraction(25))
         start = Fraction(self.container.start_time or 0, av.time_base)
         self.start = start if abs(start) > _MAX_START else Fraction(0)
-        declared = self.container.duration
-        self._seconds = declared / av.time_base if declared else 0.0
+        self._seconds = float(max(
+            Fraction(self.container.duration or 0, av.time_base),
+            self.video.frames * self._frame_seconds))
         self.total = self.video.frames or round(
             self._seconds / self._frame_seconds)
+        self._is_avi = self.container.format.name == "avi"
+        self._is_broadcast = self.container.format.flags & _BROADCAST
+        self._queue: list[int] = []
         self._joints: dict[int, tuple[Fraction, Fraction]] = {}
         self._pts: Optional[int] = None
         self._end = self._read_end = 0.0
@@ -175,10 +183,25 @@ class VideoReader:
                 if packet.stream is self.audio:
                     yield packet
                 elif packet.stream is self.video:
-                    yield from self.decoded(packet)
+                    frames = self.decoded(packet)
+                    self._damaged += sum(frame.is_corrupt for frame in frames)
+                    if self._is_avi:
+                        self._number(packet, frames)
+                    yield from frames
         except av.error.FFmpegError as error:
             self._error = error.strerror or str(error)
             yield from self.decoded(None)
+
+    def _number(self, packet, frames):
+        """Gives frames of an AVI file the times of its packets, in order.
+
+        AVI has no times, so that frames out of order have wrong ones.
+        """
+        if packet.size and packet.dts is not None:
+            heapq.heappush(self._queue, packet.dts if packet.pts is None
+                           else packet.pts)
+        for frame in frames:
+            frame.pts = heapq.heappop(self._queue) if self._queue else None
 
     def decoded(self, packet: Optional[Any]) -> list[Any]:
         """Decodes a packet; counts it if it is damaged.
@@ -199,7 +222,9 @@ class VideoReader:
         base, index = packet.time_base, packet.stream.index
         shift, end = self._joints.get(index, (-self.start, None))
         dts = packet.dts * base + shift
-        if end is not None and dts < end - Fraction(_MAX_STEP_BACK):
+        step = 0 if end is None else dts - end
+        if step < -_MAX_STEP_BACK or (
+                self._is_broadcast and step > _MAX_BROADCAST_STEP):
             # The streams of a recording are moved alike.
             own = shift + end - dts
             shift = min((other for other, _ in self._joints.values()),
@@ -211,9 +236,10 @@ class VideoReader:
         packet.dts += ticks
         if packet.pts is not None:
             packet.pts += ticks
-        end = dts + (packet.duration or 0) * base
-        self._joints[index] = shift, end
-        self._read_end = max(self._read_end, float(end))
+        duration = (packet.duration or 0) * base
+        self._joints[index] = shift, dts + duration
+        self._read_end = max(self._read_end, float(max(
+            dts, (packet.pts or packet.dts) * base) + duration))
 
     def _picture(self, frame):
         """Converts a frame, which may have another size than the first."""
@@ -241,7 +267,7 @@ class VideoReader:
         streams = self.container.streams
         has_chapters = bool(self.container.chapters())
         lost = [
-            (len(streams.video) - 1, "further picture stream"),
+            (len(streams.video) - 1, "further picture"),
             (len(streams.audio) - bool(self.audio), "further sound track"),
             (len(streams.subtitles), "subtitle track"),
             # MP4 has chapters as a stream of text.
@@ -256,7 +282,8 @@ class VideoReader:
         if self._is_interlaced:
             found.append("interlaced; its lines are kept as they are")
         if self._damaged:
-            found.append(f"{self._damaged} damaged parts were left out")
+            found.append(f"is damaged in {self._damaged} place"
+                         f"{'s' * (self._damaged > 1)}")
         return found
 
     def broke_off(self) -> str:
@@ -266,7 +293,7 @@ class VideoReader:
         if not self._error and not (known and missed > max(
                 _MAX_MISSED, _MAX_SHARE_MISSED * self._seconds)):
             return ""
-        of = f" of {self._seconds:.1f} s" if self._seconds else ""
+        of = f" of {self._seconds:.1f} s" if missed > 0 else ""
         return f"breaks off after {self._end:.1f} s{of}"
 
 
