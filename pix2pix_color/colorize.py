@@ -18,6 +18,7 @@ from absl import flags
 from data_pipelines import command
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
+from pix2pix_color.colorizing.frame_progress import FrameProgress
 from pix2pix_color.colorizing.jobs import STANDARD, Job, Options, find_jobs
 
 _MODEL = model_flag.define_model()
@@ -89,17 +90,22 @@ def main(arguments: Sequence[str]) -> None:
 
     def color(job: Job) -> str:
         """Colors one file; returns an error message, or an empty text."""
+        frames = FrameProgress(job.path)
         try:
-            colorize_file(model, job, options)
+            remarks.extend(f"{job.path}: {remark}" for remark in colorize_file(
+                model, job, options, progress=frames))
         except OSError as error:
             return f"{error.filename or job.path}: {error.strerror or error}"
         except NoPhotographError as error:
             return f"{job.path}: {error}"
         except UserError as error:  # a video without PyAV
             return str(error)
+        finally:
+            frames.close()
         return ""
 
-    failed = []
+    failed: list[str] = []
+    remarks: list[str] = []
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
             for job, problem in zip(jobs, tqdm.tqdm(
@@ -113,6 +119,8 @@ def main(arguments: Sequence[str]) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    for remark in remarks:
+        print(remark, file=sys.stderr)
     if failed:
         sys.exit("error: " + "\nerror: ".join(failed))
 

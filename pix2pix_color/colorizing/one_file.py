@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+from typing import Optional
 
 import numpy as np
 
@@ -14,8 +15,12 @@ from pix2pix_color.colorizing.photograph import (read_photograph,
 from pix2pix_color.saved_model.load import LoadedModel, gray_of
 
 
-def colorize_file(model: LoadedModel, job: Job, options: Options) -> None:
+def colorize_file(model: LoadedModel, job: Job, options: Options, *,
+                  progress: Optional[video.Progress] = None) -> list[str]:
     """Colors one file; each result is written whole or not at all.
+
+    Returns:
+      What the results lack of the file, a line each.
 
     Raises:
       NoPhotographError: the file holds no picture that can be read.
@@ -26,8 +31,8 @@ def colorize_file(model: LoadedModel, job: Job, options: Options) -> None:
         for output in job.outputs:
             os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     if job.is_video:
-        video.colorize_video(model, job.path, job.outputs[0], options)
-        return
+        return video.colorize_video(model, job.path, job.outputs[0], options,
+                                    progress=progress)
     photograph = read_photograph(_read(job.path),
                                  max_pixels=options.max_pixels)
     for seed, output in zip(options.seeds or (None,), job.outputs):
@@ -43,6 +48,7 @@ def colorize_file(model: LoadedModel, job: Job, options: Options) -> None:
             sys.stdout.buffer.flush()
         else:
             write_atomically(output, content)
+    return []
 
 
 def _read(path: str) -> bytes:

@@ -1,6 +1,7 @@
 """Colors a video frame by frame, with colors that do not flicker.
 
-`video_file` reads and writes, `smoothing` keeps a scene's colors.
+`video_reader` and `video_writer` know files, `smoothing` keeps the colors of a
+scene.
 """
 
 from typing import Callable, Optional
@@ -38,21 +39,21 @@ def colorize_video(model: LoadedModel, path: str, output: str,
       OSError: the file cannot be read, or output cannot be written.
     """
     try:
-        from pix2pix_color.colorizing import video_file
+        from pix2pix_color.colorizing.video_reader import Picture, VideoReader
+        from pix2pix_color.colorizing.video_writer import VideoWriter
     except ImportError:
         raise UserError(f"{path}: videos need PyAV: pip install "
                         f"'pix2pix_color[video]'") from None
     with open(path, "rb"):
         pass  # if this fails, the message is the operating system's
-    with video_file.VideoReader(
-            path, max_pixels=options.max_pixels) as reader:
+    with VideoReader(path, max_pixels=options.max_pixels) as reader:
         with (replace_atomically(output) as unfinished,
               open(unfinished, "wb") as file,
-              video_file.VideoWriter(file, reader) as writer):
+              VideoWriter(file, reader) as writer):
 
             def predicted():
                 for item in reader:
-                    if isinstance(item, video_file.Picture):
+                    if isinstance(item, Picture):
                         yield item, item.rgb, model.predict_field(
                             item.rgb, chroma_size=options.chroma_size)
                     else:

@@ -1,22 +1,18 @@
-"""Reads and writes video files: pictures, their times, sound, descriptions.
+"""Reads videos: pictures, their times, packets of sound.
 
     pictures   the first stream that is not an attached picture, upright, in
-               8 bits; a result has the source's matrix (BT.601 or BT.709), in
-               limited range
-    times      the source's, to a tenth of a millisecond; a time that is not
-               later than the one before it is moved behind it
-    sound      the first track; copied, or encoded as AAC if few programs play
-               its kind in MP4
-    others     title, date and the like, chapters
+               8 bits
+    times      the file's own; one that is not later than the one before it is
+               moved behind it by less than a tenth of a millisecond
+    sound      the first track
 
 PyAV, the extra `video`, does the work.
 """
 
-import errno
 import heapq
 import itertools
 from fractions import Fraction
-from typing import Any, BinaryIO, Iterator, NamedTuple, Optional
+from typing import Any, Iterator, NamedTuple, Optional
 
 import av
 import numpy as np
@@ -40,9 +36,9 @@ _WITH_DURATION = {"mov", "matroska", "avi", "flv", "asf"}
 # The end may be missed by this many seconds, or by this share.
 _MAX_MISSED, _MAX_SHARE_MISSED = 0.5, 0.02
 
-# Values of ITU-T H.273 for matrix, transfer and range.
-_BT709, _UNSPECIFIED, _BT601, _MATRICES = 1, 2, 6, {0, 1, 4, 5, 6, 7, 9}
-_HDR_TRANSFERS, _LIMITED = {16, 18}, 1
+# Values of ITU-T H.273 for matrix and transfer.
+BT709, UNSPECIFIED, BT601 = 1, 2, 6
+_MATRICES, _HDR_TRANSFERS = {0, 1, 4, 5, 6, 7, 9}, {16, 18}
 
 
 class Picture(NamedTuple):
@@ -139,12 +135,12 @@ class VideoReader:
         """Takes from the first frame what all pictures have in common."""
         self._size = first.width, first.height
         self._matrix = first.colorspace
-        if self._matrix == _UNSPECIFIED or self._matrix not in _MATRICES:
+        if self._matrix == UNSPECIFIED or self._matrix not in _MATRICES:
             # What players assume.
-            self._matrix = (_BT709 if first.width >= 1280 or first.height > 576
-                            else _BT601)
-        self.matrix = _BT709 if self._matrix == _BT709 or self._matrix in (
-            0, 9) else _BT601
+            self._matrix = (BT709 if first.width >= 1280 or first.height > 576
+                            else BT601)
+        self.matrix = BT709 if self._matrix == BT709 or self._matrix in (
+            0, 9) else BT601
         # x and y of the upright picture are a x + c y and b x + d y.
         display = first.side_data.get(
             av.sidedata.sidedata.Type.DISPLAYMATRIX)
@@ -245,7 +241,7 @@ class VideoReader:
         """Converts a frame, which may have another size than the first."""
         rgb = frame.reformat(
             *self._size, format="rgb24",
-            src_colorspace=5 if self._matrix == _BT601 else self._matrix,
+            src_colorspace=5 if self._matrix == BT601 else self._matrix,
         ).to_ndarray()
         if self._is_turned:
             rgb = rgb.transpose(1, 0, 2)
@@ -295,152 +291,3 @@ class VideoReader:
             return ""
         of = f" of {self._seconds:.1f} s" if missed > 0 else ""
         return f"breaks off after {self._end:.1f} s{of}"
-
-
-class VideoWriter:
-    """An MP4 file that is being written.
-
-    Use it in a `with` block, whose end completes the file.
-
-    Args:
-      file: a binary file that can be written and searched.
-      reader: the video that it is made of.
-
-    Raises:
-      OSError: the file cannot be written.
-    """
-
-    def __init__(self, file: BinaryIO, reader: VideoReader) -> None:
-        # The movie's own ticks place the first sound and picture.
-        self._container = av.open(file, "w", format="mp4",
-                                  options={"movie_timescale": "90000"})
-        self._container.metadata.update(reader.container.metadata)
-        self._container.set_chapters([
-            {**chapter, **{end: chapter[end] - round(
-                reader.start / chapter["time_base"]) for end in (
-                    "start", "end")}}
-            for chapter in reader.container.chapters()])
-        self._matrix = reader.matrix
-        self._video = self._add_video(reader)
-        self._reader, self._sound_dts = reader, None
-        if reader.audio:
-            self._add_sound(reader.audio)
-
-    def _add_video(self, reader):
-        stream = self._container.add_stream(
-            "libx264", rate=reader.video.average_rate or 25)
-        coder = stream.codec_context
-        coder.height, coder.width = reader.shape
-        # yuv420p needs even sides.
-        coder.pix_fmt = "yuv444p" if coder.height % 2 or coder.width % 2 else (
-            "yuv420p")
-        coder.options = {"crf": "18", "preset": "veryfast"}
-        coder.time_base = reader.time_base
-        if reader.pixel_ratio:  # pixels need not be square
-            coder.sample_aspect_ratio = reader.pixel_ratio
-        source = reader.video.codec_context
-        coder.colorspace, coder.color_range = reader.matrix, _LIMITED
-        coder.color_primaries = source.color_primaries or _UNSPECIFIED
-        coder.color_trc = source.color_trc or _UNSPECIFIED
-        return stream
-
-    def _add_sound(self, audio):
-        kind = audio.codec_context.codec.canonical_name
-        # Few programs play uncompressed sound in MP4.
-        self._is_copied = (kind in self._container.supported_codecs
-                           and not kind.startswith("pcm"))
-        if self._is_copied:
-            self._sound = self._container.add_stream_from_template(audio)
-        else:
-            self._sound = self._container.add_stream("aac", rate=audio.rate)
-            self._sound.layout = "mono" if audio.channels == 1 else "stereo"
-            self._graph = None
-        if audio.language:
-            self._sound.metadata["language"] = audio.language
-
-    def __enter__(self) -> "VideoWriter":
-        return self
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        try:
-            if kind is None:
-                self._mux(self._video, None)
-                if self._reader.audio and not self._is_copied:
-                    self._encode_sound(None)
-                    self._mux(self._sound, None)
-        finally:
-            try:
-                self._container.close()
-            except av.error.FFmpegError as error:
-                raise _writing_error(error) from error
-
-    def write(self, picture: Picture) -> None:
-        """Appends a picture."""
-        frame = av.VideoFrame.from_ndarray(
-            np.ascontiguousarray(picture.rgb), format="rgb24").reformat(
-                format=self._video.codec_context.pix_fmt,
-                dst_colorspace=1 if self._matrix == _BT709 else 5,
-                dst_color_range=_LIMITED)
-        frame.pts, frame.duration = picture.pts, picture.duration
-        frame.time_base = self._reader.time_base
-        self._mux(self._video, frame)
-
-    def write_sound(self, packet: Any) -> None:
-        """Appends a packet of the source's sound."""
-        if not packet.size:
-            return
-        if not self._is_copied:
-            for frame in self._reader.decoded(packet):
-                self._encode_sound(frame)
-            return
-        self._container.start_encoding()  # now the time base is known
-        base = packet.time_base / self._sound.time_base
-        dts = packet.dts if packet.dts is not None else packet.pts
-        dts = 0 if dts is None else round(dts * base)
-        if self._sound_dts is not None:
-            dts = max(dts, self._sound_dts + 1)
-        pts = dts if packet.pts is None else max(dts, round(packet.pts * base))
-        packet.pts, packet.dts, self._sound_dts = pts, dts, dts
-        packet.duration = round((packet.duration or 0) * base)
-        packet.time_base = self._sound.time_base
-        packet.stream = self._sound
-        self._mux_packets([packet])
-
-    def _encode_sound(self, frame):
-        """Encodes a frame; None ends the sound. Gaps become silence."""
-        if self._graph is None:
-            if frame is None:
-                return
-            self._graph = av.filter.Graph()
-            self._graph.link_nodes(
-                self._graph.add_abuffer(
-                    sample_rate=frame.sample_rate, format=frame.format.name,
-                    layout=frame.layout.name, time_base=frame.time_base),
-                self._graph.add("aresample", "async=1"),
-                self._graph.add("abuffersink")).configure()
-        self._graph.push(frame)
-        while True:
-            try:
-                filled = self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            self._mux(self._sound, filled)
-
-    def _mux(self, stream, frame):
-        try:
-            packets = stream.encode(frame)
-        except av.error.FFmpegError as error:
-            raise _writing_error(error) from error
-        self._mux_packets(packets)
-
-    def _mux_packets(self, packets):
-        try:
-            self._container.mux(packets)
-        except av.error.FFmpegError as error:
-            raise _writing_error(error) from error
-
-
-def _writing_error(error):
-    """Tells an error of writing from one of reading."""
-    return OSError(error.errno or errno.EIO,
-                   f"cannot be written ({error.strerror or error})")
