@@ -19,15 +19,15 @@ import numpy as np
 
 from pix2pix_color.colorizing.photograph import NoPhotographError
 
-# MP4 counts ticks. Finer than 1/10000 s, so that a time that has to be moved
-# stays where it was; not finer than 1/1000000 s, because the ticks between two
-# pictures must fit into 31 bits.
-_TICKS, _MAX_TICKS = 10_000, 1_000_000
-# A file that begins within this many seconds of 0 keeps its times. Others, such
-# as recordings of broadcasts, are moved to 0.
+# Ticks a second of the times that are written. So many at least, so that a time
+# that has to be moved stays where it was; not more, because in MP4 the ticks
+# between two pictures must fit into 31 bits, which are six hours.
+_TICKS, _MAX_TICKS = 10_000, 100_000
+# A file that begins within this many seconds after 0 keeps its times. Others,
+# such as recordings of broadcasts, are moved to 0.
 _MAX_START = 1.0
-# Seconds by which a stream's times may go back, and forward in a broadcast; more
-# is a joint of recordings.
+# Seconds by which a stream may go back, and forward in a broadcast; more is a
+# joint of recordings.
 _MAX_STEP_BACK, _MAX_BROADCAST_STEP = 1.0, 10.0
 # AVFMT_TS_DISCONT: containers of broadcasts, whose times may jump.
 _BROADCAST = 0x0200
@@ -106,7 +106,9 @@ class VideoReader:
             base.denominator * -(-_TICKS // base.denominator), _MAX_TICKS))
         self._frame_seconds = 1 / (self.video.average_rate or Fraction(25))
         start = Fraction(self.container.start_time or 0, av.time_base)
-        self.start = start if abs(start) > _MAX_START else Fraction(0)
+        # MP4 hides pictures before 0.
+        is_kept = start <= _MAX_START and (self.video.start_time or 0) >= 0
+        self.start = Fraction(0) if is_kept else start
         self._seconds = float(max(
             Fraction(self.container.duration or 0, av.time_base),
             self.video.frames * self._frame_seconds))

@@ -1,6 +1,5 @@
 """Videos of all sorts: times, sound, what is lost, what breaks."""
 
-import itertools
 import os
 import resource
 from fractions import Fraction
@@ -38,8 +37,7 @@ def write(path, times=EVEN, *, codec="libx264", pix_fmt="yuv420p",
         stream.codec_context.time_base = ticks
         tracks = [target.add_stream(sound, rate=48000, layout="mono")
                   for sound in sounds]
-        if prepare:
-            prepare(target, stream)
+        others = prepare and prepare(target, stream) or []
         for index, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(np.asarray(smooth_photo(
                 *size[::-1]).rotate(index)), format="rgb24")
@@ -47,6 +45,7 @@ def write(path, times=EVEN, *, codec="libx264", pix_fmt="yuv420p",
             frame.time_base = ticks
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
+        target.mux(others)
         for track in tracks:
             for first in range(0, 24576, 1024):
                 wave = 8000 * np.sin(np.arange(first, first + 1024) / 10)
@@ -91,7 +90,8 @@ def colorize(model, path):
     ("wrapped.ts", EVEN, {"ticks": Fraction(1, 90000), "sounds": ["aac"],
                           "options": {"output_ts_offset": "95443.3"}}),
 ])
-def test_pictures_and_sound_keep_their_times(model, tmp_path, name, times, how):
+def test_pictures_and_sound_keep_their_times(
+        model, tmp_path, name, times, how):
     path = tmp_path / name
     write(path, times, **how)
     output, remarks = colorize(model, path)
@@ -150,13 +150,20 @@ def test_the_first_stream_that_is_no_cover_is_colored(model, tmp_path):
         cover.disposition = av.stream.Disposition.attached_pic
         frame = av.VideoFrame.from_ndarray(
             np.asarray(smooth_photo(32, 32)), format="rgb24")
-        covers.extend(cover.encode(frame) + cover.encode(None))
+        return cover.encode(frame) + cover.encode(None)
 
-    covers: list = []
     write(path, prepare=add_cover)
+    # The box that holds the cover is moved to the front of the others.
+    content = path.read_bytes()
+    first = content.index(b"mvhd") - 4
+    first += int.from_bytes(content[first:first + 4], "big")
+    cover = content.rindex(b"udta") - 4
+    end = cover + int.from_bytes(content[cover:cover + 4], "big")
+    path.write_bytes(content[:first] + content[cover:end]
+                     + content[first:cover] + content[end:])
     with av.open(str(path)) as source:
-        if len(source.streams.video) < 2:
-            pytest.skip("this PyAV writes no covers")
+        assert [bool(stream.disposition & av.stream.Disposition.attached_pic)
+                for stream in source.streams.video] == [True, False]
     output, remarks = colorize(model, path)
     assert len(times_of(output)) == len(EVEN)
     assert remarks == ["not carried over: 1 further picture"]
@@ -208,7 +215,7 @@ def test_a_file_that_breaks_off_is_colored_as_far_as_it_goes(
         colorize(model, path)
     after = times_of(tmp_path / "out.mp4")
     np.testing.assert_allclose(after, np.arange(len(after)) / 25, atol=1e-3)
-    assert 15 < len(after) < 75
+    assert 3 < len(after) < 75
 
 
 def test_an_error_of_writing_names_the_result(model, tmp_path):
@@ -226,7 +233,8 @@ def test_an_error_of_writing_names_the_result(model, tmp_path):
     assert [left.name for left in tmp_path.iterdir()] == ["film.mp4"]
 
 
-@pytest.mark.parametrize("matrix, is_full", itertools.product((1, 6), (0, 1)))
+@pytest.mark.parametrize("matrix, is_full", [
+    (1, 0), (1, 1), (6, 0), (6, 1)])
 def test_lightness_is_that_of_the_sources_matrix_and_range(
         model, tmp_path, matrix, is_full):
     """A gray ramp and a red field, built from the standards' formulas."""
