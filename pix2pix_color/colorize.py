@@ -22,6 +22,7 @@ from absl import flags
 from data_pipelines import command
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
+from pix2pix_color.colorizing.frame_progress import FrameProgress
 from pix2pix_color.colorizing.jobs import (ENDINGS, STANDARD, Job, Options,
                                            find_jobs)
 from pix2pix_color.colorizing.summary import list_passed_over, summarize
@@ -95,15 +96,18 @@ def main(arguments: Sequence[str]) -> None:
 
     def color(job: Job) -> str:
         """Colors one file; returns an error message, or an empty text."""
+        frames = FrameProgress(job.path)
         try:
-            remarks.extend(f"{job.path}: {remark}" for remark
-                           in colorize_file(model, job, options))
+            remarks.extend(f"{job.path}: {remark}" for remark in colorize_file(
+                model, job, options, progress=frames))
         except OSError as error:
             return f"{error.filename or job.path}: {error.strerror or error}"
         except NoPhotographError as error:
             return f"{job.path}: {error}"
         except UserError as error:  # a video without PyAV
             return str(error)
+        finally:
+            frames.close()
         return ""
 
     failed: list[str] = []

@@ -16,7 +16,8 @@ from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
 from pix2pix_color.saved_model.load import LoadedModel, gray_of
 
 
-def colorize_file(model: LoadedModel, job: Job, options: Options) -> list[str]:
+def colorize_file(model: LoadedModel, job: Job, options: Options, *,
+                  progress: Optional[video.Progress] = None) -> list[str]:
     """Colors one file; each result is written whole or not at all.
 
     Returns:
@@ -32,8 +33,8 @@ def colorize_file(model: LoadedModel, job: Job, options: Options) -> list[str]:
         for output in job.outputs:
             os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     if job.is_video:
-        video.colorize_video(model, job.path, job.outputs[0], options)
-        return []
+        return video.colorize_video(model, job.path, job.outputs[0], options,
+                                    progress=progress)
     content = _read(job.path)
     if job.num_pages > 1 and options.file_format == "tiff":
         _color_into_one_file(model, content, job, options)

@@ -11,7 +11,6 @@ from pix2pix_color.colorizing import video
 from pix2pix_color.colorizing.jobs import Options
 from pix2pix_color.colorizing.photograph import NoPhotographError
 from pix2pix_color.saved_model.load import LoadedModel
-from pix2pix_color.saved_model.recolor import ChromaField
 from tests.pix2pix_color.vivid_model import smooth_photo
 
 av = pytest.importorskip("av", reason="needs the extra video")
@@ -148,16 +147,3 @@ def test_a_file_that_is_not_a_video_is_named(model, tmp_path):
     with pytest.raises(NoPhotographError, match="not a video that can"):
         colorize(model, path)
     assert [left.name for left in tmp_path.iterdir()] == ["film.mp4"]
-
-
-def test_chroma_is_smoothed_over_time_and_not_over_a_cut():
-    def field(value):
-        return ChromaField(np.full((2, 2, 2), value), np.zeros((2, 2, 2)))
-
-    smoothing = video.Smoothing()
-    gray, white = (np.full((40, 50, 3), value, np.uint8)
-                   for value in (100, 250))
-    assert smoothing.add(gray, field(10.0)).slope[0, 0, 0] == 10
-    assert smoothing.add(gray, field(0.0)).slope[0, 0, 0] == pytest.approx(7)
-    assert smoothing.add(gray, field(0.0)).slope[0, 0, 0] == pytest.approx(4.9)
-    assert smoothing.add(white, field(1.0)).slope[0, 0, 0] == 1
