@@ -9,13 +9,16 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # From the ground up. A module may import its own floor and those before it.
 FLOORS = (
-    ("data_pipelines.augment", "data_pipelines.color",
+    ("data_pipelines.augment", "data_pipelines.bmp_file",
+     "data_pipelines.color", "data_pipelines.color_profile",
      "data_pipelines.command", "data_pipelines.data_uri",
-     "data_pipelines.decode",
+     "data_pipelines.decode", "data_pipelines.decode_file",
      "data_pipelines.degrade", "data_pipelines.errors",
-     "data_pipelines.files", "data_pipelines.linear_light",
-     "data_pipelines.photo_file", "data_pipelines.sources",
-     "data_pipelines.tiff_file", "data_pipelines.tiff_samples"),
+     "data_pipelines.files", "data_pipelines.image_header",
+     "data_pipelines.linear_light", "data_pipelines.orientation",
+     "data_pipelines.photo_file", "data_pipelines.png_file",
+     "data_pipelines.sources", "data_pipelines.tiff_file",
+     "data_pipelines.tiff_samples"),
     ("data_pipelines.cache", "data_pipelines.inspection",
      "data_pipelines.pipeline", "data_pipelines.preparation",
      "data_pipelines.rejected", "data_pipelines.split"),

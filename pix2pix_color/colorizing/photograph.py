@@ -2,8 +2,8 @@
 
     EXIF    kept, except what a TIFF says about the storage of its pixels; the
             orientation is applied and then set to upright
-    ICC     kept for RGB pictures, whose values do not change; applied to gray
-            and CMYK pictures, which become sRGB
+    ICC     applied: values become sRGB, and the result says so with a profile;
+            one that is as good as sRGB's is kept
 
 Metadata that the new format cannot hold is dropped.
 """
@@ -13,7 +13,7 @@ import io
 from typing import Any, Optional
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 
 from data_pipelines import photo_file, tiff_file
 
@@ -28,9 +28,6 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "tiff": ("TIFF", {"compression": "tiff_lzw"}),
 }
 
-# Bytes of an ICC profile's header (ICC.1:2022, table 17).
-_ICC_SPACE, _ICC_SIGNATURE = slice(16, 20), slice(36, 40)
-
 
 class NoPhotographError(ValueError):
     """A file cannot be read as a photograph; the message says why."""
@@ -41,9 +38,10 @@ class Photograph:
     """A picture and its metadata.
 
     Attributes:
-      rgb: uint8 [H, W, 3], upright.
+      rgb: uint8 [H, W, 3], sRGB, upright.
       exif: the EXIF block; may be empty.
-      icc_profile: the RGB values' profile; None for sRGB.
+      icc_profile: a profile of sRGB, the values' own space, if the file had
+        one that was applied or kept; None otherwise.
     """
 
     rgb: np.ndarray
@@ -71,20 +69,8 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int) -> Photograph:
                 "not an image that can be read (JPEG, PNG, BMP, GIF, WebP, "
                 "TIFF)") from None
         raise NoPhotographError(error.detail) from None
-    profile = image.info.get("icc_profile") or b""
-    space = (profile[_ICC_SPACE] if profile[_ICC_SIGNATURE] == b"acsp"
-             else b"")
-    if space == b"CMYK" and image.mode == "CMYK":
-        converted = _to_srgb(image, profile)
-        if converted is not None:
-            rgb = photo_file.turn_upright(
-                converted, image.getexif().get(ExifTags.Base.Orientation))
-    elif space == b"GRAY" and image.mode.startswith(("1", "L", "I;16")):
-        rgb = _to_srgb(rgb.convert("L"), profile) or rgb
-    exif = _read_exif(image)
-    carried = space == b"RGB " and image.mode in ("RGB", "RGBA", "P", "PA")
-    return Photograph(rgb=np.asarray(rgb), exif=exif,
-                      icc_profile=profile if carried else None)
+    return Photograph(rgb=np.asarray(rgb), exif=_read_exif(image),
+                      icc_profile=rgb.info.get("icc_profile"))
 
 
 def _read_exif(image: Image.Image) -> bytes:
@@ -101,16 +87,6 @@ def _read_exif(image: Image.Image) -> bytes:
         return exif.tobytes() if len(exif) else b""
     except Exception:  # damaged blocks raise nearly anything
         return b""
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Optional[Image.Image]:
-    """Applies an ICC profile; returns None if the profile is broken."""
-    try:
-        return ImageCms.profileToProfile(
-            image, ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
-        return None
 
 
 def write_photograph(photograph: Photograph, *, file_format: str) -> bytes:
