@@ -164,7 +164,7 @@ def test_a_source_of_nothing_but_bad_photographs_is_refused(
     rejected = RejectedExamples()
     with pytest.raises(UserError, match=(
             r"^--data=folder:.*: none of its 3 photograph\(s\) can be read; "
-            r"the first, 0\.png: .*Unknown image file format")):
+            r"the first, 0\.png: the format is none of JPEG, ")):
         read(rejected, photo_folder(WORDS, WORDS, b""))
     assert names(rejected) == ["0.png", "1.png", "2.png"]
 

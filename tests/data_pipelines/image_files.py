@@ -58,8 +58,8 @@ def encode(pixels, file_format, mode="RGB", **options):
 
 def exif(orientation, *, order="<", kind=3):
     """An EXIF block from its byte order on; kind 3 is SHORT, 4 is LONG."""
-    value = {3: struct.pack(order + "HH", orientation, 0),
-             4: struct.pack(order + "I", orientation)}[kind]
+    value = (struct.pack(order + "HH", orientation, 0) if kind == 3
+             else struct.pack(order + "I", orientation))
     return ({"<": b"II*\0", ">": b"MM\0*"}[order]
             + struct.pack(order + "IH", 8, 2)
             + struct.pack(order + "HHII", 0x0100, 4, 1, SIDE)
