@@ -183,9 +183,9 @@ def profile(space):
         curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0) + fixed(
             (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
     tags = {b"wtpt": b"XYZ " + bytes(4) + fixed((0.9642, 1.0, 0.8249))}
-    for name, column in zip("rgb", _to_xyz(space).T):
-        tags[f"{name}XYZ".encode()] = b"XYZ " + bytes(4) + fixed(column)
-        tags[f"{name}TRC".encode()] = curve
+    for primary, column in zip((b"r", b"g", b"b"), _to_xyz(space).T):
+        tags[primary + b"XYZ"] = b"XYZ " + bytes(4) + fixed(column)
+        tags[primary + b"TRC"] = curve
     table, data = b"", b""
     for name, content in tags.items():
         start = 128 + 4 + 12 * len(tags) + len(data)
