@@ -5,26 +5,31 @@
     alpha, palette (PNG)        alpha dropped, palette applied
     CMYK and YCCK JPEG          converted to RGB
     16 bits a channel           the upper 8 are kept
-    EXIF orientation (JPEG)     applied: the photograph comes out upright
+    EXIF orientation            applied: the photograph comes out upright
+    embedded color profiles     ignored: all values are taken as sRGB
+    BMP with masks              its colors are where the masks say
     truncated or damaged        tf.errors.InvalidArgumentError
     other formats, animations,  the same; photo_file.py reads many of them
-    BMP with a palette
+    BMP with a palette, or with
+    colors of other than 8 bits
     more than MAX_PIXELS        the same, before anything is decoded; the limit
                                 for CMYK is three quarters of that
     JPEG of more than 500       the same, if decoding them could take many
     scans                       seconds
 
-The same graph runs under tf.data, eagerly, and inside the SavedModel.
+The same graph runs under tf.data, eagerly, and inside the SavedModel. Where
+Python can be called, decode_file.py reads more and applies color profiles.
 """
 
 import functools
 
 import tensorflow as tf
 
+from data_pipelines import orientation
 from data_pipelines.command import MAX_PIXELS
 
 # For messages.
-FORMATS = "JPEG, PNG, still WebP, or BMP of 24 or 32 bits"
+FORMATS = "JPEG, PNG, still WebP, or BMP of 24 or 32 bits, 8 for each color"
 
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -37,7 +42,12 @@ _WEBP_SIZES = {
     b"VP8L": (21, 14, 14, 1),
     b"VP8 ": (26, 14, 16, 0),
 }
-_HEADER_BYTES = 40
+_BMP_HEADER_BYTES = 40  # of BITMAPINFOHEADER; those of OS/2 are shorter
+# The fields of a BMP that has masks and TensorFlow's channels for them, which
+# takes every pixel for blue, green, red, alpha. As int32.
+_BMP_MASKS = (3, 6)  # BI_BITFIELDS, BI_ALPHABITFIELDS
+_BMP_CHANNELS = (0xFF0000, 0xFF00, 0xFF, -2**24)
+_HEADER_BYTES = 66
 
 # A scan may be 10 bytes long and yet go over every pixel; photographs have
 # about ten. Files in which these could not add up to many seconds (bytes times
@@ -45,13 +55,6 @@ _HEADER_BYTES = 40
 _MAX_JPEG_SCANS = 500
 _START_OF_SCAN = b"\xff\xda"
 _HARMLESS_JPEG = 10**11
-
-# EXIF is in the first segments of a JPEG file, and its orientation is in the
-# first directory of the EXIF block.
-_EXIF_SEARCH_BYTES = 4096
-_UP_TO_EXIF = r"^\C*?Exif\x00\x00"  # \C is any byte
-_ORIENTATION_TAG = 0x0112
-_TIFF_SHORT = 3
 
 
 def _as_one_op(function):
@@ -78,7 +81,7 @@ def decode_rgb(image_bytes: tf.Tensor, *,
       max_pixels: height times width of the largest image that is decoded.
 
     Returns:
-      uint8 [H, W, 3], sRGB.
+      uint8 [H, W, 3], taken as sRGB.
 
     Raises:
       tf.errors.InvalidArgumentError: the bytes are in none of FORMATS, are
@@ -87,7 +90,7 @@ def decode_rgb(image_bytes: tf.Tensor, *,
     rgb = tf.cond(_is_at(image_bytes, 0, _JPEG),
                   lambda: _decode_jpeg(image_bytes, max_pixels),
                   lambda: _decode_other(image_bytes, max_pixels))
-    return tf.ensure_shape(rgb, [None, None, 3])
+    return orientation.turn_upright(rgb, orientation.find_exif(image_bytes))
 
 
 def read_size(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -118,64 +121,75 @@ def _decode_jpeg(image_bytes, max_pixels):
     image_bytes = tf.cond(
         num_bytes * tf.reduce_prod(shape[:2]) > _HARMLESS_JPEG,
         lambda: _with_few_scans(image_bytes), lambda: image_bytes)
-    rgb = tf.io.decode_jpeg(image_bytes, channels=3)
-    head = tf.strings.substr(image_bytes, 0, _EXIF_SEARCH_BYTES)
-    return tf.cond(
-        tf.strings.regex_full_match(head, _UP_TO_EXIF + r"\C*"),
-        lambda: _turn_upright(rgb, image_bytes), lambda: rgb)
-
-
-@_as_one_op
-def _turn_upright(rgb, image_bytes):
-    return apply_orientation(rgb, exif_orientation(image_bytes))
+    return tf.io.decode_jpeg(image_bytes, channels=3)
 
 
 @_as_one_op
 def _with_few_scans(jpeg_bytes):
-    pieces = _split_at_scans(jpeg_bytes, _MAX_JPEG_SCANS + 1)
+    # What precedes the first scan, then each scan.
+    pieces = tf.raw_ops.StringSplitV2(
+        input=[jpeg_bytes], sep=_START_OF_SCAN,
+        maxsplit=_MAX_JPEG_SCANS + 1).values
     return _require(tf.size(pieces) - 1 <= _MAX_JPEG_SCANS, jpeg_bytes,
                     f"JPEG of more than {_MAX_JPEG_SCANS} scans")
-
-
-def _split_at_scans(jpeg_bytes, maxsplit):
-    """Returns what precedes the first scan, then each scan, string [K]."""
-    return tf.raw_ops.StringSplitV2(
-        input=[jpeg_bytes], sep=_START_OF_SCAN, maxsplit=maxsplit).values
 
 
 @_as_one_op
 def _decode_other(image_bytes, max_pixels):
     image_bytes = _checked(
         image_bytes, _size_in_header(image_bytes), max_pixels)
+    has_masks, _, channels = _bmp_masks(_head(image_bytes))
     # TensorFlow decodes a WebP into as many channels as it has, or not at all.
-    return tf.cond(
-        _is_at(image_bytes, 0, b"RIFF"),
-        lambda: tf.io.decode_image(
-            image_bytes, channels=0, expand_animations=False)[..., :3],
-        lambda: tf.io.decode_image(
-            image_bytes, channels=3, expand_animations=False))
+    return tf.case([
+        (_is_at(image_bytes, 0, b"RIFF"), lambda: tf.io.decode_image(
+            image_bytes, channels=0, expand_animations=False)[..., :3]),
+        (has_masks, lambda: tf.gather(
+            tf.io.decode_bmp(image_bytes, channels=4), channels, axis=-1)),
+    ], default=lambda: tf.io.decode_image(
+        image_bytes, channels=3, expand_animations=False))
+
+
+def _bmp_masks(head):
+    """Reads where the colors are in a pixel of a BMP, if it says so.
+
+    Returns:
+      bool [] twice: whether it does, and whether each color has a byte of its
+      own; int64 [3], the channels of red, green and blue as decode_bmp has it.
+    """
+    masks = _integers(head, 54, 3, tf.int32)
+    fields = tf.equal(masks[:, tf.newaxis], _BMP_CHANNELS)
+    has_masks = _is_at(head, 0, b"BM") & tf.reduce_any(
+        _integers(head, 30, 1, tf.int32) == _BMP_MASKS)
+    return (has_masks, tf.reduce_all(tf.reduce_any(fields, axis=1)),
+            tf.argmax(tf.cast(fields, tf.int32), axis=1))
 
 
 def _size_in_header(image_bytes):
     """Reads the size of a PNG, a still WebP or a BMP of 24 or 32 bits.
 
     Anything else gets 0, 0. TensorFlow 2.21 writes past the end of what it
-    allocates for an animated WebP, takes a BMP's palette indices for grays,
-    and reads on past an unknown chunk that precedes a PNG's size.
+    allocates for an animated WebP, takes a BMP's palette indices for grays and
+    its fields of bits for bytes, and reads on past an unknown chunk that
+    precedes a PNG's size.
 
     Returns:
       int64 [2], height and width in pixels.
     """
-    head = tf.strings.substr(image_bytes, 0, _HEADER_BYTES)
-    head = tf.strings.substr(head + b"\0" * _HEADER_BYTES, 0, _HEADER_BYTES)
+    head = _head(image_bytes)
     size = tf.zeros([2], tf.int64)
     size = tf.where(
         _is_at(head, 0, _PNG) & _is_at(head, 12, b"IHDR"),
         _integers(head, 16, 2, tf.int32, little_endian=False)[::-1], size)
-    bits = _integers(head, 28, 1, tf.uint16)
-    size = tf.where(
-        _is_at(head, 0, b"BM") & tf.reduce_any(tf.equal(bits, [24, 32])),
-        _integers(head, 18, 2, tf.int32)[::-1], size)
+    has_masks, of_bytes, _ = _bmp_masks(head)
+    bits = _integers(head, 28, 1, tf.uint16)[0]
+    compression = _integers(head, 30, 1, tf.int32)[0]
+    is_bmp = _is_at(head, 0, b"BM") & (
+        _integers(head, 14, 1, tf.int32)[0] >= _BMP_HEADER_BYTES)
+    is_decoded = tf.where(
+        has_masks, (bits == 32) & of_bytes,
+        (compression == 0) & ((bits == 24) | (bits == 32)))
+    size = tf.where(is_bmp & is_decoded,
+                    _integers(head, 18, 2, tf.int32)[::-1], size)
     for kind, (offset, bits, stride, plus) in _WEBP_SIZES.items():
         fields = tf.bitwise.right_shift(
             _integers(head, offset, 1, tf.int64),
@@ -187,6 +201,12 @@ def _size_in_header(image_bytes):
     is_animated = _is_at(head, 8, b"WEBPVP8X") & (flags // 2 % 2 > 0)
     # A BMP whose top row comes first has a height below 0.
     return tf.where(is_animated, tf.zeros_like(size), tf.abs(size))
+
+
+def _head(image_bytes):
+    """Returns a file's first bytes, with zeros if it is shorter."""
+    head = tf.strings.substr(image_bytes, 0, _HEADER_BYTES)
+    return tf.strings.substr(head + b"\0" * _HEADER_BYTES, 0, _HEADER_BYTES)
 
 
 def _integers(text, offset, count, dtype, *, little_endian=True):
@@ -215,62 +235,3 @@ def _require(condition, image_bytes, otherwise):
     with tf.control_dependencies(
             [tf.raw_ops.Assert(condition=condition, data=[otherwise])]):
         return tf.identity(image_bytes)
-
-
-def apply_orientation(rgb: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turns a picture upright.
-
-    Args:
-      rgb: uint8 [H, W, 3], as stored.
-      orientation: int32 [], EXIF's orientation, 1..8 (EXIF 2.32, 4.6.4 A).
-
-    Returns:
-      uint8 [H, W, 3], or [W, H, 3] for the orientations 5 to 8.
-    """
-    def when(condition, turn):
-        return lambda rgb: tf.cond(condition, lambda: turn(rgb), lambda: rgb)
-
-    def one_of(*values):
-        return tf.reduce_any(tf.equal(orientation, values))
-
-    transposed = when(orientation >= 5,
-                      lambda rgb: tf.transpose(rgb, [1, 0, 2]))
-    mirrored = when(one_of(2, 3, 6, 7), lambda rgb: tf.reverse(rgb, [1]))
-    flipped = when(one_of(3, 4, 7, 8), lambda rgb: tf.reverse(rgb, [0]))
-    return flipped(mirrored(transposed(rgb)))
-
-
-def exif_orientation(jpeg_bytes: tf.Tensor) -> tf.Tensor:
-    """Reads a JPEG file's EXIF orientation.
-
-    Args:
-      jpeg_bytes: string [], a JPEG file, or its beginning.
-
-    Returns:
-      int32 [], 1..8; 1 (upright) if there is none or its value is invalid.
-    """
-    head = tf.strings.substr(jpeg_bytes, 0, _EXIF_SEARCH_BYTES)
-    head = _split_at_scans(head, 1)[0]
-    tiff = tf.strings.regex_replace(head, _UP_TO_EXIF, b"")
-    # Zeros behind the end let every read below stay in range.
-    tiff = tf.strings.substr(
-        tiff + b"\0" * _EXIF_SEARCH_BYTES, 0, _EXIF_SEARCH_BYTES)
-    is_little_endian = tf.equal(tf.strings.substr(tiff, 0, 4), b"II*\0")
-    is_big_endian = tf.equal(tf.strings.substr(tiff, 0, 4), b"MM\0*")
-    words = tf.where(is_little_endian,
-                     tf.io.decode_raw(tiff, tf.uint16, little_endian=True),
-                     tf.io.decode_raw(tiff, tf.uint16, little_endian=False))
-    words = tf.cast(words, tf.int32)
-
-    # Directories begin at even offsets. The upper half of the first one's is
-    # zero in every file where it is in reach.
-    start = tf.where(is_little_endian, words[2], words[3]) // 2
-    start = tf.minimum(start, tf.size(words) - 1)
-    entries = words[start + 1:start + 1 + 6 * words[start]]
-    entries = tf.reshape(entries[:tf.size(entries) // 6 * 6], [-1, 6])
-    is_orientation = tf.reduce_all(
-        tf.equal(entries[:, :2], [_ORIENTATION_TAG, _TIFF_SHORT]), axis=1)
-    value = tf.reduce_sum(tf.where(is_orientation, entries[:, 4], 0))
-
-    valid = (is_little_endian | is_big_endian) & (value >= 1) & (value <= 8)
-    return tf.where(valid, value, 1)

@@ -1,28 +1,30 @@
 """Any image file -> an upright 8-bit RGB picture of the wanted size.
 
 Pillow also reads what decode.py refuses: GIF, AVIF, JPEG 2000, HEIC (with
-pillow-heif), animations, palettes. tiff_file.py reads TIFF. This module is not
-for the hot path.
+pillow-heif), animations, palettes. tiff_file.py reads TIFF, png_file.py PNG and
+bmp_file.py BMP with masks. This module is not for the hot path.
 
     gray, gray + alpha, RGBA    the gray value three times, alpha dropped
     palette, bilevel            the palette applied
     CMYK, YCCK, YCbCr           converted to RGB
+    embedded color profile      applied: values become sRGB
     16 bits a channel           the upper 8 are kept
     animated, several pages     the first one
-    EXIF and TIFF orientation   applied
+    EXIF and TIFF orientation   applied; that of XMP and of texts is ignored
     more than MAX_PIXELS        refused before a pixel is decoded
 """
 
 import contextlib
 import io
 import warnings
-from typing import BinaryIO, Iterator, Optional
+from typing import BinaryIO, Iterator
 
 import numpy as np
 import tensorflow as tf
-from PIL import ExifTags, Image
+from PIL import Image, ImageChops
 
-from data_pipelines import color, tiff_file
+from data_pipelines import (bmp_file, color, color_profile, image_header,
+                            png_file, tiff_file)
 from data_pipelines.command import MAX_PIXELS
 
 try:
@@ -40,7 +42,7 @@ MIN_LIGHTNESS_DEVIATION = 1.0
 # mistaken for (TGA).
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM",
             *(("HEIF",) if _READS_HEIC else ()))
-_HEAD_BYTES = 64
+_HEAD_BYTES = 128
 # The brands of HEIC, behind `ftyp` (ISO/IEC 23008-12). AVIF has the last two
 # as well, and then names itself among the compatible ones.
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1",
@@ -121,6 +123,16 @@ def load_image(file: BinaryIO, *, min_size: int = 1,
             with tiff_file.open_page(file, page) as directory:
                 _require_size(*directory.size, min_size, max_pixels)
                 return directory.decode()
+        if head.startswith(image_header.PNG):
+            image_bytes = file.read()
+            _require_size(*png_file.read_size(image_bytes), min_size,
+                          max_pixels)
+            return png_file.decode(image_bytes)
+        if bmp_file.has_masks(head):
+            image_bytes = file.read()
+            _require_size(*bmp_file.read_size(image_bytes), min_size,
+                          max_pixels)
+            return Image.fromarray(bmp_file.decode(image_bytes))
         image = Image.open(file, formats=_FORMATS)
         _require_size(*image.size, min_size, max_pixels)
         image.load()
@@ -133,18 +145,26 @@ def _is_heic(head):
 
 
 def upright_rgb(image: Image.Image, *, shorter_side: int = 0) -> Image.Image:
-    """Converts what load_image returns to RGB, shrinks it and turns it.
+    """Converts what load_image returns to sRGB, shrinks it and turns it.
 
     Args:
       image: the decoded image.
       shorter_side: as for read_rgb.
 
+    Returns:
+      As read_rgb. Its `info` has `icc_profile`, the profile of the values, if
+      the file told what they mean; they are sRGB in any case.
+
     Raises:
       Rejected: `unreadable`.
     """
     with _rejecting():
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-        return turn_upright(_shrink(_to_rgb(image), shorter_side), orientation)
+        # Image.getexif would take an orientation from XMP as well.
+        exif = (image.info.get("exif") or b"").removeprefix(b"Exif\0\0")
+        turn = image_header.read_orientation(exif)
+        srgb = color_profile.to_srgb(
+            _to_known_mode(image), image.info.get("icc_profile") or b"")
+        return turn_upright(_shrink(srgb, shorter_side), turn)
 
 
 @contextlib.contextmanager
@@ -160,18 +180,17 @@ def _rejecting() -> Iterator[None]:
                        + ", ".join((*_FORMATS, "TIFF"))) from None
     except Image.DecompressionBombError as error:
         raise Rejected("too_large", str(error)) from None
-    except tiff_file.UnsupportedTiffError as error:
+    except (tiff_file.UnsupportedTiffError,
+            image_header.DamagedImageError) as error:
         raise Rejected("unreadable", str(error)) from None
     except Exception as error:  # damaged files raise nearly anything
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise Rejected("unreadable", said) from error
 
 
-def turn_upright(image: Image.Image,
-                 orientation: Optional[int]) -> Image.Image:
-    """Applies EXIF's orientation, 1..8; any other value changes nothing."""
-    turn = _UPRIGHT.get(orientation) if orientation else None
-    return image if turn is None else image.transpose(turn)
+def turn_upright(image: Image.Image, turn: int) -> Image.Image:
+    """Applies EXIF's orientation, 1..8."""
+    return image.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else image
 
 
 def _require_size(width: int, height: int, min_size: int,
@@ -184,18 +203,24 @@ def _require_size(width: int, height: int, min_size: int,
                                     f"side must be at least {min_size}")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
+def _to_known_mode(image: Image.Image) -> Image.Image:
+    """Converts to mode L, RGB or CMYK."""
+    if image.mode == "CMYK":
+        # Pillow takes all JPEGs for Adobe's, whose inks are inverted.
+        is_inverted = (image.format in ("JPEG", "MPO")
+                       and "adobe" not in image.info)
+        return ImageChops.invert(image) if is_inverted else image
+    if image.mode.startswith("I;16") or (
+            # Pillow brings every PGM of more than 8 bits to 0..65535.
+            image.mode == "I" and image.format == "PPM"):
         gray = np.asarray(image).astype(np.uint16)
-        return Image.fromarray((gray >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "I" and image.format == "PPM":
-        # Pillow brings every PGM of more than 8 bits to 0..65535.
-        gray = np.asarray(image)
-        return Image.fromarray((gray >> 8).astype(np.uint8)).convert("RGB")
+        return Image.fromarray((gray >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise Rejected("unreadable", f"{image.format} with 32-bit samples, "
                                      f"whose range is unknown")
-    if image.mode in ("P", "PA", "LA") or "transparency" in image.info:
+    if image.mode in ("1", "L", "LA"):
+        return image.convert("L")
+    if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")
 

@@ -9,13 +9,15 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Lowest first. A module may import its own layer and those before it.
 LAYERS = (
-    ("data_pipelines.augment", "data_pipelines.color",
+    ("data_pipelines.augment", "data_pipelines.bmp_file",
+     "data_pipelines.color", "data_pipelines.color_profile",
      "data_pipelines.command", "data_pipelines.data_uri",
-     "data_pipelines.decode",
+     "data_pipelines.decode", "data_pipelines.decode_file",
      "data_pipelines.degrade", "data_pipelines.errors",
      "data_pipelines.files", "data_pipelines.hints",
-     "data_pipelines.linear_light",
-     "data_pipelines.photo_file", "data_pipelines.sources",
+     "data_pipelines.image_header", "data_pipelines.linear_light",
+     "data_pipelines.orientation", "data_pipelines.photo_file",
+     "data_pipelines.png_file", "data_pipelines.sources",
      "data_pipelines.tiff_file", "data_pipelines.tiff_samples"),
     ("data_pipelines.cache", "data_pipelines.inspection",
      "data_pipelines.pipeline", "data_pipelines.preparation",

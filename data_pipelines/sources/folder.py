@@ -7,7 +7,7 @@ from data_pipelines.errors import UserError
 from data_pipelines.sources import source
 from data_pipelines.sources.name_list import NameList
 
-# Of the formats that decode.py reads.
+# Of the formats that TensorFlow reads; decode_file.py decodes any.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 

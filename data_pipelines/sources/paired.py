@@ -6,7 +6,7 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image
 
-from data_pipelines import color, decode
+from data_pipelines import color, decode_file
 from data_pipelines.errors import UserError
 from data_pipelines.sources import folder, source
 from data_pipelines.sources.name_list import NameList
@@ -53,7 +53,7 @@ def open_paired(directories: str, *, origin: str) -> source.Source:
     def load(index):
         def read(directory, names):
             path = tf.strings.join([directory, names.at(index)], separator="/")
-            return decode.decode_rgb(tf.io.read_file(path))
+            return decode_file.decode_file(tf.io.read_file(path))
 
         rgb = read(color_dir, color_names)
         gray = color.luma(read(gray_dir, gray_names))

@@ -12,7 +12,7 @@ from typing import Callable, NamedTuple, Sequence
 
 import tensorflow as tf
 
-from data_pipelines import decode
+from data_pipelines import decode_file
 from data_pipelines.sources import source
 
 
@@ -53,7 +53,7 @@ def from_records(records: Records, *, identities: Sequence[str],
             read, [index], tf.string, stateful=False), [])
         if records.holds_pixels:
             return _pixels(record, records.image_key, index)
-        return decode.decode_rgb(tf.io.parse_single_example(record, {
+        return decode_file.decode_file(tf.io.parse_single_example(record, {
             records.image_key: tf.io.FixedLenFeature([], tf.string),
         })[records.image_key])
 

@@ -6,7 +6,7 @@ from typing import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines import decode
+from data_pipelines import decode_file
 from data_pipelines.sources.name_list import NameList, Selection
 
 
@@ -55,6 +55,6 @@ def from_files(directory: str, names: NameList, *, origin: str) -> Source:
     """
     def load(index):
         path = tf.strings.join([directory, names.at(index)], separator="/")
-        return decode.decode_rgb(tf.io.read_file(path))
+        return decode_file.decode_file(tf.io.read_file(path))
 
     return Source(origin=origin, identities=names, load=load)

@@ -1,8 +1,8 @@
 """Reads and writes photographs with the metadata of their files.
 
-An ICC profile is kept for RGB pictures, whose values do not change. It is
-applied to gray and CMYK pictures, which become sRGB. metadata.py says what
-becomes of EXIF, XMP, IPTC captions and the resolution.
+An ICC profile is applied: values become sRGB, and the result says so with a
+profile; one that is as good as sRGB's is kept. metadata.py says what becomes of
+EXIF, XMP, IPTC captions and the resolution.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import re
 from typing import Any, BinaryIO, Iterable, Optional
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image
 
 from data_pipelines import photo_file
 from pix2pix_color.colorizing.metadata import (Metadata, read_metadata,
@@ -29,14 +29,12 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "webp": ("WEBP", {"quality": 95, "method": 2}),
 }
 
+
 # Of MPO: the tag that lists its pictures, types that are previews (CIPA DC-007,
 # 5.2.3.3), and what telephones say whose second picture is for bright displays.
 _MP_ENTRIES, _PREVIEW = 0xB002, "Large Thumbnail"
 _GAIN_MAP = re.compile(rb"(?i)gainmap|iso:ts:21496:-1")
 _PIXEL = np.zeros((1, 1, 3), np.uint8)
-# Bytes of an ICC profile's header (ICC.1:2022, table 17).
-_ICC_SPACE, _ICC_SIGNATURE = slice(16, 20), slice(36, 40)
-
 
 class NoPhotographError(ValueError):
     """A file cannot be read as a photograph; the message says why."""
@@ -47,9 +45,10 @@ class Photograph:
     """A picture and its metadata.
 
     Attributes:
-      rgb: uint8 [H, W, 3], upright.
+      rgb: uint8 [H, W, 3], sRGB, upright.
       metadata: what else its file says of it.
-      icc_profile: the RGB values' profile; None for sRGB.
+      icc_profile: a profile of sRGB, the values' own space, if the file had
+        one that was applied or kept; None otherwise.
       num_pictures: how many pictures its file has: pages, frames, views.
     """
 
@@ -81,20 +80,9 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int,
                 "not an image that can be read (JPEG, PNG, WebP, AVIF, BMP, "
                 "GIF, JPEG 2000, PPM, TIFF, HEIC)") from None
         raise NoPhotographError(error.detail) from None
-    profile = image.info.get("icc_profile") or b""
-    space = (profile[_ICC_SPACE] if profile[_ICC_SIGNATURE] == b"acsp"
-             else b"")
-    if space == b"CMYK" and image.mode == "CMYK":
-        converted = _to_srgb(image, profile)
-        if converted is not None:
-            rgb = photo_file.turn_upright(
-                converted, image.getexif().get(ExifTags.Base.Orientation))
-    elif space == b"GRAY" and image.mode.startswith(("1", "L", "I;16")):
-        rgb = _to_srgb(rgb.convert("L"), profile) or rgb
     num_pictures = _count_pictures(image, image_bytes)
-    carried = space == b"RGB " and image.mode in ("RGB", "RGBA", "P", "PA")
     return Photograph(rgb=np.asarray(rgb), metadata=read_metadata(image),
-                      icc_profile=profile if carried else None,
+                      icc_profile=rgb.info.get("icc_profile"),
                       num_pictures=num_pictures)
 
 
@@ -110,16 +98,6 @@ def _count_pictures(image: Image.Image, image_bytes: bytes) -> int:
                    for entry in getattr(image, "mpinfo")[_MP_ENTRIES])
     except Exception:  # damaged ones raise nearly anything
         return 1
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Optional[Image.Image]:
-    """Applies an ICC profile; returns None if the profile is broken."""
-    try:
-        return ImageCms.profileToProfile(
-            image, ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
-        return None
 
 
 def write_photograph(photograph: Photograph, *, file_format: str) -> bytes:

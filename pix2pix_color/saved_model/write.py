@@ -22,6 +22,10 @@ from data_pipelines import color, decode, files
 from pix2pix_color.saved_model.module import Colorizer
 from pix2pix_color.saved_model.prediction import Seed
 
+# For whoever sends image bytes.
+_INPUT = ("Image bytes and rgb are taken as sRGB; embedded color profiles are "
+          "ignored. EXIF's orientation is applied (JPEG, PNG, WebP). Formats: "
+          + decode.FORMATS + ".")
 CARD = os.path.join("assets.extra", "model_card.json")
 WARMUP = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MODEL_NAME = "pix2pix_color"
@@ -102,6 +106,7 @@ def _write_card(module: Colorizer, generator: keras.Model, directory: str,
                 card: dict[str, Any]) -> None:
     text = json.dumps({
         "image_size": module.image_size,
+        "input": _INPUT,
         "has_noise": module.has_noise,
         "takes_hints": "colorize_with_hints" in module.named_signatures,
         "signatures": sorted(module.named_signatures),

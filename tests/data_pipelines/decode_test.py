@@ -11,13 +11,10 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from data_pipelines import decode
+from tests.data_pipelines import image_files
 
 # libjpeg's two ways to compute the cosine transform differ by so many levels.
 JPEG_TOLERANCE = 5
-
-LITTLE_ENDIAN, BIG_ENDIAN = "<", ">"
-SHORT = 3  # EXIF's type for an unsigned 16-bit value
-ORIENTATION_TAG = 0x0112
 
 
 def noise(channels=3):
@@ -65,32 +62,6 @@ def assert_decoded_as_pillow_does(image_bytes, tolerance=0):
     np.testing.assert_allclose(
         decode_rgb(image_bytes), pillow_rgb(image_bytes),
         rtol=0, atol=tolerance)
-
-
-def jpeg_with(*segments):
-    """A JPEG of the gradient with these (marker, payload) before the rest."""
-    jpeg = encode(Image.fromarray(gradient()), "JPEG", quality=95)
-    inserted = b"".join(
-        struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
-        for marker, payload in segments)
-    return jpeg[:2] + inserted + jpeg[2:]
-
-
-def exif(orientation, *, byte_order=LITTLE_ENDIAN, header=None, num_entries=1,
-         directory_offset=8, before=b""):
-    """An EXIF block whose first directory holds nothing but an orientation.
-
-    The header and the number of entries may be wrong; `before` stands between
-    the header and the directory, which begins at directory_offset.
-    """
-    fitting = {LITTLE_ENDIAN: b"II*\0", BIG_ENDIAN: b"MM\0*"}[byte_order]
-    return (
-        b"Exif\0\0" + (header or fitting)
-        + struct.pack(byte_order + "I", directory_offset) + before
-        + struct.pack(byte_order + "H", num_entries)
-        + struct.pack(byte_order + "HHIHH", ORIENTATION_TAG, SHORT, 1,
-                      orientation, 0)
-        + struct.pack(byte_order + "I", 0))
 
 
 def png(width, height, rows=b"", *, depth=8, kind=2, before=b""):
@@ -320,92 +291,6 @@ def test_saved_model_decodes_and_refuses_the_same(tmp_path):
         loaded.decode(tf.constant(b"words"))
 
 
-@pytest.mark.parametrize("byte_order", [LITTLE_ENDIAN, BIG_ENDIAN])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_turns_the_photograph_upright(
-        orientation, byte_order):
-    image_bytes = jpeg_with(
-        (0xE1, exif(orientation, byte_order=byte_order)))
-    assert decode.exif_orientation(tf.constant(image_bytes)) == orientation
-    assert_decoded_as_pillow_does(image_bytes, JPEG_TOLERANCE)
-
-
-@pytest.mark.parametrize("byte_order", [LITTLE_ENDIAN, BIG_ENDIAN])
-def test_orientation_is_found_among_the_tags_of_a_camera(byte_order):
-    tags = Image.Exif()
-    tags.endian = byte_order
-    tags.update({0x010E: "a description " * 20, 0x010F: "maker",
-                 0x0110: "model", ORIENTATION_TAG: 6, 0x011A: 72.0,
-                 0x0132: "2020:01:02 03:04:05", 0x8298: "rights"})
-    image_bytes = encode(Image.fromarray(gradient()), "JPEG", quality=95,
-                         exif=tags)
-    assert_decoded_as_pillow_does(image_bytes, JPEG_TOLERANCE)
-    assert decode_rgb(image_bytes).shape == (40, 24, 3)
-
-
-@pytest.mark.parametrize("segments, block", [
-    ([(0xFE, b"a comment")], {}),
-    ([(0xE2, b"ICC_PROFILE\0\1\1" + bytes(3000))], {}),
-    ([], {"directory_offset": 28, "before": bytes(20)}),
-], ids=["comment", "color_profile", "directory_further_on"])
-def test_orientation_is_found_behind_something_else(segments, block):
-    image_bytes = jpeg_with(*segments, (0xE1, exif(8, **block)))
-    assert_decoded_as_pillow_does(image_bytes, JPEG_TOLERANCE)
-    assert decode_rgb(image_bytes).shape == (40, 24, 3)
-
-
-MALFORMED_EXIF = {
-    "no_block": b"",
-    "marker_alone": b"Exif\0\0",
-    "zeros": b"Exif\0\0" + bytes(40),
-    "cut_in_the_entry": exif(6)[:22],
-    "no_entries": exif(6, num_entries=0),
-    "orientation_of_0": exif(0),
-    "orientation_of_9": exif(9),
-    "orientation_of_65535": exif(0xFFFF),
-    "directory_out_of_reach": exif(6, directory_offset=0xFFFF),
-    "tiff_without_marker": exif(6)[len(b"Exif\0\0"):],
-    "wrong_marker": exif(6).replace(b"Exif", b"exif"),
-    "no_byte_order": exif(6, byte_order=BIG_ENDIAN, header=b"ZZ\0*"),
-    "no_tiff_magic": exif(6, byte_order=BIG_ENDIAN, header=b"MM\0\0"),
-    "another_type": exif(6).replace(struct.pack("<HH", ORIENTATION_TAG, SHORT),
-                                    struct.pack("<HH", ORIENTATION_TAG, 1)),
-}
-
-
-@pytest.mark.parametrize(
-    "block", MALFORMED_EXIF.values(), ids=MALFORMED_EXIF.keys())
-def test_malformed_exif_leaves_the_photograph_as_it_is(block):
-    np.testing.assert_array_equal(
-        decode_rgb(jpeg_with((0xE1, block))), decode_rgb(jpeg_with()))
-
-
-def test_directory_that_says_it_is_larger_than_the_file_is_still_read():
-    image_bytes = jpeg_with((0xE1, exif(6, num_entries=0xFFFF)))
-    assert decode_rgb(image_bytes).shape == (40, 24, 3)
-
-
-def test_exif_behind_the_first_scan_turns_nothing():
-    np.testing.assert_array_equal(
-        decode_rgb(jpeg_with() + jpeg_with((0xE1, exif(6)))),
-        decode_rgb(jpeg_with()))
-
-
-def test_png_with_exif_among_its_bytes_is_not_turned():
-    png = encode(Image.fromarray(gradient()), "PNG")
-    end_of_header = 8 + 25
-    image_bytes = (png[:end_of_header]
-                   + png_chunk(b"tEXt", b"Comment\0" + exif(6))
-                   + png[end_of_header:])
-    np.testing.assert_array_equal(decode_rgb(image_bytes), gradient())
-
-
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 20])
-def test_orientation_of_a_few_bytes_is_upright(size):
-    image_bytes = jpeg_with((0xE1, exif(6)))[:size]
-    assert decode.exif_orientation(tf.constant(image_bytes)) == 1
-
-
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_truncated_file_is_refused(file_format, kept):
@@ -423,7 +308,9 @@ def test_files_are_decoded_the_same_in_dataset_map():
         encode(picture("P", noise()), "PNG"),
         encode(picture("RGB", gradient()), "WEBP"),
         encode(picture("RGB", gradient()), "BMP"),
-        *(jpeg_with((0xE1, exif(orientation))) for orientation in range(1, 9)),
+        *(image_files.jpeg(gradient(), (
+            0xE1, b"Exif\0\0" + image_files.exif(orientation)))
+          for orientation in range(1, 9)),
     ]
     dataset = tf.data.Dataset.from_tensor_slices(files).map(decode.decode_rgb)
     assert dataset.element_spec == tf.TensorSpec([None, None, 3], tf.uint8)
@@ -431,16 +318,6 @@ def test_files_are_decoded_the_same_in_dataset_map():
     assert len(mapped) == len(files)
     for rgb, image_bytes in zip(mapped, files):
         np.testing.assert_array_equal(rgb, decode_rgb(image_bytes))
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_apply_orientation_agrees_with_pillow_to_the_bit(orientation):
-    stored = Image.fromarray(noise())
-    stored.getexif()[ORIENTATION_TAG] = orientation
-    np.testing.assert_array_equal(
-        decode.apply_orientation(
-            tf.constant(noise()), tf.constant(orientation)),
-        np.asarray(ImageOps.exif_transpose(stored)))
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

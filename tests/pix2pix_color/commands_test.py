@@ -315,7 +315,7 @@ def wrong_inputs(tmp_path):
         (f"--data=folder:{tmp_path}/bad", "--eval_data=sample_photos",
          f"--workdir={tmp_path}/bad_run", *SMALL):
             r"2 of 2 photographs cannot be read, more than --max_bad_fraction="
-            r"0.01 allows: a.jpg \(Unknown image file format.*\), b.jpg",
+            r"0.01 allows: a.jpg \(the format is none of JPEG.*\), b.jpg",
     }
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from data_pipelines import color_profile
 from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
                                                  read_photograph,
                                                  write_photograph)
+from tests.data_pipelines.image_files import ADOBE_RGB, SRGB, in_space, profile
 from tests.pix2pix_color.vivid_model import smooth_photo
 
 
@@ -42,18 +44,18 @@ def gray_profile(gamma):
     return header + len(tags).to_bytes(4, "big") + table + data
 
 
-def test_a_gray_profile_is_applied_and_not_carried_over():
+def test_a_gray_profile_is_applied_and_srgb_told():
     """A gray value of gamma 1.0 is lighter than the same value in sRGB."""
     gray = smooth_photo().convert("L")
     read = read_back(gray, "PNG", icc_profile=gray_profile(gamma=1.0))
-    assert read.icc_profile is None
+    assert read.icc_profile == color_profile.srgb_profile()
     linear = np.asarray(gray) / 255.0
     curve = np.where(linear <= 0.0031308, 12.92 * linear,
                      1.055 * linear**(1 / 2.4) - 0.055)
     assert np.abs(read.rgb - 255 * curve[..., np.newaxis]).mean() < 2
 
 
-def test_no_other_profile_than_that_of_the_values_is_carried_over():
+def test_no_other_profile_than_that_of_the_values_is_applied():
     """A gray one on a picture of three channels, or one that is none."""
     gray = smooth_photo().convert("L")
     deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
@@ -61,12 +63,11 @@ def test_no_other_profile_than_that_of_the_values_is_carried_over():
     assert np.abs(expected.astype(int) - read_back(gray, "PNG").rgb).max() > 40
     for kind in (deep, gray.convert("LA")):
         read = read_back(kind, "PNG", icc_profile=gray_profile(1.0))
-        assert read.icc_profile is None
         np.testing.assert_array_equal(read.rgb, expected)
-    for image, profile in ((gray.quantize(8), gray_profile(1.0)),
-                           (smooth_photo(), b"garbage" * 30),
-                           (gray, b"garbage" * 30)):
-        read = read_back(image, "PNG", icc_profile=profile)
+    for image, odd in ((gray.quantize(8), gray_profile(1.0)),
+                       (smooth_photo(), b"garbage" * 30),
+                       (gray, b"garbage" * 30)):
+        read = read_back(image, "PNG", icc_profile=odd)
         assert read.icc_profile is None
         np.testing.assert_array_equal(
             read.rgb, np.asarray(image.convert("RGB")))
@@ -76,16 +77,37 @@ def test_the_profile_of_a_turned_cmyk_photograph_is_applied(monkeypatch):
     """There are no free CMYK profiles at hand: it is applied by a stand-in."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    profile = bytes(16) + b"CMYK" + bytes(16) + b"acsp" + bytes(100)
+    of_inks = bytes(16) + b"CMYK" + bytes(16) + b"acsp" + bytes(100)
+    srgb_profile = color_profile.srgb_profile()
     monkeypatch.setattr(ImageCms, "ImageCmsProfile", lambda _: None)
+    monkeypatch.setattr(ImageCms, "buildTransform", lambda *_: "stand-in")
     monkeypatch.setattr(
-        ImageCms, "profileToProfile", lambda image, *_, outputMode: (
-            image.convert(outputMode).point(lambda value: 255 - value)))
+        ImageCms, "applyTransform", lambda image, transform: (
+            image.convert("RGB").point(lambda value: 255 - value)))
     cmyk = smooth_photo().convert("CMYK")
-    read = read_back(cmyk, "JPEG", icc_profile=profile, exif=exif)
+    read = read_back(cmyk, "JPEG", icc_profile=of_inks, exif=exif)
     plain = read_back(cmyk, "JPEG", exif=exif)
-    assert read.icc_profile is None and read.rgb.shape == (90, 60, 3)
+    assert read.icc_profile == srgb_profile and read.rgb.shape == (90, 60, 3)
     np.testing.assert_array_equal(read.rgb, 255 - plain.rgb)
+
+
+def test_the_result_of_a_wide_space_says_srgb():
+    """Whoever opens it sees the colors that the network chose."""
+    photo = np.asarray(smooth_photo())
+    read = read_back(Image.fromarray(in_space(photo, ADOBE_RGB)), "PNG",
+                     icc_profile=profile(ADOBE_RGB))
+    with Image.open(io.BytesIO(write_photograph(
+            read, file_format="jpeg"))) as result:
+        told = ImageCms.ImageCmsProfile(io.BytesIO(result.info["icc_profile"]))
+    assert ImageCms.getProfileDescription(told).strip() == "sRGB built-in"
+
+
+def test_a_profile_of_srgb_is_kept():
+    for given in (profile(SRGB), ImageCms.ImageCmsProfile(
+            ImageCms.createProfile("sRGB")).tobytes()):
+        read = read_back(smooth_photo(), "PNG", icc_profile=given)
+        assert read.icc_profile == given
+        np.testing.assert_array_equal(read.rgb, np.asarray(smooth_photo()))
 
 
 @pytest.mark.parametrize("mode, saving", [
