@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import tempfile
-from typing import Callable, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
@@ -28,9 +28,68 @@ MAX_PIXELS = 100_000_000
 flags.disclaim_key_flags()
 
 
+class _PathParser(flags.ArgumentParser[str]):
+    """Parses the path of a file or folder."""
+
+    def parse(self, argument: str) -> str:
+        path = os.path.expanduser(argument)
+        if path == argument and path.startswith("~"):
+            raise ValueError(f"there is no home folder "
+                             f"{path.partition('/')[0]}; write ./{path} for a "
+                             f"file or folder of that name")
+        return path
+
+
+class _DataParser(_PathParser):
+    """Parses a data spec, which may name folders."""
+
+    def parse(self, argument: str) -> str:
+        kind, colon, where = argument.partition(":")
+        if kind == "tfds":
+            return argument
+        paths = where.split(",", 1) if kind == "paired" else [where]
+        return kind + colon + ",".join(map(super().parse, paths))
+
+
+class _PathsParser(_PathParser):
+    """Parses paths that are separated by commas."""
+
+    def parse(self, argument: Any) -> Any:
+        paths = argument.split(",") if isinstance(argument, str) else argument
+        return [super(_PathsParser, self).parse(path) for path in paths]
+
+
+def define_path(name: str, default: Any, help_text: str,
+                **settings: Any) -> flags.FlagHolder[str]:
+    """Defines a flag for a path, in which ~ and ~user are home folders.
+
+    Args:
+      name: the flag's name.
+      default: its default; may be None.
+      help_text: what --help says.
+      **settings: as for flags.DEFINE.
+    """
+    return flags.DEFINE(_PathParser(), name, default, help_text,
+                        serializer=flags.ArgumentSerializer(), **settings)
+
+
+def define_paths(name: str, default: Sequence[str],
+                 help_text: str) -> flags.FlagHolder[list[str]]:
+    """Defines a flag for paths that are separated by commas."""
+    return flags.DEFINE(_PathsParser(), name, default, help_text,
+                        serializer=flags.ListSerializer(","))
+
+
+def define_data(name: str, default: Any, help_text: str,
+                **settings: Any) -> flags.FlagHolder[str]:
+    """Defines a flag for a data spec, whose folders are paths."""
+    return flags.DEFINE(_DataParser(), name, default, help_text,
+                        serializer=flags.ArgumentSerializer(), **settings)
+
+
 def define_tfds_data_dir() -> flags.FlagHolder[str]:
     """Defines --tfds_data_dir."""
-    return flags.DEFINE_string(
+    return define_path(
         "tfds_data_dir", "", "Folder of TensorFlow Datasets' data sets; empty "
         "for its default.")
 
@@ -52,6 +111,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 
     Args:
       main: takes the arguments that are not flags, beginning with the command.
+        They are paths: ~ and ~user are home folders, as in a path flag.
     """
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
@@ -60,7 +120,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             # File names may hold bytes that are not text.
             sys.stdout.reconfigure(errors="surrogateescape")
         try:
-            main(arguments)
+            main([arguments[0], *map(_expand, arguments[1:])])
         except UserError as error:
             sys.exit(f"error: {error}")
         except OSError as error:
@@ -132,6 +192,11 @@ def stderr_held_back() -> Iterator[None]:
 def one_line(message: object) -> str:
     """Joins a message's lines."""
     return " ".join(str(message).split())
+
+
+def _expand(path: str) -> str:
+    # A shell's * may name a file that really begins with ~.
+    return path if os.path.lexists(path) else os.path.expanduser(path)
 
 
 def _tensorflow_file_errors() -> tuple[type[Exception], ...]:

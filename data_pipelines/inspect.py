@@ -18,17 +18,17 @@ from absl import flags
 from data_pipelines import command, files
 from data_pipelines.errors import UserError
 
-_DATA = flags.DEFINE_string(
+_DATA = command.define_data(
     "data", "sample_photos", f"Photographs: {command.DATA_SPECS}.")
 _TFDS_DATA_DIR = command.define_tfds_data_dir()
-_EVAL_DATA = flags.DEFINE_string(
+_EVAL_DATA = command.define_data(
     "eval_data", "", "Evaluation photographs, as --data; empty sets some of "
     "--data aside.")
 _EVAL_FRACTION = flags.DEFINE_float(
     "eval_fraction", 0.1, "Share of --data set aside for evaluation if "
     "--eval_data is empty; sample_photos sets its own 8 aside.",
     lower_bound=0, upper_bound=1)
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "Page to write, a .png file that must not exist yet.")
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", 256, "Side of the networks' square in pixels.",

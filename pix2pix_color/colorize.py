@@ -21,7 +21,7 @@ from pix2pix_color import model_flag
 from pix2pix_color.colorizing.jobs import STANDARD, Job, Options, find_jobs
 
 _MODEL = model_flag.define_model()
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = command.define_path(
     "output_dir", "", "Folder of the results; empty writes beside each file.")
 _FORMAT = flags.DEFINE_enum(
     "format", "png", ["png", "jpeg", "webp", "tiff"],

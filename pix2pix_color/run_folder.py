@@ -29,7 +29,6 @@ class RunFolder:
     """
 
     def __init__(self, path: str) -> None:
-        path = os.path.expanduser(path)
         self.path = path
         self.flags_path = os.path.join(path, "config.flags")
         self.run_path = os.path.join(path, "run.json")

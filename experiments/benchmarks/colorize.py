@@ -22,11 +22,11 @@ from absl import flags
 from data_pipelines import command
 from experiments.benchmarks import answering, turns
 
-_MODELS = flags.DEFINE_list(
+_MODELS = command.define_paths(
     "models", ["colorizer"], "Models to measure: colorizer is the trained one; "
     "unet64 is pix2pix's U-Net of 256 px and 64 filters with random weights; "
     "or a SavedModel; or the folder of a run.")
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write; empty for none.")
 _PHOTOS = flags.DEFINE_integer(
     "photos", 1000, "Number of photographs of 640 x 480.", lower_bound=10)

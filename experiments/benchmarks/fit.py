@@ -28,12 +28,12 @@ from pix2pix_color.training import run
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
 
-_DATA = flags.DEFINE_string("data", "sample_photos", "Photographs.")
+_DATA = command.define_data("data", "sample_photos", "Photographs.")
 _SHAPE = flags.DEFINE_string(
     "shape", "256x64x4", "IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each.",
                                lower_bound=1)
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write; empty for none.")
 
 # A measurement takes about this long.

@@ -28,9 +28,9 @@ from data_pipelines.sources import open_source, sample_photos
 from data_pipelines.sources.source import NameList, from_files
 from experiments.benchmarks import turns
 
-_DATA = flags.DEFINE_string("data", "sample_photos",
+_DATA = command.define_data("data", "sample_photos",
                             "Photographs: sample_photos or folder:DIR.")
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write; empty for none.")
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Measurements of each candidate.", lower_bound=1)

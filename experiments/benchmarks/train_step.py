@@ -34,7 +34,7 @@ _AGAINST = flags.DEFINE_multi_enum(
     "step in PyTorch; eigen is float32 without oneDNN's kernels.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each candidate.",
                                lower_bound=1)
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write, with a PNG beside it; empty for none.")
 _PRECISIONS = flags.DEFINE_multi_enum(
     "precisions", None, ["float32", "mixed_bfloat16", "mixed_float16"],
