@@ -32,15 +32,10 @@ class _PathParser(flags.ArgumentParser[str]):
     """Parses the path of a file or folder."""
 
     def parse(self, argument: str) -> str:
-        path = os.path.expanduser(argument)
-        if path == argument and path.startswith("~"):
-            raise ValueError(f"there is no home folder "
-                             f"{path.partition('/')[0]}; write ./{path} for a "
-                             f"file or folder of that name")
-        return path
+        return _expand_home(argument)
 
 
-class _DataParser(_PathParser):
+class _DataParser(flags.ArgumentParser[str]):
     """Parses a data spec, which may name folders."""
 
     def parse(self, argument: str) -> str:
@@ -48,15 +43,23 @@ class _DataParser(_PathParser):
         if kind == "tfds":
             return argument
         paths = where.split(",", 1) if kind == "paired" else [where]
-        return kind + colon + ",".join(map(super().parse, paths))
+        return kind + colon + ",".join(map(_expand_home, paths))
 
 
-class _PathsParser(_PathParser):
+class _PathsParser(flags.ArgumentParser[list[str]]):
     """Parses paths that are separated by commas."""
 
-    def parse(self, argument: Any) -> Any:
+    def parse(self, argument: Any) -> list[str]:
         paths = argument.split(",") if isinstance(argument, str) else argument
-        return [super(_PathsParser, self).parse(path) for path in paths]
+        return [_expand_home(path) for path in paths]
+
+
+def _expand_home(path: str) -> str:
+    expanded = os.path.expanduser(path)
+    if expanded == path and path.startswith("~"):
+        raise ValueError(f"there is no home folder {path.partition('/')[0]}; "
+                         f"write ./{path} for a file or folder of that name")
+    return expanded
 
 
 def define_path(name: str, default: Any, help_text: str,
@@ -120,7 +123,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             # File names may hold bytes that are not text.
             sys.stdout.reconfigure(errors="surrogateescape")
         try:
-            main([arguments[0], *map(_expand, arguments[1:])])
+            main([arguments[0], *map(_expand_unless_there, arguments[1:])])
         except UserError as error:
             sys.exit(f"error: {error}")
         except OSError as error:
@@ -194,7 +197,7 @@ def one_line(message: object) -> str:
     return " ".join(str(message).split())
 
 
-def _expand(path: str) -> str:
+def _expand_unless_there(path: str) -> str:
     # A shell's * may name a file that really begins with ~.
     return path if os.path.lexists(path) else os.path.expanduser(path)
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and paths to read them by."""
 
 import contextlib
 import errno
@@ -57,6 +57,30 @@ def sync(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def plain_path(folder: str) -> Iterator[str]:
+    """Gives a folder a path that TensorFlow does not take for a pattern.
+
+    tf.train.Checkpoint.read and tf.saved_model.load find no file below a
+    folder with * ? [ or a backslash in its path. Writing needs no plain path.
+
+    Yields:
+      The path itself if it is plain; or else one in Linux's /proc, which leads
+      to the folder until the block ends.
+
+    Raises:
+      OSError: the folder cannot be opened.
+    """
+    if not set(folder) & set("*?[]\\"):
+        yield folder
+        return
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
 
