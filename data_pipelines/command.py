@@ -18,7 +18,8 @@ INTERRUPTED_EXIT_CODE = 75
 
 # What --data may be; data_pipelines.sources opens them.
 DATA_SPECS = ("sample_photos, folder:DIR, paired:GRAY_DIR,COLOR_DIR, "
-              "tfds:NAME[/CONFIG][@SPLIT], kaggle_npy:DIR or shards:DIR")
+              "tfds:NAME[/CONFIG][@SPLIT][#FEATURE], kaggle_npy:DIR or "
+              "shards:DIR")
 # Decoding this many takes less than 1 GiB in each format. The most, 0.9 GiB,
 # goes to progressive JPEG, which keeps all coefficients.
 MAX_PIXELS = 100_000_000

@@ -101,6 +101,8 @@ def _inspect() -> tuple[bytes, Sequence[Sequence[str]]]:
         data=_DATA.value, eval_data=_EVAL_DATA.value,
         eval_fraction=_EVAL_FRACTION.value, train_examples=0, eval_examples=0,
         tfds_data_dir=_TFDS_DATA_DIR.value)
+    for remark in sorted({train.remark, evaluation.remark} - {""}):
+        print(remark)
     if _PHOTO.value:
         source, index = measuring.find_photo(_PHOTO.value, train, evaluation)
     # Bad photographs never end this command: it is there to show them.

@@ -56,6 +56,8 @@ def main(arguments: Sequence[str]) -> None:
         from pix2pix_color.saved_model.load import LoadedModel
     source = of_saved_model.open_data(_DATA.value, model=_MODEL.value,
                                       tfds_data_dir=_TFDS_DATA_DIR.value)
+    if source.remark:
+        print(source.remark)
     model = LoadedModel(_MODEL.value)
     score = of_saved_model.Score(model, source, image_size=_IMAGE_SIZE.value,
                                  degraded=_DEGRADE.value,

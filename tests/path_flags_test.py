@@ -17,7 +17,7 @@ from tests.layers_test import MODULES, ROOT
 # All flags of text that name no file or folder.
 NO_PATHS = {
     "beam_options", "checkpoint", "epochs", "host", "kind", "leave_out",
-    "photo", "profile_steps", "repeated", "shape", "shapes", "tfds_feature"}
+    "photo", "profile_steps", "repeated", "shape", "shapes"}
 PATHS = {
     "encoder_weights", "inception_weights", "initial_weights", "judge_weights",
     "classifier_weights", "model", "models", "output", "output_dir", "photos",
@@ -77,7 +77,7 @@ def test_a_path_expands_its_home_folder(monkeypatch, define, given, expected):
     ("folder:~/x", f"folder:{HOME}/x"), ("shards:~", f"shards:{HOME}"),
     ("kaggle_npy:~/x", f"kaggle_npy:{HOME}/x"),
     ("paired:a,~/b,c", f"paired:a,{HOME}/b,c"),
-    ("tfds:name@train[:10%]", "tfds:name@train[:10%]"),
+    ("tfds:name@train[:10%]#a", "tfds:name@train[:10%]#a"),
     ("folder:./~/x", "folder:./~/x"), ("sample_photos", "sample_photos"),
     ("folder:~root/x", f"folder:{os.path.expanduser('~root')}/x")])
 def test_a_data_spec_expands_its_folders(monkeypatch, given, expected):

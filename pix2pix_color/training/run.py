@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from typing import Any
@@ -125,7 +126,8 @@ def _train_and_export(config: Config, workers: Workers,
     _say("", f"{training_path}, training")
     _say("SavedModel", _export(config, state, folder, facts, before))
     tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
-    _say("curves", f"{tensorboard} --logdir {folder.path}")
+    _say("curves", f"{tensorboard} --logdir "
+                   f"{shlex.quote(folder.path)}")
 
 
 def prepare(config: Config, workers: Workers, interruption: Interruption
