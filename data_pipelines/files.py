@@ -4,7 +4,10 @@ import contextlib
 import errno
 import os
 import secrets
+import tempfile
 from typing import Iterator
+
+from data_pipelines.errors import UserError
 
 # Ends the name of every file and folder that is not complete yet.
 UNFINISHED = ".unfinished"
@@ -50,6 +53,34 @@ def replace_atomically(path: str) -> Iterator[str]:
                 and error.filename in (None, unfinished)):
             error.filename = path  # the one that the user knows
         raise
+
+
+def require_writable(path: str, *, flag: str, is_folder: bool = False) -> None:
+    """Checks that a file can be written, before the work that it is for.
+
+    Makes nothing that stays. Folders that are missing can be made later.
+
+    Args:
+      path: the file, or the folder in which files will be written.
+      flag: the flag that names it, for messages.
+      is_folder: whether it is a folder.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    folder = os.path.abspath(path)
+    if os.path.isdir(path) and not is_folder:
+        raise UserError(f"{flag}={path} is a folder; name a file")
+    if not is_folder:
+        folder = os.path.dirname(folder)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{flag}={path} cannot be written: {error.strerror}: "
+                        f"{folder}") from error
 
 
 def sync(path: str) -> None:

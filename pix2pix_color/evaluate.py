@@ -11,7 +11,7 @@ from typing import Sequence
 
 from absl import flags
 
-from data_pipelines import command
+from data_pipelines import command, files
 from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> None:
                         f"{_MIN_SIZE}, or 0")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise UserError(f"--output={_OUTPUT.value} must end in .json")
-    if _OUTPUT.value:  # a folder that cannot be made fails before the work
-        os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     with command.quiet_tensorflow():
         from pix2pix_color.evaluation import of_saved_model
         from pix2pix_color.saved_model.load import LoadedModel
@@ -65,6 +65,7 @@ def main(arguments: Sequence[str]) -> None:
                                  inception_weights=_INCEPTION_WEIGHTS.value)
     print(of_saved_model.result_table(score.result, score.rejected))
     if _OUTPUT.value:
+        os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
         for path in score.write(_OUTPUT.value):
             print(path)
 

@@ -19,7 +19,7 @@ from typing import Any, Sequence
 
 from absl import flags
 
-from data_pipelines import command
+from data_pipelines import command, files
 from experiments.benchmarks import answering, turns
 
 _MODELS = command.define_paths(
@@ -36,6 +36,8 @@ _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests of each thread.",
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     report: dict[str, Any] = {"hardware": f"{os.cpu_count()} cores"}
     with tempfile.TemporaryDirectory() as folder:
         for number, model in enumerate(_MODELS.value):

@@ -19,7 +19,7 @@ from typing import Callable, Sequence
 import numpy as np
 from absl import flags
 
-from data_pipelines import command
+from data_pipelines import command, files
 from data_pipelines.errors import UserError
 from experiments.benchmarks import steps, turns
 from pix2pix_color import hardware
@@ -42,6 +42,8 @@ _SECONDS = 8.0
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     shape = steps.parse_shape(_SHAPE.value, flag="--shape")
     with tempfile.TemporaryDirectory() as folder:
         results = turns.measure_in_turns(

@@ -18,7 +18,7 @@ import tensorflow as tf
 from absl import flags
 from matplotlib import figure
 
-from data_pipelines import command
+from data_pipelines import command, files
 from experiments.benchmarks import steps, turns
 from pix2pix_color import hardware
 
@@ -52,6 +52,8 @@ _MATMUL = 4096
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     report: dict[str, Any] = {
         "hardware": hardware.describe_device(),
         "date": time.strftime("%Y-%m-%d"),

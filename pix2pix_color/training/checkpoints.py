@@ -16,8 +16,7 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.errors import UserError
-from data_pipelines.files import (disk_error, plain_path, sync,
-                                  write_atomically)
+from data_pipelines.files import disk_error, plain_path, sync, write_atomically
 from pix2pix_color import config_flags
 from pix2pix_color.config import Config, differing_options
 from pix2pix_color.training.journal import Journal
