@@ -36,7 +36,8 @@ class PhotographSets:
     def write(self, path: str) -> None:
         """Writes the sets, replacing an earlier file."""
         file = io.BytesIO()
-        np.savez(file, **self._sets)
+        np.savez(file, training=self._sets["training"],
+                 evaluation=self._sets["evaluation"])
         write_atomically(path, file.getvalue())
 
     def changes_since(self, path: str) -> str:

@@ -211,7 +211,7 @@ def test_a_photograph_comes_back_in_color_at_its_size(page, browser, tmp_path):
 @pytest.mark.parametrize("content, message", [
     (b"dear diary", "This file cannot be colored: not an image"),
     (None, "1500 x 1000 pixels, at most 1000000"),
-    (bytes(2**20 + 1), "File size exceeds the maximum allowed size"),
+    (bytes(2**20 + 1), "exceed the maximum allowed size of 1.0 Mb"),
 ], ids=["text", "too_large", "too_many_bytes"])
 def test_what_cannot_be_colored_gets_a_message(
         page, browser, tmp_path, content, message):
