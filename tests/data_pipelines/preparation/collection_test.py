@@ -99,7 +99,7 @@ def test_sample_photos_can_be_prepared(tmp_path):
     assert set(sides[0][1].identities) == sample_photos.HELD_OUT
 
 
-def test_the_size_of_a_download_and_what_is_read_are_said(tmp_path, monkeypatch):
+def test_a_download_s_size_and_what_is_read_are_said(tmp_path, monkeypatch):
     said: list[str] = []
     with tfds.testing.mock_data(num_examples=2):
         monkeypatch.setattr(
