@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import tempfile
-from typing import Callable, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
@@ -18,7 +18,8 @@ INTERRUPTED_EXIT_CODE = 75
 
 # What --data may be; data_pipelines.sources opens them.
 DATA_SPECS = ("sample_photos, folder:DIR, paired:GRAY_DIR,COLOR_DIR, "
-              "tfds:NAME[/CONFIG][@SPLIT], kaggle_npy:DIR or shards:DIR")
+              "tfds:NAME[/CONFIG][@SPLIT][#FEATURE], kaggle_npy:DIR or "
+              "shards:DIR")
 # Decoding this many takes less than 1 GiB in each format. The most, 0.9 GiB,
 # goes to progressive JPEG, which keeps all coefficients.
 MAX_PIXELS = 100_000_000
@@ -28,9 +29,71 @@ MAX_PIXELS = 100_000_000
 flags.disclaim_key_flags()
 
 
+class _PathParser(flags.ArgumentParser[str]):
+    """Parses the path of a file or folder."""
+
+    def parse(self, argument: str) -> str:
+        return _expand_home(argument)
+
+
+class _DataParser(flags.ArgumentParser[str]):
+    """Parses a data spec, which may name folders."""
+
+    def parse(self, argument: str) -> str:
+        kind, colon, where = argument.partition(":")
+        if kind == "tfds":
+            return argument
+        paths = where.split(",", 1) if kind == "paired" else [where]
+        return kind + colon + ",".join(map(_expand_home, paths))
+
+
+class _PathsParser(flags.ArgumentParser[list[str]]):
+    """Parses paths that are separated by commas."""
+
+    def parse(self, argument: Any) -> list[str]:
+        paths = argument.split(",") if isinstance(argument, str) else argument
+        return [_expand_home(path) for path in paths]
+
+
+def _expand_home(path: str) -> str:
+    expanded = os.path.expanduser(path)
+    if expanded == path and path.startswith("~"):
+        raise ValueError(f"there is no home folder {path.partition('/')[0]}; "
+                         f"write ./{path} for a file or folder of that name")
+    return expanded
+
+
+def define_path(name: str, default: Any, help_text: str,
+                **settings: Any) -> flags.FlagHolder[str]:
+    """Defines a flag for a path, in which ~ and ~user are home folders.
+
+    Args:
+      name: the flag's name.
+      default: its default; may be None.
+      help_text: what --help says.
+      **settings: as for flags.DEFINE.
+    """
+    return flags.DEFINE(_PathParser(), name, default, help_text,
+                        serializer=flags.ArgumentSerializer(), **settings)
+
+
+def define_paths(name: str, default: Sequence[str],
+                 help_text: str) -> flags.FlagHolder[list[str]]:
+    """Defines a flag for paths that are separated by commas."""
+    return flags.DEFINE(_PathsParser(), name, default, help_text,
+                        serializer=flags.ListSerializer(","))
+
+
+def define_data(name: str, default: Any, help_text: str,
+                **settings: Any) -> flags.FlagHolder[str]:
+    """Defines a flag for a data spec, whose folders are paths."""
+    return flags.DEFINE(_DataParser(), name, default, help_text,
+                        serializer=flags.ArgumentSerializer(), **settings)
+
+
 def define_tfds_data_dir() -> flags.FlagHolder[str]:
     """Defines --tfds_data_dir."""
-    return flags.DEFINE_string(
+    return define_path(
         "tfds_data_dir", "", "Folder of TensorFlow Datasets' data sets; empty "
         "for its default.")
 
@@ -52,6 +115,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
 
     Args:
       main: takes the arguments that are not flags, beginning with the command.
+        They are paths: ~ and ~user are home folders, as in a path flag.
     """
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
@@ -60,7 +124,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             # File names may hold bytes that are not text.
             sys.stdout.reconfigure(errors="surrogateescape")
         try:
-            main(arguments)
+            main([arguments[0], *map(_expand_unless_there, arguments[1:])])
         except UserError as error:
             sys.exit(f"error: {error}")
         except OSError as error:
@@ -132,6 +196,11 @@ def stderr_held_back() -> Iterator[None]:
 def one_line(message: object) -> str:
     """Joins a message's lines."""
     return " ".join(str(message).split())
+
+
+def _expand_unless_there(path: str) -> str:
+    # A shell's * may name a file that really begins with ~.
+    return path if os.path.lexists(path) else os.path.expanduser(path)
 
 
 def _tensorflow_file_errors() -> tuple[type[Exception], ...]:

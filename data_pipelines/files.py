@@ -1,10 +1,13 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and paths to read them by."""
 
 import contextlib
 import errno
 import os
 import secrets
+import tempfile
 from typing import Iterator
+
+from data_pipelines.errors import UserError
 
 # Ends the name of every file and folder that is not complete yet.
 UNFINISHED = ".unfinished"
@@ -68,11 +71,63 @@ def _unfinished_name(path: str) -> str:
     return os.path.join(folder, name + added)
 
 
+def require_writable(path: str, *, flag: str, is_folder: bool = False) -> None:
+    """Checks that a file can be written, before the work that it is for.
+
+    Makes nothing that stays. Folders that are missing can be made later.
+
+    Args:
+      path: the file, or the folder in which files will be written.
+      flag: the flag that names it, for messages.
+      is_folder: whether it is a folder.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    folder = os.path.abspath(path)
+    if os.path.isdir(path) and not is_folder:
+        raise UserError(f"{flag}={path} is a folder; name a file")
+    if not is_folder:
+        folder = os.path.dirname(folder)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{flag}={path} cannot be written: {error.strerror}: "
+                        f"{folder}") from error
+
+
 def sync(path: str) -> None:
     """Brings a file's content, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def plain_path(folder: str) -> Iterator[str]:
+    """Gives a folder a path that TensorFlow does not take for a pattern.
+
+    tf.train.Checkpoint.read and tf.saved_model.load find no file below a
+    folder with * ? [ or a backslash in its path. Writing needs no plain path.
+
+    Yields:
+      The path itself if it is plain; or else one in Linux's /proc, which leads
+      to the folder until the block ends.
+
+    Raises:
+      OSError: the folder cannot be opened.
+    """
+    if not set(folder) & set("*?[]\\"):
+        yield folder
+        return
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
 

@@ -18,17 +18,17 @@ from absl import flags
 from data_pipelines import command, files
 from data_pipelines.errors import UserError
 
-_DATA = flags.DEFINE_string(
+_DATA = command.define_data(
     "data", "sample_photos", f"Photographs: {command.DATA_SPECS}.")
 _TFDS_DATA_DIR = command.define_tfds_data_dir()
-_EVAL_DATA = flags.DEFINE_string(
+_EVAL_DATA = command.define_data(
     "eval_data", "", "Evaluation photographs, as --data; empty sets some of "
     "--data aside.")
 _EVAL_FRACTION = flags.DEFINE_float(
     "eval_fraction", 0.1, "Share of --data set aside for evaluation if "
     "--eval_data is empty; sample_photos sets its own 8 aside.",
     lower_bound=0, upper_bound=1)
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "Page to write, a .png file that must not exist yet.")
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", 256, "Side of the networks' square in pixels.",
@@ -101,6 +101,8 @@ def _inspect() -> tuple[bytes, Sequence[Sequence[str]]]:
         data=_DATA.value, eval_data=_EVAL_DATA.value,
         eval_fraction=_EVAL_FRACTION.value, train_examples=0, eval_examples=0,
         tfds_data_dir=_TFDS_DATA_DIR.value)
+    for remark in sorted({train.remark, evaluation.remark} - {""}):
+        print(remark)
     if _PHOTO.value:
         source, index = measuring.find_photo(_PHOTO.value, train, evaluation)
     # Bad photographs never end this command: it is there to show them.

@@ -22,10 +22,11 @@ from data_pipelines import command
 from data_pipelines.errors import UserError
 from data_pipelines.preparation.settings import ENCODINGS, Settings
 
-_DATA = flags.DEFINE_string(
+_DATA = command.define_data(
     "data", None, "Photographs to prepare: sample_photos, folder:DIR (every "
-    "file below it) or tfds:NAME[/CONFIG][@SPLIT] (downloaded if necessary).")
-_OUTPUT_DIR = flags.DEFINE_string(
+    "file below it) or tfds:NAME[/CONFIG][@SPLIT][#FEATURE] (downloaded if "
+    "necessary).")
+_OUTPUT_DIR = command.define_path(
     "output_dir", None, "Folder of the shards, which must not exist yet.")
 _SHORTER_SIDE = flags.DEFINE_integer(
     "shorter_side", 256, "Shrinks the shorter side to so many pixels, "

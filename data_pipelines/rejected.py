@@ -1,4 +1,8 @@
-"""Photographs that cannot be read: each is reported once and counted."""
+"""Photographs that cannot be read: each is reported once and counted.
+
+Those without color, which colorless.with_color refuses, are recorded as well.
+They are neither reported one by one nor limited in number.
+"""
 
 import re
 from typing import Callable, Iterator, Optional
@@ -6,6 +10,7 @@ from typing import Callable, Iterator, Optional
 import tensorflow as tf
 from absl import logging
 
+from data_pipelines import colorless
 from data_pipelines.errors import UserError
 from data_pipelines.pipeline import (EvaluationBatch, TrainingBatch,
                                      WorkerShard, example_index)
@@ -46,14 +51,15 @@ class RejectedExamples:
         Raises:
           TooManyRejectedError: there are too many now; the message names them.
         """
-        identity = source.identities[index]
-        name = f"{source.origin}: {identity}"
+        identity, name = source.identities[index], _name(source, index)
         if name in self._found:
             return
         self._found.add(name)
         reason = (_why_unreadable(source, index)
                   or "could not be read a moment ago")
         self.reasons[name] = reason
+        if reason == colorless.REASON:
+            return
         logging.warning("skipped %s: %s", name, reason)
         bad = self._of_source.setdefault(id(source), [])
         bad.append(f"{identity} ({reason})")
@@ -62,6 +68,10 @@ class RejectedExamples:
                 f"{source.origin}: {len(bad)} of {len(source)} photographs "
                 f"cannot be read, more than --max_bad_fraction="
                 f"{self._max_bad_fraction} allows: {', '.join(bad)}")
+
+    def reason(self, source: Source, index: int) -> str:
+        """Returns why an example was rejected; empty if it was not."""
+        return self.reasons.get(_name(source, index), "")
 
     def watch_training(
             self, make_batches: Callable[[int], tf.data.Dataset],
@@ -124,6 +134,10 @@ class RejectedExamples:
             f"{source.origin}: none of its {len(source)} photograph(s) can be "
             f"read; the first, {source.identities[0]}: "
             f"{_why_unreadable(source, 0)}")
+
+
+def _name(source: Source, index: int) -> str:
+    return f"{source.origin}: {source.identities[index]}"
 
 
 def _why_unreadable(source: Source, index: int) -> str:

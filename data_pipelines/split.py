@@ -1,7 +1,11 @@
 """The split into training and evaluation, stable when files come or go."""
 
 import hashlib
+from typing import Sequence
 
+import numpy as np
+
+from data_pipelines import colorless
 from data_pipelines.errors import UserError
 from data_pipelines.sources import Source, open_source
 
@@ -15,7 +19,8 @@ def open_train_and_eval(
     Without eval_data the evaluation examples are those that the source itself
     sets aside, or else those whose hashed identity is below eval_fraction.
     Adding a file therefore never moves another one. If only some examples are
-    wanted, those with the lowest hashes are taken.
+    wanted, those with the lowest hashes are taken. Photographs without any
+    color do not load (colorless.with_color).
 
     Args:
       data: data spec of the training photographs.
@@ -54,7 +59,8 @@ def open_train_and_eval(
                     f"photograph(s) leave none for {side} at --eval_fraction="
                     f"{eval_fraction}; use --eval_data or "
                     f"{_working_fraction(train, evaluation)}")
-    return _limit(train, train_examples), _limit(evaluation, eval_examples)
+    return (colorless.with_color(_limit(train, train_examples)),
+            colorless.with_color(_limit(evaluation, eval_examples)))
 
 
 def _working_fraction(train, evaluation):
@@ -86,5 +92,14 @@ def _limit(source, num_examples):
 
 def hash_fraction(identity: str) -> float:
     """Maps an identity to a number in 0..1 by its SHA-256."""
+    return _hash(identity) / 2**64
+
+
+def fingerprints(identities: Sequence[str]) -> np.ndarray:
+    """Maps a set of identities to sorted numbers, uint64 [N]."""
+    return np.unique(np.fromiter(map(_hash, identities), np.uint64))
+
+
+def _hash(identity):
     digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape"))
-    return int.from_bytes(digest.digest()[:8], "big") / 2**64
+    return int.from_bytes(digest.digest()[:8], "big")

@@ -4,15 +4,14 @@ from typing import Collection
 
 from absl import flags
 
+from data_pipelines import command
 from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
 
-DATA = flags.DEFINE_string("data", "", f"Photographs: {DATA_SPECS}.")
-TFDS_DATA_DIR = flags.DEFINE_string(
-    "tfds_data_dir", "", "Folder of the TensorFlow Datasets data sets. Empty "
-    "uses the default of TensorFlow Datasets.")
+DATA = command.define_data("data", "", f"Photographs: {DATA_SPECS}.")
+TFDS_DATA_DIR = command.define_tfds_data_dir()
 KIND = flags.DEFINE_string("kind", "", "What to write, see above.")
-OUTPUT = flags.DEFINE_string("output", "", "File or folder to write.")
+OUTPUT = command.define_path("output", "", "File or folder to write.")
 
 
 def parse_kind(kinds: Collection[str]) -> str:

@@ -21,7 +21,7 @@ from matplotlib import figure
 
 from data_pipelines import command
 from data_pipelines.errors import UserError
-from data_pipelines.files import write_atomically
+from data_pipelines.files import require_writable, write_atomically
 from experiments import command_flags
 from pix2pix_color.metric_names import METRICS
 
@@ -55,10 +55,12 @@ def main(arguments: Sequence[str]) -> None:
                         "--output=error_vs_color.png")
     if not output.endswith(".png"):
         raise UserError(f"--output={output} must name a .png file")
+    require_writable(output, flag="--output")
     measured = measure_runs(paths, data=command_flags.DATA.value, gains=GAINS,
                             tfds_data_dir=command_flags.TFDS_DATA_DIR.value)
     text = json.dumps(measured, indent=1) + "\n"
     numbers = os.path.splitext(output)[0] + ".json"
+    os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     write_atomically(numbers, text.encode())
     write_atomically(output, draw_chart(measured))
     print(format_table(measured), output, numbers, sep="\n")

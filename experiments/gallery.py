@@ -12,6 +12,7 @@ some and worst color the photographs with the run's exported model. Without
 
 import io
 import math
+import os
 from typing import Sequence
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from data_pipelines import command
 from data_pipelines.errors import UserError
-from data_pipelines.files import write_atomically
+from data_pipelines.files import require_writable, write_atomically
 from experiments import command_flags
 
 with command.quiet_tensorflow():
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError("name one run: gallery RUN --kind=epochs")
     if not output.endswith((".jpg", ".png")):
         raise UserError(f"--output={output} must name a .jpg or .png file")
+    require_writable(output, flag="--output")
     for name in _UNUSED[kind]:
         if flags.FLAGS[name].present:
             raise UserError(f"--{name} cannot be used with --kind={kind}")
@@ -70,6 +72,7 @@ def main(arguments: Sequence[str]) -> None:
         picture.save(file, "PNG")
     else:
         picture.save(file, "JPEG", quality=_JPEG_QUALITY)
+    os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     write_atomically(output, file.getvalue())
     print(output)
 

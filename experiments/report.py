@@ -13,7 +13,7 @@ from absl import flags
 
 from data_pipelines import command
 from data_pipelines.errors import UserError
-from data_pipelines.files import write_atomically
+from data_pipelines.files import require_writable, write_atomically
 from experiments import command_flags
 
 flags.declare_key_flag("output")
@@ -25,11 +25,13 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError("no run was named: report RUN... --output=report.html")
     if not output.endswith(".html"):
         raise UserError(f"--output={output} must name an .html file")
+    require_writable(output, flag="--output")
     with command.quiet_tensorflow():
         from experiments.reporting import page, runs
     # A file's name may hold bytes that are not text.
     content = page.build_page(runs.load_runs(paths)).encode(
         errors="backslashreplace")
+    os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     write_atomically(output, content)
     print(f"{os.path.abspath(output)}, {len(content) / 2**20:.1f} MiB")
 

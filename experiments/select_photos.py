@@ -39,8 +39,8 @@ _KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE = (
     "kept", "left out", "like an embedded photograph", "hardly any color",
     "unreadable")
 
-_PHOTOS = flags.DEFINE_string("photos", "", "Folder of photographs.")
-_OUTPUT_DIR = flags.DEFINE_string(
+_PHOTOS = command.define_path("photos", "", "Folder of photographs.")
+_OUTPUT_DIR = command.define_path(
     "output_dir", "", "Folder of links to make; it must not exist.")
 _LEAVE_OUT = flags.DEFINE_list("leave_out", [], "Sources to leave out.")
 _REPEATED = flags.DEFINE_string(

@@ -35,10 +35,10 @@ with command.quiet_tensorflow():
     from pix2pix_color.saved_model.write import activation_bytes
     from pix2pix_color.training.restore import restore_run
 
-_RUN = flags.DEFINE_string("run", "", "Folder of a run that has ended.")
-_DATA = flags.DEFINE_string(
+_RUN = command.define_path("run", "", "Folder of a run that has ended.")
+_DATA = command.define_data(
     "data", "", f"Photographs to evaluate on: {DATA_SPECS}.")
-_JUDGE_WEIGHTS = flags.DEFINE_string(
+_JUDGE_WEIGHTS = command.define_path(
     "judge_weights", "", "Weights file of the classifier that measures "
     "agreement and kl; not the one of the run's semantic loss.")
 _CHROMA_GAIN = flags.DEFINE_float(

@@ -28,7 +28,7 @@ from pix2pix_color.colorizing.jobs import (ENDINGS, STANDARD, Job, Options,
 from pix2pix_color.colorizing.summary import list_passed_over, summarize
 
 _MODEL = model_flag.define_model()
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = command.define_path(
     "output_dir", "", "Folder of the results; empty writes beside each file.")
 _FORMAT = flags.DEFINE_enum(
     "format", "png", list(ENDINGS),

@@ -23,6 +23,8 @@ _DEFINE: dict[type, Callable] = {
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
 }
+# Those whose option `holds` something.
+_DEFINE_HOLDER = {"path": command.define_path, "data": command.define_data}
 
 
 def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
@@ -31,8 +33,9 @@ def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
         allowed = allowed_values(field)
         help_text = field.metadata["help"] + (allowed and f" ({allowed})")
         # Config checks the values, wherever they come from.
-        _DEFINE[type(default)](
-            field.name, default, help_text, flag_values=flag_values)
+        define = (_DEFINE_HOLDER.get(field.metadata["holds"])
+                  or _DEFINE[type(default)])
+        define(field.name, default, help_text, flag_values=flag_values)
 
 
 def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS) -> Config:

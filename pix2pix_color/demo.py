@@ -5,8 +5,10 @@ resolution. Only this machine can reach the page unless --host says otherwise.
 Needs Gradio, the extra `demo`.
 """
 
+import errno
 import importlib.util
 import os
+import socket
 import tempfile
 from typing import Sequence
 
@@ -34,6 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     if importlib.util.find_spec("gradio") is None:
         raise UserError("The page needs Gradio: pip install "
                         "'pix2pix_color[demo]'")
+    _require_free(_HOST.value, _PORT.value)
     with tempfile.TemporaryDirectory() as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -48,14 +51,37 @@ def main(arguments: Sequence[str]) -> None:
             LoadedModel(_MODEL.value), max_pixels=_MAX_PIXELS.value,
             examples=[os.path.join(sample_photos.DIRECTORY, name) for name in
                       names[::max(1, len(names) // _NUM_EXAMPLES)]])
-        page.launch(
-            server_name=_HOST.value, server_port=_PORT.value, share=False,
-            max_file_size=f"{_MAX_UPLOAD_MB.value}mb",
-            theme=web_page.theme(), footer_links=[], quiet=True,
-            prevent_thread_lock=True)
+        try:
+            page.launch(
+                server_name=_HOST.value, server_port=_PORT.value, share=False,
+                max_file_size=f"{_MAX_UPLOAD_MB.value}mb",
+                theme=web_page.theme(), footer_links=[], quiet=True,
+                prevent_thread_lock=True)
+        except OSError as error:  # Gradio needs the port on this machine too
+            raise UserError(_in_use("127.0.0.1", _PORT.value)) from error
         print(f"http://{_HOST.value}:{_PORT.value}  (Ctrl-C to stop)",
               flush=True)
         page.block_thread()
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raises UserError if an address cannot be listened on."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(_in_use(host, port)) from error
+        raise UserError(f"--host={host} --port={port} cannot be listened on: "
+                        f"{error.strerror}") from error
+
+
+def _in_use(host: str, port: int) -> str:
+    return (f"--port={port} is in use on {host}, perhaps by another demo; stop "
+            f"that one or choose another --port")
 
 
 if __name__ == "__main__":

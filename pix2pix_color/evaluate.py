@@ -11,17 +11,17 @@ from typing import Sequence
 
 from absl import flags
 
-from data_pipelines import command
+from data_pipelines import command, files
 from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
 
 _MODEL = model_flag.define_model()
-_DATA = flags.DEFINE_string(
+_DATA = command.define_data(
     "data", "", f"Photographs to evaluate on: {DATA_SPECS}. Empty takes the "
     f"evaluation photographs of the run in --model, or the 64 in the package.")
 _TFDS_DATA_DIR = command.define_tfds_data_dir()
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write, with .csv and .html beside it.")
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", 0, "Side of the squares, pixels, colored as by `colorize`; 0 "
@@ -29,12 +29,12 @@ _IMAGE_SIZE = flags.DEFINE_integer(
 _DEGRADE = flags.DEFINE_bool(
     "degrade", False, "Show the model each photograph as an old print and "
     "join its colors with the clean lightness.")
-_JUDGE_WEIGHTS = flags.DEFINE_string(
+_JUDGE_WEIGHTS = command.define_path(
     "judge_weights", "", "A classifier that judges the colors, which adds "
     "agreement and kl: a .safetensors file of EfficientNet-Lite0 or Lite2, or "
     "imagenet for the one in the package. It must not be the one that the "
     "model was trained to please.")
-_INCEPTION_WEIGHTS = flags.DEFINE_string(
+_INCEPTION_WEIGHTS = command.define_path(
     "inception_weights", "", "Weights of Keras's InceptionV3 without its top "
     "(inception_v3_..._notop.h5), or imagenet to download them; adds fid.")
 
@@ -49,13 +49,15 @@ def main(arguments: Sequence[str]) -> None:
                         f"{_MIN_SIZE}, or 0")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise UserError(f"--output={_OUTPUT.value} must end in .json")
-    if _OUTPUT.value:  # a folder that cannot be made fails before the work
-        os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     with command.quiet_tensorflow():
         from pix2pix_color.evaluation import of_saved_model
         from pix2pix_color.saved_model.load import LoadedModel
     source = of_saved_model.open_data(_DATA.value, model=_MODEL.value,
                                       tfds_data_dir=_TFDS_DATA_DIR.value)
+    if source.remark:
+        print(source.remark)
     model = LoadedModel(_MODEL.value)
     score = of_saved_model.Score(model, source, image_size=_IMAGE_SIZE.value,
                                  degraded=_DEGRADE.value,
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str]) -> None:
                                  inception_weights=_INCEPTION_WEIGHTS.value)
     print(of_saved_model.result_table(score.result, score.rejected))
     if _OUTPUT.value:
+        os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
         for path in score.write(_OUTPUT.value):
             print(path)
 

@@ -12,10 +12,10 @@ from absl import flags
 from data_pipelines import command
 from data_pipelines.errors import UserError
 
-_RUN = flags.DEFINE_string(
+_RUN = command.define_path(
     "run", "", "The run's folder (fit's --workdir); colorizer is the trained "
     "one in the package.")
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = command.define_path(
     "output_dir", "", "Folder to write to; empty for export/, tflite/, onnx/ "
     "or safetensors/ in the run's folder, or in runs/trained_colorizer for "
     "colorizer.")

@@ -2,12 +2,14 @@
 
 from absl import flags
 
+from data_pipelines import command
+
 flags.disclaim_key_flags()  # they are key flags of the commands
 
 
 def define_model() -> flags.FlagHolder[str]:
     """Defines --model."""
-    holder = flags.DEFINE_string(
+    holder = command.define_path(
         "model", "colorizer", "A SavedModel, a folder of its versions, or a "
         "run's folder; colorizer is the trained one in the package.")
     flags.register_validator(

@@ -2,6 +2,7 @@
 
     config.flags        the run's flags, re-runnable as they stand
     run.json            versions, hardware, data, final metrics
+    photographs.npz     which photographs there were when it last began
     train/, eval/       event files for TensorBoard
     checkpoints/        TensorFlow checkpoints, numbered by step
     samples/            PNG grids: gray row, generated row, real row
@@ -29,10 +30,10 @@ class RunFolder:
     """
 
     def __init__(self, path: str) -> None:
-        path = os.path.expanduser(path)
         self.path = path
         self.flags_path = os.path.join(path, "config.flags")
         self.run_path = os.path.join(path, "run.json")
+        self.photographs_path = os.path.join(path, "photographs.npz")
         self.checkpoints_dir = os.path.join(path, "checkpoints")
         self.samples_dir = os.path.join(path, "samples")
         self.export_dir = os.path.join(path, "export")

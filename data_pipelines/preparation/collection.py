@@ -47,9 +47,10 @@ def open_collection(spec: str, *, tfds_data_dir: str,
     """Opens a collection and downloads it if necessary.
 
     Args:
-      spec: `sample_photos`, `folder:DIR` or `tfds:NAME[/CONFIG][@SPLIT]`.
+      spec: `sample_photos`, `folder:DIR` or
+        `tfds:NAME[/CONFIG][@SPLIT][#FEATURE]`.
       tfds_data_dir: folder of TFDS's data sets; empty for its default.
-      say: called with a message before a download.
+      say: called with messages: before a download, and which images are read.
 
     Raises:
       UserError: the kind is unknown or the collection cannot be opened.
@@ -66,7 +67,7 @@ def open_collection(spec: str, *, tfds_data_dir: str,
     if kind == "tfds":
         return _download(argument, tfds_data_dir, origin, say)
     raise UserError(f"{origin} cannot be prepared; use sample_photos, "
-                    f"folder:DIR or tfds:NAME[/CONFIG][@SPLIT]")
+                    f"folder:DIR or tfds:NAME[/CONFIG][@SPLIT][#FEATURE]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +96,7 @@ class _Folder:
 
 
 def _download(argument, data_dir, origin, say):
-    name, split = tfds_source.split_argument(argument)
+    name, split, feature = tfds_source.split_argument(argument)
     builder = tfds_source.find_builder(name, origin=origin, data_dir=data_dir)
     if not tfds_source.is_prepared(builder):
         say(f"{builder.info.full_name}: downloading "
@@ -109,7 +110,9 @@ def _download(argument, data_dir, origin, say):
             raise UserError(
                 f"{origin}: TensorFlow Datasets could not prepare it: "
                 f"{type(error).__name__}: {why}") from error
-    records = tfds_source.open_records(builder, split=split, origin=origin)
+    records = tfds_source.open_records(builder, split=split, feature=feature,
+                                       origin=origin)
+    say(f"{origin}: {records.remark}")
     if records.holds_pixels:
         raise UserError(f"{origin}: {builder.info.full_name} holds undecoded "
                         f"pixels, which need no preparation; train on it as it "
@@ -128,7 +131,7 @@ class _TfdsSplit:
     held_out: frozenset[str] = frozenset()
 
     def identities(self):
-        _, split = tfds_source.split_argument(self.argument)
+        _, split, _ = tfds_source.split_argument(self.argument)
         return (f"{split}/{number}" for number in range(self.count))
 
     def open(self, identity):
@@ -142,8 +145,8 @@ class _TfdsSplit:
 @functools.lru_cache(maxsize=1)
 def _open_records(collection: _TfdsSplit) -> Records:
     """Opens the records, once per process."""
-    name, split = tfds_source.split_argument(collection.argument)
+    name, split, feature = tfds_source.split_argument(collection.argument)
     builder = tfds_source.find_builder(
         name, origin=collection.origin, data_dir=collection.data_dir)
     return tfds_source.open_records(
-        builder, split=split, origin=collection.origin)
+        builder, split=split, feature=feature, origin=collection.origin)

@@ -25,7 +25,6 @@ def open_folder(directory: str, *, origin: str) -> source.Source:
     Raises:
       UserError: the folder is missing, unreadable, or has no image file.
     """
-    directory = os.path.expanduser(directory)
     if not os.path.isdir(directory):
         raise UserError(f"{origin}: there is no folder {directory!r}")
     names = NameList(list_images(directory, origin=origin))

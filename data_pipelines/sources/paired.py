@@ -1,6 +1,7 @@
 """`paired:GRAY_DIR,COLOR_DIR`: gray and color photographs in two folders."""
 
 import os
+import unicodedata
 
 import tensorflow as tf
 from absl import logging
@@ -20,7 +21,9 @@ _NAMES_SHOWN = 5
 def open_paired(directories: str, *, origin: str) -> source.Source:
     """Pairs the files of two folders by their relative path.
 
-    The extension is ignored: gray/a/1.png belongs to color/a/1.jpg. An example
+    The extension is ignored: gray/a/1.png belongs to color/a/1.jpg. So is the
+    Unicode form, in which macOS and other systems differ: an é of one character
+    or of two. An example
     is the color photograph with the gray one as a fourth channel, and its
     identity is the color file's path. Files without a partner are left out and
     reported. If the sizes of a pair differ, the gray photograph is resized,
@@ -32,7 +35,7 @@ def open_paired(directories: str, *, origin: str) -> source.Source:
 
     Raises:
       UserError: a folder is missing, two files of one folder differ only in
-        their extension, or there is no pair.
+        their extension or Unicode form, or there is no pair.
     """
     gray_dir, comma, color_dir = directories.partition(",")
     if not comma:
@@ -70,11 +73,12 @@ def _by_stem(directory, origin):
         raise UserError(f"{origin}: there is no folder {directory!r}")
     files: dict[str, str] = {}
     for name in folder.list_images(directory, origin=origin):
-        stem = os.path.splitext(name)[0]
+        stem = unicodedata.normalize("NFC", os.path.splitext(name)[0])
         if stem in files:
             raise UserError(
                 f"{origin}: {files[stem]!r} and {name!r} in {directory!r} "
-                f"differ only in their extension, so neither can be paired")
+                f"differ only in their extension or Unicode form, so neither "
+                f"can be paired")
         files[stem] = name
     return files
 

@@ -24,12 +24,20 @@ class Records(NamedTuple):
       num_records: number of records.
       image_key: the feature of the example that contains the image.
       holds_pixels: whether that is undecoded pixels, not an encoded image.
+      others: other features of the example that contain an image.
     """
 
     read: Callable[[int], bytes]
     num_records: int
     image_key: str
     holds_pixels: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """Names the feature that is read, and the others."""
+        return f"the images are those of the feature {self.image_key}" + (
+            f", not of {', '.join(self.others)}" if self.others else "")
 
 
 def from_records(records: Records, *, identities: Sequence[str],
@@ -57,7 +65,8 @@ def from_records(records: Records, *, identities: Sequence[str],
             records.image_key: tf.io.FixedLenFeature([], tf.string),
         })[records.image_key])
 
-    return source.Source(origin=origin, identities=identities, load=load)
+    return source.Source(origin=origin, identities=identities, load=load,
+                         remark=f"{origin}: {records.remark}")
 
 
 def _pixels(record: tf.Tensor, key: str, index: tf.Tensor) -> tf.Tensor:

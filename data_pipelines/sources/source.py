@@ -24,6 +24,7 @@ class Source:
         photograph that cannot be read.
       channels: 3 for RGB; 4 if a gray photograph comes with each RGB one.
       held_out: identities that the source itself sets aside for evaluation.
+      remark: what users should know of how it is read; empty for nothing.
     """
 
     origin: str
@@ -31,6 +32,7 @@ class Source:
     load: Callable[[tf.Tensor], tf.Tensor]
     channels: int = 3
     held_out: frozenset[str] = frozenset()
+    remark: str = ""
 
     def __len__(self) -> int:
         return len(self.identities)

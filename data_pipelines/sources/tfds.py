@@ -1,4 +1,4 @@
-"""`tfds:NAME[/CONFIG][@SPLIT]`: data sets that TensorFlow Datasets prepared.
+"""`tfds:NAME[/CONFIG][@SPLIT][#FEATURE]`: data sets that TFDS prepared.
 
 Photographs are read by index, in any order: from ArrayRecord through TFDS's
 own data source, from TFRecord through an index of the records' places.
@@ -28,25 +28,32 @@ def open_tfds(argument: str, *, origin: str,
     An example's identity is its split and its number in the split.
 
     Args:
-      argument: `NAME[/CONFIG][:VERSION][@SPLIT]`; the split is written as in
-        TFDS, `train[:10%]`, and is `train` by default.
+      argument: `NAME[/CONFIG][:VERSION][@SPLIT][#FEATURE]`; the split is
+        written as in TFDS, `train[:10%]`, and is `train` by default. FEATURE
+        is the image to read; by default `image`, or else the first by name.
       origin: the flag and data spec, for messages.
       data_dir: folder of the prepared data sets; empty for TFDS's default.
 
     Raises:
       UserError: the data set is unknown, has no image, or is not prepared.
     """
-    name, split = split_argument(argument)
+    name, split, feature = split_argument(argument)
     builder = find_builder(name, origin=origin, data_dir=data_dir)
-    records = open_records(builder, split=split, origin=origin)
+    records = open_records(builder, split=split, feature=feature,
+                           origin=origin)
     return from_records(records, origin=origin,
                         identities=Numbered(f"{split}/", records.num_records))
 
 
-def split_argument(argument: str) -> tuple[str, str]:
-    """Splits `NAME[/CONFIG][@SPLIT]` into name with config, and split."""
+def split_argument(argument: str) -> tuple[str, str, str]:
+    """Splits `NAME[/CONFIG][@SPLIT][#FEATURE]`.
+
+    Returns:
+      Name with config; split; feature, empty if none is named.
+    """
+    argument, _, feature = argument.partition("#")
     name, _, split = argument.partition("@")
-    return name, split or _DEFAULT_SPLIT
+    return name, split or _DEFAULT_SPLIT, feature
 
 
 def find_builder(name: str, *, origin: str,
@@ -62,8 +69,8 @@ def find_builder(name: str, *, origin: str,
       UserError: TFDS has no such data set, config or version.
     """
     if not _NAME.fullmatch(name):
-        raise UserError(f"{origin}: write tfds:NAME[/CONFIG][@SPLIT], "
-                        f"got {name!r}")
+        raise UserError(f"{origin}: write tfds:NAME[/CONFIG][@SPLIT]"
+                        f"[#FEATURE], got {name!r}")
     try:
         return tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError,
@@ -75,19 +82,20 @@ def find_builder(name: str, *, origin: str,
 
 
 def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
-                 origin: str) -> Records:
+                 origin: str, feature: str = "") -> Records:
     """Opens the records of a prepared data set.
 
     Args:
       builder: the data set.
       split: the split, written as in TFDS.
       origin: the flag and data spec, for messages.
+      feature: the image to read; empty for the default.
 
     Raises:
-      UserError: it has no image feature or no such split, is not prepared, or
+      UserError: it has no such image feature or no such split, is not prepared, or
         has a file format that cannot be read by index.
     """
-    image_key, holds_pixels = _image_feature(builder, origin)
+    image_key, holds_pixels, others = _image_feature(builder, feature, origin)
     try:
         data_source = builder.as_data_source(
             split=split,
@@ -108,9 +116,10 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
         # The file format has no index.
         places = tfrecord.RecordIndex(
             _file_instructions(builder, split, origin), origin=origin)
-        return Records(places.read, len(places), image_key, holds_pixels)
-    return Records(
-        data_source.__getitem__, len(data_source), image_key, holds_pixels)
+        return Records(places.read, len(places), image_key, holds_pixels,
+                       others)
+    return Records(data_source.__getitem__, len(data_source), image_key,
+                   holds_pixels, others)
 
 
 def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
@@ -118,8 +127,8 @@ def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
     return (builder.data_path / "dataset_info.json").exists()
 
 
-def _image_feature(builder, origin):
-    """Returns the image's key, and whether it is undecoded pixels."""
+def _image_feature(builder, wanted, origin):
+    """Returns the image's key, whether it is pixels, and the other images."""
     features = builder.info.features
     images = [
         key for key, feature in features.items()
@@ -127,14 +136,21 @@ def _image_feature(builder, origin):
         and not isinstance(feature, tfds.features.LabeledImage)
         and feature.np_dtype in (np.uint8, np.uint16)]
     pixels = [key for key, feature in features.items() if _is_pixels(feature)]
-    for found, holds_pixels in (images, False), (pixels, True):
-        if found:
-            # Features that are read from disk may be in another order than in
-            # the builder's code.
-            return "image" if "image" in found else min(found), holds_pixels
-    raise UserError(
-        f"{origin}: {builder.info.full_name} has no image among its "
-        f"features: {', '.join(features)}")
+    if not images and not pixels:
+        raise UserError(
+            f"{origin}: {builder.info.full_name} has no image among its "
+            f"features: {', '.join(features)}")
+    found = sorted([*images, *pixels])
+    if wanted and wanted not in found:
+        raise UserError(
+            f"{origin}: {builder.info.full_name} has no image feature "
+            f"{wanted!r}; its image features: {', '.join(found)}")
+    # Features that are read from disk may be in another order than in the
+    # builder's code.
+    preferred = images or pixels
+    key = wanted or ("image" if "image" in preferred else min(preferred))
+    found.remove(key)
+    return key, key in pixels, tuple(found)
 
 
 def _is_pixels(feature):

@@ -19,14 +19,14 @@ from typing import Any, Sequence
 
 from absl import flags
 
-from data_pipelines import command
+from data_pipelines import command, files
 from experiments.benchmarks import answering, turns
 
-_MODELS = flags.DEFINE_list(
+_MODELS = command.define_paths(
     "models", ["colorizer"], "Models to measure: colorizer is the trained one; "
     "unet64 is pix2pix's U-Net of 256 px and 64 filters with random weights; "
     "or a SavedModel; or the folder of a run.")
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write; empty for none.")
 _PHOTOS = flags.DEFINE_integer(
     "photos", 1000, "Number of photographs of 640 x 480.", lower_bound=10)
@@ -36,6 +36,8 @@ _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests of each thread.",
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     report: dict[str, Any] = {"hardware": f"{os.cpu_count()} cores"}
     with tempfile.TemporaryDirectory() as folder:
         for number, model in enumerate(_MODELS.value):

@@ -19,7 +19,7 @@ from typing import Callable, Sequence
 import numpy as np
 from absl import flags
 
-from data_pipelines import command
+from data_pipelines import command, files
 from data_pipelines.errors import UserError
 from experiments.benchmarks import steps, turns
 from pix2pix_color import hardware
@@ -28,12 +28,12 @@ from pix2pix_color.training import run
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
 
-_DATA = flags.DEFINE_string("data", "sample_photos", "Photographs.")
+_DATA = command.define_data("data", "sample_photos", "Photographs.")
 _SHAPE = flags.DEFINE_string(
     "shape", "256x64x4", "IMAGE_SIZExBASE_FILTERSxBATCH_SIZE.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each.",
                                lower_bound=1)
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write; empty for none.")
 
 # A measurement takes about this long.
@@ -42,6 +42,8 @@ _SECONDS = 8.0
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     shape = steps.parse_shape(_SHAPE.value, flag="--shape")
     with tempfile.TemporaryDirectory() as folder:
         results = turns.measure_in_turns(

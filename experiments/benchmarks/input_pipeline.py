@@ -22,15 +22,15 @@ from absl import flags
 from PIL import Image
 from skimage import color as skimage_color
 
-from data_pipelines import augment, cache, color, command, pipeline
+from data_pipelines import augment, cache, color, command, files, pipeline
 from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source, sample_photos
 from data_pipelines.sources.source import NameList, from_files
 from experiments.benchmarks import turns
 
-_DATA = flags.DEFINE_string("data", "sample_photos",
+_DATA = command.define_data("data", "sample_photos",
                             "Photographs: sample_photos or folder:DIR.")
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write; empty for none.")
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Measurements of each candidate.", lower_bound=1)
@@ -46,6 +46,8 @@ TUTORIAL = "PIL + scikit-image, as tutorials do"
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     if _DATA.value.partition(":")[0] not in ("folder", "sample_photos"):
         raise UserError(f"--data={_DATA.value} must be folder:DIR or "
                         f"sample_photos: tutorials read image files")

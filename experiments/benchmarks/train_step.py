@@ -18,7 +18,7 @@ import tensorflow as tf
 from absl import flags
 from matplotlib import figure
 
-from data_pipelines import command
+from data_pipelines import command, files
 from experiments.benchmarks import steps, turns
 from pix2pix_color import hardware
 
@@ -34,7 +34,7 @@ _AGAINST = flags.DEFINE_multi_enum(
     "step in PyTorch; eigen is float32 without oneDNN's kernels.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each candidate.",
                                lower_bound=1)
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command.define_path(
     "output", "", "JSON file to write, with a PNG beside it; empty for none.")
 _PRECISIONS = flags.DEFINE_multi_enum(
     "precisions", None, ["float32", "mixed_bfloat16", "mixed_float16"],
@@ -52,6 +52,8 @@ _MATMUL = 4096
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
+    if _OUTPUT.value:
+        files.require_writable(_OUTPUT.value, flag="--output")
     report: dict[str, Any] = {
         "hardware": hardware.describe_device(),
         "date": time.strftime("%Y-%m-%d"),

@@ -132,5 +132,6 @@ def peak_memory_mib() -> float:
 
 def write_json(path: str, report: dict[str, Any]) -> None:
     """Writes a benchmark's report."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
         json.dump(report, file, indent=2)

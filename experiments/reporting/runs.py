@@ -163,7 +163,7 @@ def distinct_names(paths: Sequence[str]) -> list[str]:
     Raises:
       UserError: a path is named twice.
     """
-    parts = [os.path.realpath(os.path.expanduser(path)).split(os.sep)
+    parts = [os.path.realpath(path).split(os.sep)
              for path in paths]
     for place, path in enumerate(paths):
         if parts[place] in parts[:place]:

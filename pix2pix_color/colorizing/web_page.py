@@ -74,7 +74,7 @@ def build_page(model: LoadedModel, *, max_pixels: int,
                          _field(model, photograph.rgb, int(alternative)),
                          int(alternative))
         if seen is None:
-            raise gradio.Error(_DROP)
+            raise gradio.Error(_DROP, print_exception=False)
         if seen.alternative != alternative:
             seen = dataclasses.replace(
                 seen, alternative=int(alternative), field=_field(
@@ -130,7 +130,8 @@ def read_upload(path: str, max_pixels: int, kept: set[bytes]) -> Photograph:
     try:
         return read_photograph(image_bytes, max_pixels=max_pixels)
     except NoPhotographError as error:
-        raise gradio.Error(f"This file cannot be colored: {error}") from error
+        raise gradio.Error(f"This file cannot be colored: {error}",
+                           print_exception=False) from error
 
 
 def _field(model: LoadedModel, rgb: np.ndarray,

@@ -11,16 +11,17 @@ class Data:
     """The photographs, and their preparation for the networks."""
 
     data: str = option(
-        "sample_photos", f"Training photographs: {DATA_SPECS}.")
+        "sample_photos", f"Training photographs: {DATA_SPECS}.",
+        holds="data")
     eval_data: str = option(
         "", "Evaluation photographs, in the notation of --data. Empty: part of "
-        "--data is held out.")
+        "--data is held out.", holds="data")
     eval_fraction: float = option(
         0.1, "Share of --data held out for evaluation if --eval_data is empty. "
         "sample_photos always holds out the same 8.", minimum=0.0, maximum=1.0)
     tfds_data_dir: str = option(
         "", "Directory of TensorFlow Datasets' data sets. Empty: its default.",
-        resumable=True)
+        holds="path", resumable=True)
     cache: str = option(
         "none", "Where to keep decoded photographs after the first epoch.",
         choices=("none", "memory", "disk"), resumable=True)

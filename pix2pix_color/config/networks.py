@@ -26,11 +26,11 @@ class Networks:
         "", "Initial weights of the encoder: a .safetensors file of an "
         "EfficientNet-Lite, or of a ResNet-18 from torchvision or timm; or "
         "imagenet. ImageNet weights of EfficientNet-Lite2 are in the package, "
-        "those of ResNet-18 are downloaded once. Empty: random.")
+        "those of ResNet-18 are downloaded once. Empty: random.", holds="path")
     initial_weights: str = option(
         "", "Initial weights of the whole generator: colorizer (the trained "
         "one in the package), a run's folder, or a .safetensors file from "
-        "`export --format=safetensors`. Empty: random.")
+        "`export --format=safetensors`. Empty: random.", holds="path")
     upsampling: str = option(
         "auto", "How the decoder doubles height and width: transposed "
         "convolution; resize (nearest neighbor, then convolution); "

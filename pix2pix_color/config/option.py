@@ -10,7 +10,7 @@ from data_pipelines.errors import UserError
 def option(default: Any, help: str, *, minimum: Optional[float] = None,
            maximum: Optional[float] = None,
            choices: Optional[Sequence[str]] = None,
-           resumable: bool = False) -> Any:
+           holds: str = "", resumable: bool = False) -> Any:
     """Declares a dataclass field that is also a flag.
 
     Args:
@@ -19,11 +19,13 @@ def option(default: Any, help: str, *, minimum: Optional[float] = None,
       minimum: lowest allowed value.
       maximum: highest allowed value.
       choices: allowed values of an enumeration.
+      holds: `path` or `data` (a data spec), in which ~ is the home folder;
+        empty for any other value.
       resumable: whether the value may change when a run is resumed.
     """
     return dataclasses.field(default=default, metadata=dict(
         help=help, minimum=minimum, maximum=maximum, choices=choices,
-        resumable=resumable))
+        holds=holds, resumable=resumable))
 
 
 def allowed_values(field: dataclasses.Field) -> str:

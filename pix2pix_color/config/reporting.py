@@ -13,7 +13,7 @@ class Reporting:
     workdir: str = option(
         "runs/sample_photos",
         "The run's folder: flags, checkpoints, event files, pictures, export. "
-        "An existing run is resumed.", resumable=True)
+        "An existing run is resumed.", holds="path", resumable=True)
     log_every: int = option(
         50, "Updates between two points of the curves.", minimum=1,
         resumable=True)
@@ -35,7 +35,7 @@ class Reporting:
         "", "Classifier that adds agreement and kl to every evaluation: a "
         ".safetensors file of EfficientNet-Lite0 or Lite2, or imagenet for the "
         "one in the package. It must differ from --classifier_weights. Empty: "
-        "none.", resumable=True)
+        "none.", holds="path", resumable=True)
     profile_steps: str = option(
         "", "FIRST,LAST: updates to record for TensorBoard's profiler. Empty: "
         "none.", resumable=True)

@@ -60,7 +60,7 @@ class Training:
     classifier_weights: str = option(
         "imagenet", "Classifier of --semantic_weight: a .safetensors file of "
         "EfficientNet-Lite0 or Lite2, or imagenet for the one in the package. "
-        "Evaluate with a different --judge_weights.")
+        "Evaluate with a different --judge_weights.", holds="path")
     learning_rate: float = option(
         2e-4, "Adam's learning rate for the generator.", minimum=0.0)
     discriminator_learning_rate: float = option(

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from data_pipelines import color, sources, split
+from data_pipelines import color, colorless, sources, split
 from data_pipelines.files import write_atomically
 from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
@@ -135,6 +135,8 @@ def open_data(spec: str, *, model: str = "",
               tfds_data_dir: str = "") -> Source:
     """Opens the photographs to evaluate on.
 
+    Those without any color do not load, as when the run was trained.
+
     Args:
       spec: --data; empty takes the evaluation photographs of the run in
         model, or the embedded ones if model is not a run's folder.
@@ -153,8 +155,8 @@ def open_data(spec: str, *, model: str = "",
             train_examples=data.train_examples,
             eval_examples=data.eval_examples,
             tfds_data_dir=tfds_data_dir or data.tfds_data_dir)[1]
-    return sources.open_source(spec or "sample_photos", flag="--data",
-                               tfds_data_dir=tfds_data_dir)
+    return colorless.with_color(sources.open_source(
+        spec or "sample_photos", flag="--data", tfds_data_dir=tfds_data_dir))
 
 
 def result_table(result: Evaluation,
@@ -165,5 +167,9 @@ def result_table(result: Evaluation,
             f"{METRICS[name].label} {low:.2f} to {high:.2f}"
             for name, (low, high) in result.intervals().items())]
     if rejected:
-        lines.append(f"{len(rejected)} photograph(s) could not be read")
+        gray = list(rejected.values()).count(colorless.REASON)
+        for count, what in ((len(rejected) - gray, "could not be read"),
+                            (gray, "left out, without any color")):
+            if count:
+                lines.append(f"{count} photograph(s) {what}")
     return "\n".join(lines)

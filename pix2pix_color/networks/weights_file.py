@@ -18,13 +18,12 @@ _MAX_LISTED = 4
 _UNREADABLE = (safetensors.SafetensorError, OSError, KeyError, TypeError)
 
 
-def find_file(weights: str, *, flag: str) -> str:
-    """Returns the path that a flag names.
+def find_file(path: str, *, flag: str) -> str:
+    """Returns the path that a flag names, if it is a weights file's.
 
     Raises:
       UserError: there is no such file, or its name is another kind's.
     """
-    path = os.path.expanduser(weights)
     if not os.path.isfile(path):
         raise UserError(f"{flag}={path}: there is no such file")
     if not path.endswith(".safetensors"):

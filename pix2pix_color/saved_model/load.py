@@ -8,7 +8,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines import color
+from data_pipelines import color, files
 from data_pipelines.errors import UserError
 from pix2pix_color import hardware
 from pix2pix_color.saved_model import trained
@@ -226,7 +226,8 @@ def load_saved_model(path: str) -> Any:
     """
     directory = find_saved_model(path)
     try:
-        return tf.saved_model.load(directory)
+        with files.plain_path(directory) as plain:
+            return tf.saved_model.load(plain)
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"--model={path}: the SavedModel in {directory} "

@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.errors import UserError
-from data_pipelines.files import disk_error, sync, write_atomically
+from data_pipelines.files import disk_error, plain_path, sync, write_atomically
 from pix2pix_color import config_flags
 from pix2pix_color.config import Config, differing_options
 from pix2pix_color.training.journal import Journal
@@ -185,8 +185,9 @@ class Checkpoints:
                             f"{'; '.join(differing)}")
         try:
             # Everything in the state must be in the checkpoint.
-            status = self._checkpoint.read(os.path.join(path, _STATE))
-            status.assert_existing_objects_matched()
+            with plain_path(path) as plain:
+                status = self._checkpoint.read(os.path.join(plain, _STATE))
+                status.assert_existing_objects_matched()
         except (tf.errors.OpError, RuntimeError, IndexError) as error:
             reason = str(error).strip().splitlines()[0]
             raise _Damaged(f"step {step}: {reason}") from error

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from data_pipelines import color, decode
 from data_pipelines.errors import UserError
-from data_pipelines.files import write_atomically
+from data_pipelines.files import require_writable, write_atomically
 from pix2pix_color import config_flags, hardware
 from pix2pix_color.config import Config
 from pix2pix_color.networks import weights_file
@@ -42,17 +42,21 @@ def export_run(run: str, *, file_format: str = "saved_model",
       What was exported, in words, and the path of the export.
 
     Raises:
-      UserError: the folder holds no run or no such checkpoint, or the format's
-        converter is not installed.
+      UserError: the folder holds no run or no such checkpoint, output_dir
+        cannot be written to, or the format's converter is not installed.
     """
     seed = None
+    output_dir = output_dir or os.path.join(
+        COLORIZER_DIR if run == trained.NAME else run,
+        "export" if file_format == "saved_model" else file_format)
+    require_writable(output_dir, flag="--output_dir", is_folder=True)
     if run == trained.NAME:
         if checkpoint != "latest":
             raise UserError(f"--checkpoint={checkpoint} is for runs; --run="
                             f"{trained.NAME} has no checkpoints")
         hardware.claim_devices()
         generator, config, card = trained.load_trained(flag="--run")
-        name, directory = "the trained colorizer", COLORIZER_DIR
+        name = "the trained colorizer"
     else:
         folder, config, state, metrics = restore_run(run, checkpoint=checkpoint)
         if file_format == "saved_model":
@@ -60,9 +64,7 @@ def export_run(run: str, *, file_format: str = "saved_model",
         generator = state.served_generator(config, seed)
         card = _card(state, config, metrics,
                      folder.read_run_json().get("loss_classifier"))
-        name, directory = f"step {state.step_number}", folder.path
-    output_dir = output_dir or os.path.join(
-        directory, "export" if file_format == "saved_model" else file_format)
+        name = f"step {state.step_number}"
     if file_format == "saved_model":
         path = write_saved_model(
             generator, output_dir, seed=seed, max_pixels=max_pixels, card=card,

@@ -33,14 +33,13 @@ def read_initial_weights(config: Config) -> dict[str, np.ndarray]:
     weights = config.networks.initial_weights
     if not weights:
         return {}
-    path = os.path.expanduser(weights)
     if weights == trained.NAME:
         path, _ = trained.read_trained(flag=_FLAG)
         tensors = weights_file.read_tensors(path, flag=_FLAG)
-    elif os.path.isfile(path) and path.endswith(".safetensors"):
-        tensors = weights_file.read_tensors(path, flag=_FLAG)
-    elif os.path.exists(RunFolder(path).flags_path):
-        other = restore_run(path, checkpoint="latest", flag=_FLAG).state
+    elif os.path.isfile(weights) and weights.endswith(".safetensors"):
+        tensors = weights_file.read_tensors(weights, flag=_FLAG)
+    elif os.path.exists(RunFolder(weights).flags_path):
+        other = restore_run(weights, checkpoint="latest", flag=_FLAG).state
         tensors = {name: variable.numpy() for name, variable
                    in weights_file.named_variables(
                        other.inference_generator).items()}

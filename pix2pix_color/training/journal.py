@@ -26,7 +26,10 @@ class Journal:
         discriminator may skip some.
       evaluated_step: the last step that was evaluated.
       best: `step`, `metric` and `value` of the best checkpoint; empty before
-        the first evaluation.
+        the first evaluation. `incomparable` is there, and True, if it was
+        evaluated on other photographs than the run has now.
+      evaluation_set: digest of the present evaluation photographs' identities;
+        empty in runs that did not record it.
       plateau: the state of --lr_schedule=plateau (schedules.py).
       rejected: photograph -> why it could not be read, over the whole run.
       seconds: activity -> seconds spent on it, over the whole run.
@@ -38,6 +41,7 @@ class Journal:
         default_factory=lambda: dict.fromkeys(StepLosses._fields, 0))
     evaluated_step: int = 0
     best: dict[str, Any] = dataclasses.field(default_factory=dict)
+    evaluation_set: str = ""
     plateau: dict[str, Any] = dataclasses.field(default_factory=dict)
     rejected: dict[str, str] = dataclasses.field(default_factory=dict)
     seconds: dict[str, float] = dataclasses.field(
@@ -78,6 +82,21 @@ class Journal:
         self.num_losses = dict.fromkeys(self.num_losses, 0)
         return means
 
+    def evaluate_on(self, evaluation_set: str) -> None:
+        """Notes the photographs of the evaluations that follow.
+
+        If they are others than before, neither the best checkpoint nor
+        --lr_schedule=plateau compares what follows with what was.
+
+        Args:
+          evaluation_set: digest of their identities.
+        """
+        if self.evaluation_set not in ("", evaluation_set):
+            self.plateau.pop("best", None)
+            if self.best:
+                self.best["incomparable"] = True
+        self.evaluation_set = evaluation_set
+
     def note_evaluation(self, metrics: dict[str, float], *, step: int,
                         metric: str) -> bool:
         """Remembers an evaluation; returns whether it is the best so far.
@@ -89,6 +108,7 @@ class Journal:
         """
         self.evaluated_step = step
         is_best = (self.best.get("metric") != metric
+                   or "incomparable" in self.best
                    or is_better(metrics[metric], self.best["value"],
                                 metric=metric))
         if is_best:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from typing import Any
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from data_pipelines import cache, split
 from data_pipelines.errors import UserError
+from data_pipelines.first_look import FirstLook
 from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
 from pix2pix_color import hardware
@@ -29,6 +31,7 @@ from pix2pix_color.training.checkpoints import Checkpoints, steps_in
 from pix2pix_color.training.distribution import Workers, rejoining
 from pix2pix_color.training.interruption import Interruption
 from pix2pix_color.training.journal import Journal
+from pix2pix_color.training.photograph_sets import PhotographSets
 from pix2pix_color.training.reporter import Reporter
 from pix2pix_color.training.train_state import TrainState
 
@@ -118,14 +121,18 @@ def _train_and_export(config: Config, workers: Workers,
         f"{len(some_train)} training photographs": some_train}))
     if facts["rejected"]:
         _say("skipped", f"{len(facts['rejected'])} photograph(s) that could "
-                        f"not be read, listed in {folder.run_path}")
+                        f"not be read or have no color, listed in "
+                        f"{folder.run_path}")
     _say("time", training.journal.where_the_time_went())
-    _say("best", "step {step}, {metric} {value:.2f}".format(**facts["best"]))
+    _say("best", "step {step}, {metric} {value:.2f}".format(**facts["best"])
+         + (" on earlier evaluation photographs"
+            if "incomparable" in facts["best"] else ""))
     _say("samples", f"{reporter.sample_path(state.step_number)}, evaluation")
     _say("", f"{training_path}, training")
     _say("SavedModel", _export(config, state, folder, facts, before))
     tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
-    _say("curves", f"{tensorboard} --logdir {folder.path}")
+    _say("curves", f"{tensorboard} --logdir "
+                   f"{shlex.quote(folder.path)}")
 
 
 def prepare(config: Config, workers: Workers, interruption: Interruption
@@ -142,6 +149,9 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     train_source, eval_source = open_sources(config)
     workers.require_equal(train_source.identities,
                           flag=f"--data={config.data.data}")
+    rejected = RejectedExamples(config.data.max_bad_fraction)
+    looks = [FirstLook(train_source, "training", rejected),
+             FirstLook(eval_source, "evaluation", rejected)]
     folder = RunFolder(config.reporting.workdir)
     # Missing weights must be noticed before the folder is claimed.
     begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
@@ -158,6 +168,8 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
         num_replicas=workers.strategy.num_replicas_in_sync)
     facts = _facts(config, precision, jit_compile, train_source, eval_source)
     _say_what_is_used(facts, workers)
+    for remark in sorted({train_source.remark, eval_source.remark} - {""}):
+        _say("", remark)
 
     with workers.strategy.scope():
         state = TrainState.create(config, precision=precision,
@@ -171,6 +183,10 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
                               directory=folder.checkpoints_dir,
                               keep=config.reporting.keep_checkpoints)
     journal = _restore(state, checkpoints, workers)
+    sets = PhotographSets(train_source, eval_source)
+    journal.evaluate_on(workers.text_of_chief(sets.evaluation_digest))
+    if state.step_number:
+        _say_what_changed(sets.changes_since(folder.photographs_path), journal)
     total_steps = config.total_steps(len(train_source))
     if total_steps < state.step_number:
         raise UserError(
@@ -185,13 +201,17 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     if pretrain_steps > state.step_number:
         _say("", f"up to step {pretrain_steps} without the adversarial loss")
 
-    rejected = RejectedExamples(config.data.max_bad_fraction,
-                                known=journal.rejected)
+    rejected.reasons = {**journal.rejected, **rejected.reasons}
+    for look in looks:
+        without_color = look.finish()
+        if without_color:
+            _say("no color", without_color)
     reporter = Reporter(
         config=config, state=state, eval_source=eval_source, folder=folder,
         summaries=Summaries(folder.path, step=state.step_number,
                             hyperparameters=config.hyperparameters()),
         rejected=rejected)
+    sets.write(folder.photographs_path)
     return loop.TrainingLoop(
         config=config, state=state, journal=journal, workers=workers,
         checkpoints=checkpoints, reporter=reporter, rejected=rejected,
@@ -270,6 +290,15 @@ def _say_what_is_used(facts: dict[str, Any], workers: Workers) -> None:
     _say("data", f"{facts['data']['train_photographs']} photographs to train "
                  f"on, {facts['data']['evaluation_photographs']} to evaluate "
                  f"on")
+
+
+def _say_what_changed(changes: str, journal: Journal) -> None:
+    parts = [changes] if changes else []
+    if "incomparable" in journal.best:
+        parts.append("the best step, {step}, was evaluated on others and is "
+                     "not compared with later ones".format(**journal.best))
+    if parts:
+        _say("changed", "; ".join(parts))
 
 
 def _judged_area(config: Config, state: TrainState) -> str:

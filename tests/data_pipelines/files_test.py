@@ -5,6 +5,7 @@ import os
 import pytest
 
 from data_pipelines import files
+from data_pipelines.errors import UserError
 
 
 def test_content_replaces_an_earlier_file(tmp_path):
@@ -62,3 +63,27 @@ def test_a_name_of_any_length_that_fits_can_be_written(tmp_path, letter):
         files.write_atomically(str(tmp_path / (name + "xxxxxx")), b"")
     assert caught.value.filename == str(tmp_path / (name + "xxxxxx"))
     assert os.listdir(tmp_path) == [name]
+
+
+def test_what_can_be_written_is_left_as_it_was(tmp_path):
+    (tmp_path / "old.json").write_text("mine")
+    for name in ("new.json", "old.json", "new/folder/new.json"):
+        files.require_writable(str(tmp_path / name), flag="--output")
+    for name in (".", "export/1"):
+        files.require_writable(str(tmp_path / name), flag="--output_dir",
+                               is_folder=True)
+    assert os.listdir(tmp_path) == ["old.json"]
+    assert (tmp_path / "old.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name, is_folder, message", [
+    ("file/new.json", False, "cannot be written: Not a directory: .*/file"),
+    ("file", True, "cannot be written: Not a directory: .*/file"),
+    ("", False, "is a folder; name a file"),
+    ("/proc/new/export", True, "cannot be written: .*: /proc")])
+def test_what_cannot_be_written_is_refused_with_its_flag(
+        tmp_path, name, is_folder, message):
+    (tmp_path / "file").touch()
+    path = os.path.join(tmp_path, name)
+    with pytest.raises(UserError, match=f"^--output={path} {message}$"):
+        files.require_writable(path, flag="--output", is_folder=is_folder)

@@ -62,8 +62,8 @@ def trained(tmp_path_factory):
 def test_fit_fills_the_folder_of_the_run(trained):
     workdir, _, process = trained
     assert sorted(os.listdir(workdir)) == [
-        ".lock", "checkpoints", "config.flags", "eval", "export", "run.json",
-        "samples", "train"]
+        ".lock", "checkpoints", "config.flags", "eval", "export",
+        "photographs.npz", "run.json", "samples", "train"]
     assert sorted(os.listdir(workdir / "checkpoints")) == [
         "step-0000010", "step-0000020"]
     for line in (r"time        waiting for data \d+\.\d s \(\d+%\), step .*",
@@ -111,7 +111,7 @@ def test_run_json_holds_what_one_needs_to_compare_runs(trained):
 def test_the_same_command_continues_and_the_curves_too(trained):
     workdir, arguments, _ = trained
     again = run("fit", *arguments, "--steps=20")
-    assert again.returncode == 0
+    assert again.returncode == 0 and "changed" not in again.stdout
     assert "resuming    at step 20 of 20" in again.stdout
     longer = run("fit", *arguments, "--steps=30")
     assert "resuming    at step 20 of 30" in longer.stdout

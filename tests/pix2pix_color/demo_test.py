@@ -114,15 +114,17 @@ def page(tmp_path_factory):
     (folder / "tmp").mkdir()
     server = subprocess.Popen(
         [sys.executable, "-m", "pix2pix_color.demo", f"--model={model}",
-         f"--port={port}", "--max_pixels=1000000"], cwd=ROOT,
+         f"--port={port}", "--max_pixels=1000000", "--max_upload_mb=1"],
+        cwd=ROOT,
         env={**os.environ, "TMPDIR": str(folder / "tmp")},
-        stdout=subprocess.PIPE, text=True)
+        stdout=subprocess.PIPE, stderr=open(folder / "stderr", "w"), text=True)
     assert server.stdout
     line = server.stdout.readline()
     assert f"http://127.0.0.1:{port}" in line
     yield f"http://127.0.0.1:{port}", folder / "tmp"
     server.terminate()
     server.wait()
+    assert "Traceback" not in (folder / "stderr").read_text()
 
 
 def uploads(folder):
@@ -142,6 +144,38 @@ def test_an_upload_is_removed_whatever_it_is_called(tmp_path):
     assert not upload.exists()
     web_page.read_upload(example, 10**6, kept)
     assert os.path.exists(example)
+
+
+def test_a_port_in_use_is_one_line_before_anything_is_loaded():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "pix2pix_color.demo", f"--port={port}",
+             "--model=/no/such/model"], cwd=ROOT, capture_output=True,
+            text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1, f"error: --port={port} is in use on 127.0.0.1, perhaps by another "
+           f"demo; stop that one or choose another --port\n")
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"dear diary", "not an image"), (b"", "not an image"),
+    (b"\x89PNG\r\n\x1a\n damaged", "")])
+def test_a_refused_upload_is_a_sentence_and_no_stack_trace(
+        tmp_path, content, message):
+    import gradio
+
+    from pix2pix_color.colorizing import web_page
+    upload = tmp_path / "old.jpg"
+    upload.write_bytes(content)
+    with pytest.raises(gradio.Error) as caught:
+        web_page.read_upload(str(upload), 10**6, set())
+    assert caught.value.message.startswith(
+        f"This file cannot be colored: {message}")
+    assert not caught.value.print_exception
+    assert not upload.exists()
 
 
 @pytest.mark.slow
@@ -177,7 +211,8 @@ def test_a_photograph_comes_back_in_color_at_its_size(page, browser, tmp_path):
 @pytest.mark.parametrize("content, message", [
     (b"dear diary", "This file cannot be colored: not an image"),
     (None, "1500 x 1000 pixels, at most 1000000"),
-], ids=["text", "too_large"])
+    (bytes(2**20 + 1), "exceed the maximum allowed size of 1.0 Mb"),
+], ids=["text", "too_large", "too_many_bytes"])
 def test_what_cannot_be_colored_gets_a_message(
         page, browser, tmp_path, content, message):
     address, temporary = page

@@ -23,7 +23,7 @@ RUNS = {"plain": 1.5, "other": 3.0}
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     """The address of a TensorBoard that shows two runs below a folder."""
-    folder = tmp_path_factory.mktemp("runs")
+    folder = tmp_path_factory.mktemp("runs") / "my runs [1] what? *new é"
     for step in (10, 20):  # a run and its resumption
         for name, l1_weight in RUNS.items():
             writer = summaries.Summaries(

@@ -99,7 +99,7 @@ def test_sample_photos_can_be_prepared(tmp_path):
     assert set(sides[0][1].identities) == sample_photos.HELD_OUT
 
 
-def test_the_size_of_a_download_is_said_before_it(tmp_path, monkeypatch):
+def test_a_download_s_size_and_what_is_read_are_said(tmp_path, monkeypatch):
     said: list[str] = []
     with tfds.testing.mock_data(num_examples=2):
         monkeypatch.setattr(
@@ -110,7 +110,8 @@ def test_the_size_of_a_download_is_said_before_it(tmp_path, monkeypatch):
         assert list(opened.identities()) == ["train/0", "train/1"]
         file, num_bytes = opened.open("train/1")
         assert num_bytes == len(file.read()) > 0
-    assert len(said) == 1
+    assert said[1:] == [
+        "--data=tfds:imagenette: the images are those of the feature image"]
     assert said[0].startswith(
         "imagenette/full-size-v2/1.0.0: downloading 3.00 GiB and writing an "
         "unknown amount to ")

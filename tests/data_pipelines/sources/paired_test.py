@@ -88,3 +88,16 @@ def test_two_files_of_one_stem_are_refused(tmp_path):
     save(tmp_path / "color" / "a.png", (1, 2, 3))
     with pytest.raises(UserError, match="'a.bmp' and 'a.png' .* differ only"):
         open_paired(tmp_path)
+
+
+def test_names_of_another_unicode_form_are_pairs(tmp_path):
+    composed, decomposed = "\u00e9t\u00e9", "e\u0301te\u0301"
+    save(tmp_path / "gray" / composed / f"{decomposed}.png", 10, mode="L")
+    save(tmp_path / "color" / decomposed / f"{composed}.png", (1, 2, 3))
+    assert list(open_paired(tmp_path).identities) == [
+        f"{decomposed}/{composed}.png"]
+    assert load(open_paired(tmp_path), 0)[0, 0].tolist() == [1, 2, 3, 10]
+    save(tmp_path / "color" / decomposed / f"{decomposed}.png", (1, 2, 3))
+    with pytest.raises(UserError, match="differ only in their extension or "
+                       "Unicode form, so neither can be paired"):
+        open_paired(tmp_path)

@@ -206,6 +206,22 @@ def test_unknown_names_are_refused_in_one_line(tmp_path, name, message):
     assert "\n" not in str(caught.value)
 
 
+def test_the_image_feature_is_said_and_can_be_chosen(data_dir):
+    assert open_tiny(data_dir).remark == (
+        f"{ORIGIN}: the images are those of the feature photo, not of "
+        f"thumbnail")
+    photographs = open_tiny(data_dir, "tiny_reds@test#thumbnail")
+    assert photographs.select([0]).remark == (
+        f"{ORIGIN}: the images are those of the feature thumbnail, not of "
+        f"photo")
+    assert colors(photographs) == [(255, 255, 255)] * COUNTS["test"]
+    with pytest.raises(UserError) as caught:
+        open_tiny(data_dir, "tiny_reds#mask")
+    assert str(caught.value) == (
+        f"{ORIGIN}: tiny_reds/1.0.0 has no image feature 'mask'; its image "
+        f"features: photo, thumbnail")
+
+
 def test_dataset_without_an_image_is_refused(tmp_path):
     with pytest.raises(UserError, match="^--data=tfds:tiny_numbers: "
                        "tiny_numbers/1.0.0 has no image .* features: number$"):

@@ -105,6 +105,32 @@ def test_another_metric_begins_anew():
     assert journal.best == {"step": 3, "metric": "delta_e", "value": 8.0}
 
 
+def test_other_evaluation_photographs_begin_a_new_comparison():
+    journal = Journal()
+    journal.evaluate_on("these")
+    assert note(journal, "ab_l1", 5.0, 6.0) == [True, False]
+    journal.plateau = {"best": 5.0, "waited": 1, "cuts": 2}
+    same = through_json(journal)
+    same.evaluate_on("these")
+    assert note(same, "ab_l1", 5.5, first_step=3) == [False]
+    assert same.plateau["best"] == 5.0
+    other = through_json(journal)
+    other.evaluate_on("others")
+    other = through_json(other)  # stopped before any evaluation
+    other.evaluate_on("others")
+    assert other.best["step"] == 1 and other.best["incomparable"]
+    assert other.plateau == {"waited": 1, "cuts": 2}
+    assert note(other, "ab_l1", 7.0, 8.0, first_step=3) == [True, False]
+    assert other.best == {"step": 3, "metric": "ab_l1", "value": 7.0}
+
+
+def test_a_journal_without_a_set_is_compared():
+    journal = Journal()
+    note(journal, "ab_l1", 5.0)
+    journal.evaluate_on("these")
+    assert note(journal, "ab_l1", 6.0, first_step=2) == [False]
+
+
 def test_time_adds_up_even_where_the_work_fails(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(journal_lib.time, "monotonic", lambda: now[0])

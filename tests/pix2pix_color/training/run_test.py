@@ -3,12 +3,15 @@
 What each part does with its value is tested beside that part.
 """
 
+import gc
 import pathlib
 import re
+import shutil
 
 import pytest
 import tensorflow as tf
 from absl import flags
+from PIL import Image
 
 from data_pipelines import split
 from data_pipelines.errors import UserError
@@ -87,6 +90,38 @@ def test_as_many_checkpoints_are_kept_as_the_flag_says(prepared):
         training.state.step.assign(step)
         training.save()
     assert training.checkpoints.steps() == [3, 4]
+
+
+def test_a_changed_folder_and_gray_photographs_are_said(tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    names = sorted(path.name for path in PHOTOS.glob("*.jpg"))
+    train, evaluation = (
+        [name for name in names if (split.hash_fraction(name) < 0.1) == held]
+        for held in (False, True))
+    for name in [*train[:5], *evaluation[:2]]:
+        shutil.copy(PHOTOS / name, photos)
+    Image.open(PHOTOS / train[0]).convert("L").save(photos / train[0])
+    arguments = (f"--data=folder:{photos}", "--precision=float32")
+    training, _ = prepare(tmp_path / "run", *arguments)
+    assert (f"no color    1 of the 5 photographs left out of training: "
+            f"{train[0]}\n") in capsys.readouterr().out
+    training.state.step.assign(1)
+    training.journal.note_evaluation({"ab_l1": 1.0}, step=1, metric="ab_l1")
+    training.save()
+    del training  # as its process would end
+    gc.collect()
+    (photos / train[1]).unlink()
+    (photos / evaluation[0]).unlink()
+    shutil.copy(PHOTOS / evaluation[3], photos)
+    resumed, _ = prepare(tmp_path / "run", *arguments)
+    assert (
+        "changed     0 training photograph(s) added, 1 removed; 1 evaluation "
+        "photograph(s) added, 1 removed; the best step, 1, was evaluated on "
+        "others and is not compared with later ones\n"
+    ) in capsys.readouterr().out
+    assert resumed.journal.note_evaluation({"ab_l1": 2.0}, step=2,
+                                           metric="ab_l1")
 
 
 def test_no_photograph_is_trained_and_evaluated_on():
