@@ -14,7 +14,7 @@ and videos, and results of earlier runs, is counted at the end.
 
 import concurrent.futures
 import sys
-from typing import Sequence
+from typing import Any, Sequence
 
 import tqdm
 from absl import flags
@@ -55,6 +55,17 @@ _CHROMA_SIZE = flags.DEFINE_integer(
     "smaller things. 0 takes the model's.", lower_bound=0)
 _MAX_PIXELS = command.define_max_pixels()
 
+_HINTS = command.define_path(
+    "hints", "", "JSON file of color hints for one photograph: a list of "
+    '{"x": 120, "y": 80, "color": "#7a3b1d"}, in pixels of the upright '
+    "photograph, with a color as #rrggbb or by its name.")
+_USE_HINTS = flags.DEFINE_bool(
+    "use_hints", False, "Use the hints in NAME.hints.json beside each "
+    "photograph NAME.jpg, where there is such a file.")
+_REFERENCE = command.define_path(
+    "reference", "", "Color photograph whose colors to take for what is alike "
+    "in the photographs. Hints of a photograph's own count before it.")
+
 # One file is decoded or written while another is colored.
 _AT_ONCE = 2
 
@@ -80,6 +91,7 @@ def main(arguments: Sequence[str]) -> None:
         from pix2pix_color.colorizing.photograph import NoPhotographError
         from pix2pix_color.saved_model.load import LoadedModel
     model = LoadedModel(_MODEL.value)
+    _check_hints(model, jobs)
     if _SAMPLES.value and not model.has_noise:
         raise UserError(
             f"--samples={_SAMPLES.value} needs a model with noise, and "
@@ -92,7 +104,8 @@ def main(arguments: Sequence[str]) -> None:
         file_format=_FORMAT.value, saturation=_SATURATION.value,
         seeds=tuple(range(_SEED.value, _SEED.value + _SAMPLES.value)),
         side_by_side=_SIDE_BY_SIDE.value, chroma_size=chroma_size,
-        max_pixels=_MAX_PIXELS.value)
+        max_pixels=_MAX_PIXELS.value, hints=_HINTS.value,
+        use_hints=_USE_HINTS.value, reference=_REFERENCE.value)
 
     def color(job: Job) -> str:
         """Colors one file; returns an error message, or an empty text."""
@@ -133,6 +146,26 @@ def main(arguments: Sequence[str]) -> None:
         print(remark, file=sys.stderr)
     if failed:
         sys.exit("error: " + "\nerror: ".join(failed))
+
+
+def _check_hints(model: Any, jobs: Sequence[Job]) -> None:
+    """Refuses flags of hints that cannot be used with a model or these jobs."""
+    for flag in (_HINTS, _USE_HINTS, _REFERENCE):
+        if not flag.value:
+            continue
+        if not model.takes_hints:
+            raise UserError(
+                f"--{flag.name} needs a model that was trained with --hints, "
+                f"and {model.directory} was not")
+        if _SAMPLES.value:
+            raise UserError(f"--{flag.name} cannot be used with --samples")
+    if _REFERENCE.value and any(job.is_video for job in jobs):
+        raise UserError(f"--reference={_REFERENCE.value} cannot be used with "
+                        f"videos")
+    if _HINTS.value and (len(jobs) > 1 or jobs[0].is_video
+                         or jobs[0].num_pages > 1):
+        raise UserError(f"--hints={_HINTS.value} is for one photograph; use "
+                        f"--use_hints for several")
 
 
 if __name__ == "__main__":

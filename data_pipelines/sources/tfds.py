@@ -92,8 +92,8 @@ def open_records(builder: tfds.core.DatasetBuilder, *, split: str,
       feature: the image to read; empty for the default.
 
     Raises:
-      UserError: it has no such image feature or no such split, is not prepared, or
-        has a file format that cannot be read by index.
+      UserError: it has no such image feature or no such split, is not
+        prepared, or has a file format that cannot be read by index.
     """
     image_key, holds_pixels, others = _image_feature(builder, feature, origin)
     try:

@@ -58,6 +58,9 @@ class Options:
       side_by_side: whether to put the gray photograph to the left.
       chroma_size: side of the square to color in; 0 for the model's.
       max_pixels: height times width of the largest picture that is decoded.
+      hints: path of a JSON file of hints (hints_file.py); empty for none.
+      use_hints: whether to look for such a file beside each photograph.
+      reference: path of a photograph whose colors to take; empty for none.
     """
 
     file_format: str = "png"
@@ -66,6 +69,9 @@ class Options:
     side_by_side: bool = False
     chroma_size: int = 0
     max_pixels: int = MAX_PIXELS
+    hints: str = ""
+    use_hints: bool = False
+    reference: str = ""
 
 
 def find_jobs(arguments: Sequence[str], *, output_dir: str, file_format: str,

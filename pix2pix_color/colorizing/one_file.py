@@ -7,8 +7,9 @@ from typing import Iterator, Optional
 
 import numpy as np
 
+from data_pipelines.errors import UserError
 from data_pipelines.files import replace_atomically, write_atomically
-from pix2pix_color.colorizing import video
+from pix2pix_color.colorizing import hints_file, reference, video
 from pix2pix_color.colorizing.jobs import STANDARD, Job, Options
 from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
                                                  read_photograph, write_pages,
@@ -27,7 +28,8 @@ def colorize_file(model: LoadedModel, job: Job, options: Options, *,
       NoPhotographError: the file holds no picture that can be read. If some of
         its pages can be, these are colored, unless all share one result.
       OSError: the file cannot be read, or a result cannot be written.
-      UserError: it is a video and PyAV is not installed.
+      UserError: it is a video and PyAV is not installed, or hints cannot be
+        used.
     """
     if job.path != STANDARD:
         for output in job.outputs:
@@ -43,7 +45,8 @@ def colorize_file(model: LoadedModel, job: Job, options: Options, *,
         _color_into_many_files(model, content, job, options)
         return []
     photograph = read_photograph(content, max_pixels=options.max_pixels)
-    _color_samples(model, photograph, job.outputs, job.finished, options)
+    _color_samples(model, photograph, job.outputs, job.finished, options,
+                   job.path)
     return [] if photograph.num_pictures == 1 else [
         f"only the first of its {photograph.num_pictures} pictures was "
         f"colored"]
@@ -81,12 +84,13 @@ def _color_into_many_files(model, content, job, options):
         raise NoPhotographError("; ".join(problems))
 
 
-def _color_samples(model, photograph, outputs, finished, options):
+def _color_samples(model, photograph, outputs, finished, options, path=""):
+    hints = find_hints(model, photograph.rgb, path, options)
     for seed, output in zip(options.seeds or (None,), outputs):
         if output in finished:
             continue
         content = write_photograph(
-            _color(model, photograph, options, seed),
+            _color(model, photograph, options, seed, hints),
             file_format=options.file_format)
         if output == STANDARD:
             sys.stdout.buffer.write(content)
@@ -96,13 +100,50 @@ def _color_samples(model, photograph, outputs, finished, options):
 
 
 def _color(model: LoadedModel, photograph: Photograph, options: Options,
-           seed: Optional[int]) -> Photograph:
+           seed: Optional[int], hints: Optional[np.ndarray] = None
+           ) -> Photograph:
     rgb = model.colorize(
         photograph.rgb, saturation=options.saturation,
-        chroma_size=options.chroma_size, seed=seed)
+        chroma_size=options.chroma_size, seed=seed, hints=hints)
     if options.side_by_side:
         rgb = np.concatenate([gray_of(photograph.rgb), rgb], axis=1)
     return dataclasses.replace(photograph, rgb=rgb)
+
+
+def find_hints(model: LoadedModel, rgb: np.ndarray, path: str,
+               options: Options) -> Optional[np.ndarray]:
+    """Finds a photograph's hints: its own, or a reference photograph's.
+
+    Args:
+      model: takes hints if options name any.
+      rgb: uint8 [H, W, 3], the photograph.
+      path: its file; empty for none.
+      options: name a file of hints, or a reference photograph, or say that
+        files beside the photographs are to be used.
+
+    Returns:
+      float32 [K, 4], as hints_file.read_hints; None for none.
+
+    Raises:
+      UserError: a file of hints, or the reference photograph, cannot be used.
+    """
+    height, width = rgb.shape[:2]
+    beside = os.path.splitext(path)[0] + hints_file.ENDING
+    if options.hints or (options.use_hints and path
+                         and os.path.exists(beside)):
+        return hints_file.read_hints(options.hints or beside, height=height,
+                                     width=width)
+    if options.reference:
+        return reference.find_hints(model, rgb, _read_reference(options))
+    return None
+
+
+def _read_reference(options: Options) -> np.ndarray:
+    try:
+        return read_photograph(_read(options.reference),
+                               max_pixels=options.max_pixels).rgb
+    except NoPhotographError as error:
+        raise UserError(f"--reference={options.reference}: {error}") from error
 
 
 def _read(path: str) -> bytes:

@@ -11,7 +11,7 @@ import re
 from typing import Any, BinaryIO, Iterable, Optional
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from data_pipelines import photo_file
 from pix2pix_color.colorizing.metadata import (Metadata, read_metadata,
@@ -29,12 +29,12 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "webp": ("WEBP", {"quality": 95, "method": 2}),
 }
 
-
 # Of MPO: the tag that lists its pictures, types that are previews (CIPA DC-007,
 # 5.2.3.3), and what telephones say whose second picture is for bright displays.
 _MP_ENTRIES, _PREVIEW = 0xB002, "Large Thumbnail"
 _GAIN_MAP = re.compile(rb"(?i)gainmap|iso:ts:21496:-1")
 _PIXEL = np.zeros((1, 1, 3), np.uint8)
+
 
 class NoPhotographError(ValueError):
     """A file cannot be read as a photograph; the message says why."""

@@ -150,8 +150,8 @@ class LoadedModel:
             tf.constant(rgb), *map(tf.constant, field)).numpy()
 
     def colorize(self, rgb: np.ndarray, *, saturation: float = 1.0,
-                 chroma_size: int = 0,
-                 seed: Optional[int] = None) -> np.ndarray:
+                 chroma_size: int = 0, seed: Optional[int] = None,
+                 hints: Optional[np.ndarray] = None) -> np.ndarray:
         """Colors one photograph.
 
         Args:
@@ -159,12 +159,14 @@ class LoadedModel:
           saturation: factor of a* and b*.
           chroma_size: as in predict_field.
           seed: as in predict_field.
+          hints: as in predict_field; saturation multiplies their colors, too.
 
         Returns:
           uint8 [H, W, 3] with the photograph's own lightness.
         """
         return self.recolor(rgb, self.predict_field(
-            rgb, chroma_size=chroma_size, seed=seed).scaled(saturation))
+            rgb, chroma_size=chroma_size, seed=seed,
+            hints=hints).scaled(saturation))
 
 
 def gray_of(rgb: np.ndarray) -> np.ndarray:
