@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> None:
         from pix2pix_color.colorizing.photograph import NoPhotographError
         from pix2pix_color.saved_model.load import LoadedModel
     model = LoadedModel(_MODEL.value)
-    _check_hints(model, jobs)
+    check_hints(model, jobs)
     if _SAMPLES.value and not model.has_noise:
         raise UserError(
             f"--samples={_SAMPLES.value} needs a model with noise, and "
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit("error: " + "\nerror: ".join(failed))
 
 
-def _check_hints(model: Any, jobs: Sequence[Job]) -> None:
+def check_hints(model: Any, jobs: Sequence[Job]) -> None:
     """Refuses flags of hints that cannot be used with a model or these jobs."""
     for flag in (_HINTS, _USE_HINTS, _REFERENCE):
         if not flag.value:
