@@ -16,6 +16,7 @@ from typing import Any, Iterator, NamedTuple, Optional
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
 
 from pix2pix_color.colorizing.photograph import NoPhotographError
 
@@ -78,7 +79,7 @@ class VideoReader:
 
     def __init__(self, path: str, *, max_pixels: int) -> None:
         try:
-            self.container = av.open(path, metadata_errors="replace")
+            self.container: Any = av.open(path, metadata_errors="replace")
         except av.error.FFmpegError as error:
             raise NoPhotographError(f"not a video that can be read "
                                     f"({error.strerror or error})") from error
@@ -100,7 +101,7 @@ class VideoReader:
         self.audio: Any = next(
             (stream for stream in streams.audio
              if stream.codec_context and stream.rate), None)
-        base = self.video.time_base
+        base: Any = self.video.time_base
         # A multiple of the source's ticks, so that times stay exact.
         self.time_base = Fraction(1, min(
             base.denominator * -(-_TICKS // base.denominator), _MAX_TICKS))
@@ -117,7 +118,7 @@ class VideoReader:
         self._is_avi = self.container.format.name == "avi"
         self._is_broadcast = self.container.format.flags & _BROADCAST
         self._queue: list[int] = []
-        self._joints: dict[int, tuple[Fraction, Fraction]] = {}
+        self._joints: dict[int, tuple[Any, Any]] = {}
         self._pts: Optional[int] = None
         self._end = self._read_end = 0.0
         self._damaged, self._error = 0, ""
@@ -144,8 +145,7 @@ class VideoReader:
         self.matrix = BT709 if self._matrix == BT709 or self._matrix in (
             0, 9) else BT601
         # x and y of the upright picture are a x + c y and b x + d y.
-        display = first.side_data.get(
-            av.sidedata.sidedata.Type.DISPLAYMATRIX)
+        display = first.side_data.get(SideData.DISPLAYMATRIX)
         a, b, _, c, d = (np.frombuffer(display, np.int32)[:5] if display
                          else (1, 0, 0, 0, 1))
         self._is_turned = abs(int(b)) > abs(int(a))

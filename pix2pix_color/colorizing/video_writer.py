@@ -8,7 +8,7 @@
 """
 
 import errno
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Optional
 
 import av
 import numpy as np
@@ -35,17 +35,21 @@ class VideoWriter:
 
     def __init__(self, file: BinaryIO, reader: VideoReader) -> None:
         # The movie's own ticks place the first sound and picture.
-        self._container = av.open(file, "w", format="mp4",
-                                  options={"movie_timescale": "90000"})
+        self._container: Any = av.open(
+            file, "w", format="mp4", options={"movie_timescale": "90000"})
         self._container.metadata.update(reader.container.metadata)
-        self._container.set_chapters([
-            {**chapter, **{end: chapter[end] - round(
-                reader.start / chapter["time_base"]) for end in (
-                    "start", "end")}}
-            for chapter in reader.container.chapters()])
+        chapters: list[Any] = reader.container.chapters()
+        for chapter in chapters:
+            shift = round(reader.start / chapter["time_base"])
+            chapter["start"] -= shift
+            chapter["end"] -= shift
+        self._container.set_chapters(chapters)
         self._matrix = reader.matrix
         self._video = self._add_video(reader)
-        self._reader, self._sound_dts = reader, None
+        self._reader = reader
+        self._sound_dts: Optional[int] = None
+        self._sound: Any = None
+        self._graph: Any = None
         if reader.audio:
             self._add_sound(reader.audio)
 
@@ -77,7 +81,6 @@ class VideoWriter:
         else:
             self._sound = self._container.add_stream("aac", rate=audio.rate)
             self._sound.layout = "mono" if audio.channels == 1 else "stereo"
-            self._graph = None
         if audio.language:
             self._sound.metadata["language"] = audio.language
 
