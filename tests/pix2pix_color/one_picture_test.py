@@ -253,5 +253,6 @@ def test_the_saved_model_sees_it(served, name):
         image_bytes=image_bytes)["colorized_bytes"][0])
     given, expected = (color.rgb_to_lab(tf.constant(rgb)).numpy()[..., 0]
                        for rgb in (answer, seen))
-    np.testing.assert_allclose(given, expected, rtol=0, atol=SERVED_TOLERANCE + (
-        0.4 * JPEG_TOLERANCE if name.endswith(".jpg") else 0))
+    tolerance = SERVED_TOLERANCE + (
+        0.4 * JPEG_TOLERANCE if name.endswith(".jpg") else 0)
+    np.testing.assert_allclose(given, expected, rtol=0, atol=tolerance)
