@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
@@ -13,6 +14,8 @@ from data_pipelines.errors import UserError
 from pix2pix_color import colorize
 from pix2pix_color.colorizing import one_file, reference
 from pix2pix_color.colorizing.jobs import Job, Options
+
+flags.FLAGS.mark_as_parsed()
 
 RED = [{"x": 3, "y": 1, "color": "#ff0000"}]
 BLUE = [{"x": 0, "y": 0, "color": "#0000ff"}]
