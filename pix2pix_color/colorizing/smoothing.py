@@ -6,9 +6,9 @@ of all that a cell has seen. Where the picture changed, as behind something that
 moves, the cell begins anew. What a frame shows is its own field, moved by the
 difference between the memory and its own chroma: edges are always its own.
 
-A scene's first frames are read ahead: the memory goes through them and back
-before they are shown. Motion is that of Lucas and Kanade (1981), from coarse
-to fine.
+A scene's first frames are read ahead: the memory goes through them, from the
+last to the first, before they are shown. Motion is that of Lucas and Kanade
+(1981), from coarse to fine.
 """
 
 from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence
@@ -90,15 +90,15 @@ class _Memory:
     """A scene's chroma, placed as in the frame that was seen last.
 
     Args:
-      frames: the scene's first frames. The memory goes through them and back
-        to the first.
+      frames: the scene's first frames. The memory begins with the last of
+        them and goes back to the first.
     """
 
     def __init__(self, frames: Sequence[_Frame]) -> None:
-        self._frame = frames[0]
+        self._frame = frames[-1]
         self._ab = self._frame.ab
         self._weight = _weight(self._frame.lightness)
-        for frame in (*frames[1:], *frames[-2::-1]):
+        for frame in frames[-2::-1]:
             self._follow(frame)
 
     def show(self, frames: Sequence[_Frame]

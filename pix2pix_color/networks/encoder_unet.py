@@ -46,7 +46,8 @@ import keras
 import tensorflow as tf
 
 from pix2pix_color.color_bins import NUM_BINS
-from pix2pix_color.networks import efficientnet_lite, layers, resnet18
+from pix2pix_color.networks import (efficientnet_lite, hint_layers, layers,
+                                    resnet18)
 from pix2pix_color.networks.upsampling import UPSAMPLINGS
 
 RESNET18 = "resnet18"
@@ -139,7 +140,7 @@ def build_encoder_unet(
     for level, skip in reversed(list(enumerate(skips, start=1))):
         x = decoder.level(x, skip, level * base_filters, level=level)
     if hints:
-        x = layers.ColorBinsHead(NUM_BINS, dtype=dtype, name=BINS_HEAD)(x)
+        x = hint_layers.ColorBinsHead(NUM_BINS, dtype=dtype, name=BINS_HEAD)(x)
     x = decoder.convolved(x, 4 * max(1, base_filters // 8), name="decoder0",
                           factor=2)
     x = layers.PixelShuffle(dtype=dtype, name="decoder0_shuffle")(x)
@@ -205,8 +206,9 @@ class _Decoder:
     def _with_hints(self, x, name, factor, *, dtype):
         if self.hints is None:
             return x
-        return layers.AddHints(x.shape[-1], factor=factor, dtype=dtype,
-                               name=f"{name}_hints")(x, self.hints)
+        return hint_layers.AddHints(
+            x.shape[-1], factor=factor, dtype=dtype,
+            name=f"{name}_hints")(x, self.hints)
 
     def _normed_relu(self, x, name):
         x = layers.normalized(

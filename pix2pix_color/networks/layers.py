@@ -22,8 +22,6 @@ EPSILON = 1e-5
 # channels.
 SEEDS_A_NETWORK = 9
 NOISE_CHANNELS_SEED = 8
-# Units between the features and the logits of a classification head.
-_HIDDEN_UNITS = 128
 # Beginning of the names of an encoder's layers.
 ENCODER_PREFIX = "encoder."
 
@@ -235,92 +233,6 @@ def with_noise_channels(
     return NoiseChannels(
         num_channels, step=step, sampling=sampling, dtype=dtype, name="noise",
         seed=network_seed * SEEDS_A_NETWORK + NOISE_CHANNELS_SEED)(x)
-
-
-class AddHints(keras.layers.Layer):
-    """Adds a 3x3 convolution of color hints to a layer's output.
-
-    The hints are averaged down to the output's size. The kernel starts at
-    zero, so a network that was trained without hints can learn to use them.
-
-    Args:
-      filters: channels of the layer's output.
-      factor: side of the hints divided by that of the output.
-      options: arguments of keras.layers.Layer.
-    """
-
-    def __init__(self, filters: int, *, factor: int, **options: Any) -> None:
-        # Without autocast, hints stay in float32.
-        super().__init__(autocast=False, **options)
-        self._factor = factor
-        self._convolution = keras.layers.Conv2D(
-            filters, 3, padding="same", use_bias=False,
-            kernel_initializer="zeros", dtype=self.dtype_policy, name="hints")
-
-    def build(self, x_shape: Any, hints_shape: Any) -> None:
-        self._convolution.build(hints_shape)
-        self.built = True
-
-    def call(self, x: tf.Tensor,
-             hints: Optional[tf.Tensor] = None) -> tf.Tensor:
-        """Adds hints, if any.
-
-        Args:
-          x: [N, h, w, filters].
-          hints: [N, factor h, factor w, D + 1]: colors, zero where there is
-            none, and a mask of 0 and 1.
-        """
-        if hints is None:
-            return x
-        mean = tf.nn.avg_pool2d(hints, self._factor, self._factor, "VALID")
-        share = mean[..., -1:]
-        pooled = tf.concat([
-            tf.math.divide_no_nan(mean[..., :-1], share), tf.sign(share)], -1)
-        return x + self._convolution(tf.cast(pooled, x.dtype))
-
-    def compute_output_shape(self, x_shape: Any, hints_shape: Any) -> Any:
-        return x_shape
-
-
-class ColorBinsHead(keras.layers.Layer):
-    """A classification head on features that it passes through unchanged.
-
-    As a part of the generator's graph, its weights are trained, averaged and
-    saved with the generator's.
-
-    Args:
-      num_bins: number of classes.
-      options: arguments of keras.layers.Layer.
-    """
-
-    def __init__(self, num_bins: int, **options: Any) -> None:
-        super().__init__(**options)
-        self._num_bins = num_bins
-        self._dense: list[tuple[Any, Any]] = []
-
-    def build(self, input_shape: Any) -> None:
-        width = input_shape[-1]
-        for name, units in (("hidden", _HIDDEN_UNITS),
-                            ("logits", self._num_bins)):
-            self._dense.append((
-                self.add_weight(shape=(width, units), name=f"{name}_kernel",
-                                initializer="he_normal"),
-                self.add_weight(shape=(units,), name=f"{name}_bias",
-                                initializer="zeros")))
-            width = units
-        self.built = True
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return inputs
-
-    def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """Returns float32 [..., num_bins] of features [..., C]."""
-        hidden, logits = (
-            [tf.convert_to_tensor(weight) for weight in layer]
-            for layer in self._dense)
-        x = tf.cast(features, tf.float32)
-        x = tf.nn.relu(tf.tensordot(x, hidden[0], 1) + hidden[1])
-        return tf.tensordot(x, logits[0], 1) + logits[1]
 
 
 class PixelShuffle(keras.layers.Layer):

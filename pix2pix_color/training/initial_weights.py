@@ -6,7 +6,8 @@ import numpy as np
 
 from data_pipelines.errors import UserError
 from pix2pix_color.config import Config
-from pix2pix_color.networks import build_generator, layers, weights_file
+from pix2pix_color.networks import build_generator, weights_file
+from pix2pix_color.networks.hint_layers import AddHints, ColorBinsHead
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.saved_model import trained
 from pix2pix_color.training.restore import restore_run
@@ -52,7 +53,7 @@ def read_initial_weights(config: Config) -> dict[str, np.ndarray]:
     tensors = {**{name: variable.numpy() for name, variable
                   in weights_file.named_variables(generator).items()
                   if isinstance(generator.get_layer(name.partition("/")[0]),
-                                (layers.AddHints, layers.ColorBinsHead))},
+                                (AddHints, ColorBinsHead))},
                **tensors}
     weights_file.require_fit(generator, tensors, origin=f"{_FLAG}={weights}")
     return tensors

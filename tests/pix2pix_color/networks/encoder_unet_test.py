@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from pix2pix_color.networks import encoder_unet, layers
+from pix2pix_color.networks import encoder_unet, hint_layers, layers
 
 
 def build(encoder="resnet18", image_size=64, base_filters=4, **options):
@@ -103,7 +103,7 @@ def hinted():
     generator = build("lite0", hints=True)
     rng = np.random.default_rng(0)
     for layer in generator.layers:
-        if isinstance(layer, layers.AddHints):
+        if isinstance(layer, hint_layers.AddHints):
             layer.set_weights([rng.normal(size=layer.weights[0].shape)])
     return generator
 
@@ -118,7 +118,8 @@ def test_hints_change_the_colors_and_no_hints_change_nothing(hinted):
     plain = build("lite0")
     plain.set_weights([
         weight for layer in hinted.layers
-        if not isinstance(layer, (layers.AddHints, layers.ColorBinsHead))
+        if not isinstance(layer, (hint_layers.AddHints,
+                                  hint_layers.ColorBinsHead))
         for weight in layer.get_weights()])
     without = given(hinted)
     np.testing.assert_array_equal(without, given(plain))
@@ -130,7 +131,7 @@ def test_hints_change_the_colors_and_no_hints_change_nothing(hinted):
 
 
 def test_a_coarse_hint_is_the_mean_color_of_the_hinted_pixels():
-    layer = layers.AddHints(3, factor=4, dtype="float32")
+    layer = hint_layers.AddHints(3, factor=4, dtype="float32")
     x, hints = np.zeros((1, 2, 2, 3), np.float32), np.zeros((1, 8, 8, 3))
     hints[0, 0, :2] = [[0.2, -0.4, 1], [0.6, 0.0, 1]]
     layer.build(x.shape, hints.shape)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from data_pipelines import color
 from data_pipelines.sources import sample_photos
-from pix2pix_color.networks import encoder_unet, layers
+from pix2pix_color.networks import encoder_unet, hint_layers
 from pix2pix_color.saved_model import hints
 from pix2pix_color.saved_model.load import LoadedModel
 from pix2pix_color.saved_model.recolor import ChromaField
@@ -75,7 +75,7 @@ def model(tmp_path_factory):
         base_filters=8, dropout=0.0, hints=True)
     rng = np.random.default_rng(0)
     for layer in generator.layers:
-        if isinstance(layer, layers.AddHints):
+        if isinstance(layer, hint_layers.AddHints):
             layer.set_weights([rng.normal(size=layer.weights[0].shape)])
     return LoadedModel(write_saved_model(
         generator, str(tmp_path_factory.mktemp("model"))))
