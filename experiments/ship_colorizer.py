@@ -9,7 +9,9 @@ and model_card.json. The card holds evaluations of exactly these files as
 `colorize` uses them, each at 128 and 256 px:
 
 - of --data, clean and degraded, and clean with float32 weights to compare;
-- of the embedded photographs, clean and degraded; a test checks these numbers.
+- of the embedded photographs, clean and degraded; a test checks these numbers;
+- of --data at 128 px with 0 to 100 color hints, if the run was trained with
+  them (experiments/hints_curve.py).
 
 The package does not change before all is measured.
 """
@@ -28,6 +30,7 @@ from data_pipelines.errors import UserError
 from pix2pix_color import config_flags
 
 with command.quiet_tensorflow():
+    from experiments import measure_hints
     from pix2pix_color.evaluation import of_saved_model
     from pix2pix_color.networks import efficientnet_weights, weights_file
     from pix2pix_color.saved_model import trained
@@ -44,6 +47,11 @@ _JUDGE_WEIGHTS = command.define_path(
 _CHROMA_GAIN = flags.DEFINE_float(
     "chroma_gain", 1.0, "Factor of the last layer's weights: below 1 for paler "
     "colors, above 1 for more vivid ones.", lower_bound=0.0, upper_bound=10.0)
+
+_PHOTOGRAPHS = flags.DEFINE_integer(
+    "photographs", 0, "Number of different photographs that it was trained on, "
+    "for the card, where some were shown more often; 0: the run's number.",
+    lower_bound=0)
 
 _NOTES = os.path.join(os.path.dirname(__file__), "card_notes.json")
 _SIZES = (128, 256)
@@ -82,6 +90,11 @@ def main(arguments: Sequence[str]) -> None:
                     **_rounded(score.result.to_json())}
                 print(title, of_saved_model.result_table(score.result),
                       sep="\n", flush=True)
+        if config.networks.hints:
+            card["hints"] = measure_hints.measure(
+                LoadedModel(pathlib.Path(directory, "colorizer")),
+                data=_DATA.value)
+            print(json.dumps(card["hints"], indent=1), flush=True)
     with open(_NOTES, encoding="utf-8") as file:
         card |= json.load(file)
     trained.write_trained(trained.DIRECTORY, content[True], card)
@@ -101,10 +114,13 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
               text: str) -> dict[str, Any]:
     """Returns the card without metrics, hash and notes."""
     facts = folder.read_run_json()
+    photographs = (_PHOTOGRAPHS.value
+                   or facts["data"]["train_photographs"])
     pleased = config.training.classifier_weights
     return {
         "image_size": config.data.image_size,
         "has_noise": False,
+        "takes_hints": config.networks.hints,
         "color_space": config.networks.color_space,
         "parameters": generator.count_params(),
         "activation_bytes": activation_bytes(generator),
@@ -113,8 +129,8 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
                         f"pix2pix_color/networks/encoder_unet.py",
         "encoder": "ImageNet weights of EfficientNet-Lite, Apache-2.0, see "
                    "NOTICE",
-        "trained_on": f"{facts['data']['train_photographs']} photographs from "
-                      f"public research collections",
+        "trained_on": f"{photographs} photographs from public research "
+                      f"collections",
         "step": state.step_number,
         "photographs_seen": state.step_number * config.data.batch_size,
         "loss_classifier": efficientnet_weights.load_classifier(
@@ -126,7 +142,7 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
         "command": "python -m experiments.ship_colorizer --run=RUN "
                    f"--data=SPEC --judge_weights=FILE "
                    f"--chroma_gain={_CHROMA_GAIN.value:g}, of a run of "
-                   f"experiments/colorizer.flags",
+                   f"experiments/{os.path.basename(_RUN.value)}.flags",
     }
 
 
