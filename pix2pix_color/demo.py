@@ -45,8 +45,10 @@ def main(arguments: Sequence[str]) -> None:
             from data_pipelines.sources import sample_photos
             from pix2pix_color.colorizing import web_page
             from pix2pix_color.saved_model.load import LoadedModel
+        model = LoadedModel(_MODEL.value)
+        web_page.warm_up(model)
         app = web_page.build_app(
-            LoadedModel(_MODEL.value), examples=sample_photos.DIRECTORY,
+            model, examples=sample_photos.DIRECTORY,
             max_pixels=_MAX_PIXELS.value, max_upload_mb=_MAX_UPLOAD_MB.value,
             hosts=[_HOST.value, address, "localhost"] if
             ipaddress.ip_address(address).is_loopback else None)

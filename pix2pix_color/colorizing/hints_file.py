@@ -3,7 +3,8 @@
 The file is a list of hints: a place in pixels of the upright photograph, from
 its upper left corner, and a color as #rrggbb or by its name in CSS:
 
-    [{"x": 120, "y": 80, "color": "#7a3b1d"}, {"x": 15, "y": 9, "color": "navy"}]
+    [{"x": 120, "y": 80, "color": "#7a3b1d"},
+     {"x": 15, "y": 9, "color": "navy"}]
 
 The color's lightness does not matter: the photograph keeps its own.
 """

@@ -117,7 +117,6 @@ class _Page:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        self._quick.submit(self._warm_up)
         forgetting = asyncio.create_task(self._forget())
         yield
         forgetting.cancel()
@@ -128,14 +127,6 @@ class _Page:
         while True:
             await asyncio.sleep(self._forgotten_after / 15)
             self._opened.forget_unused()
-
-    def _warm_up(self) -> None:
-        """Traces what the first visitor would wait for."""
-        blank = np.zeros((64, 64, 3), np.uint8)
-        self._colored(blank, _Settings())
-        if self._model.takes_hints:
-            self._colored(blank, _Settings(np.full((1, 4), 0.5)))
-            self._model.likely_colors(blank, np.full((1, 2), 0.5))
 
     async def about(self, _: Request) -> Response:
         step = max(1, len(self._examples) // 8)
@@ -170,7 +161,8 @@ class _Page:
         opened = self._find(request)
         settings = await self._settings(request, opened)
         return await self._jpeg(
-            opened.shown, lambda: self._colored(opened.shown.rgb, settings))
+            opened.shown,
+            lambda: _colored(self._model, opened.shown.rgb, settings))
 
     async def _jpeg(self, shown: Photograph,
                     paint: Callable[[], np.ndarray]) -> Response:
@@ -184,7 +176,7 @@ class _Page:
 
         def work() -> bytes:
             photograph = self._read(opened.content)
-            rgb = self._colored(photograph.rgb, settings)
+            rgb = _colored(self._model, photograph.rgb, settings)
             return write_photograph(dataclasses.replace(photograph, rgb=rgb),
                                     file_format="png")
 
@@ -218,11 +210,6 @@ class _Page:
         return JSONResponse([
             {"x": int(x * opened.width), "y": int(y * opened.height),
              "a": a, "b": b} for y, x, a, b in found.tolist()])
-
-    def _colored(self, rgb: np.ndarray, settings: _Settings) -> np.ndarray:
-        field = self._model.predict_field(rgb, seed=settings.seed,
-                                          hints=settings.hints)
-        return self._model.recolor(rgb, field.scaled(settings.saturation))
 
     def _read(self, content: bytes) -> Photograph:
         try:
@@ -273,6 +260,21 @@ class _Page:
             raise HTTPException(400, f"{error}.") from None
         return _Settings(hints, float(saturation),
                          alternative if alternative and not entries else None)
+
+
+def warm_up(model: LoadedModel) -> None:
+    """Traces what the first visitor would wait for."""
+    blank = np.zeros((64, 64, 3), np.uint8)
+    _colored(model, blank, _Settings())
+    if model.takes_hints:
+        _colored(model, blank, _Settings(np.full((1, 4), 0.5)))
+        model.likely_colors(blank, np.full((1, 2), 0.5))
+
+
+def _colored(model: LoadedModel, rgb: np.ndarray,
+             settings: _Settings) -> np.ndarray:
+    field = model.predict_field(rgb, seed=settings.seed, hints=settings.hints)
+    return model.recolor(rgb, field.scaled(settings.saturation))
 
 
 def describe(model: LoadedModel) -> str:
