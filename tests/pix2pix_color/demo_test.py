@@ -72,7 +72,7 @@ def page(tmp_path_factory, model):
     yield f"http://127.0.0.1:{port}/"
     server.send_signal(signal.SIGINT)
     assert server.wait(30) == 0
-    assert (folder / "stderr").read_text() == ""
+    assert "Traceback" not in (folder / "stderr").read_text()
     assert list((folder / "tmp").iterdir()) == []
 
 
@@ -241,7 +241,7 @@ def test_refusals_are_sentences_and_the_photograph_stays(
     other = tmp_path / "other.tif"
     smooth_photo(40, 50).save(other)
     browser.give_file("#reference_file", other)
-    expect("match")
+    expect("hints were taken from it")
     assert browser.evaluate(IDLE)
     browser.give_file("#photograph_file", other)
     browser.wait_for("document.querySelector('#gray').naturalWidth === 50")

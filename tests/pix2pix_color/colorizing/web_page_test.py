@@ -147,8 +147,8 @@ def test_the_download_is_what_colorize_writes(
     options = {"exif": turned} if file_format == "JPEG" else {}
     content = encoded(photo, file_format, **options)
     one, opened = server.open(photo, file_format, **options)
-    hints = [{**RED, "x": opened["width"] - 1}, {"x": 0, "y": 0,
-                                                "color": "navy"}]
+    hints = [{**RED, "x": opened["width"] - 1},
+             {"x": 0, "y": 0, "color": "navy"}]
     status, full = server.ask(one + "/full", {"hints": hints,
                                               "saturation": 0.7})
     path = tmp_path / "old.hints.json"
