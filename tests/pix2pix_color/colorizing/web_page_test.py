@@ -9,7 +9,7 @@ import json
 import socket
 import threading
 import time
-import types
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,8 +47,8 @@ class FlatModel:
         self.most_at_work = max(self.most_at_work, self.at_work)
         time.sleep(0.05)
         self.at_work -= 1
-        ab = hints[:, 2:].mean(axis=0) if len(hints) else [20.0, seed or 0]
-        return ChromaField(*np.float32([[[[0, 0]]], [[ab]]]))
+        return flat_field(hints[:, 2:].mean(axis=0) if len(hints)
+                          else [20.0, seed or 0])
 
     def recolor(self, rgb, field):
         return recolor(tf.constant(rgb), ChromaField(*field)).numpy()
@@ -59,6 +59,12 @@ class FlatModel:
 
     def features(self, rgb):
         return np.ones((2, 2, 1)) * (1 if rgb.mean() > 100 else -1)
+
+
+def flat_field(ab):
+    """The same color everywhere."""
+    return ChromaField(np.zeros((1, 1, 2), np.float32),
+                       np.array([[ab]], np.float32))
 
 
 class Server:
@@ -130,8 +136,8 @@ def test_a_hint_changes_the_color_that_is_shown(server, photo):
     _, pale = server.ask(one + "/color", {"hints": [RED], "saturation": 0})
     assert decoded(plain).shape == (60, 90, 3)
     given = hints_file.parse_hints([RED], "", height=60, width=90)
-    expected = server.model.recolor(np.asarray(photo), ChromaField(
-        *np.float32([[[[0, 0]]], [[given[0, 2:]]]])))
+    expected = server.model.recolor(np.asarray(photo),
+                                    flat_field(given[0, 2:]))
     assert abs(decoded(hinted).astype(int) - expected).mean() < 2
     assert abs(decoded(plain).astype(int) - expected).mean() > 5
     assert abs(decoded(pale).astype(int) - decoded(gray)).mean() < 1
@@ -215,8 +221,8 @@ def test_two_visitors_have_their_own_photographs(server):
 def test_a_removed_photograph_does_not_come_back(server, photo):
     one, _ = server.open(photo)
     assert server.ask(one, method="DELETE")[0] == 204
-    for action, body in (("color", {}), ("full", {}), ("likely", {})):
-        status, answer = server.ask(f"{one}/{action}", body)
+    for action in ("color", "full", "likely"):
+        status, answer = server.ask(f"{one}/{action}", {})
         assert status == 404 and "open it again" in answer["message"]
 
 
@@ -354,6 +360,7 @@ def test_a_model_without_hints_colors_all_the_same(photo):
 
 
 def test_the_trained_colorizer_is_named():
-    assert web_page.describe(types.SimpleNamespace(
-        directory="colorizer", card={})) == (
-            "The colors come from the trained colorizer of pix2pix_color.")
+    model: Any = FlatModel()
+    model.directory = "colorizer"
+    assert web_page.describe(model) == (
+        "The colors come from the trained colorizer of pix2pix_color.")
