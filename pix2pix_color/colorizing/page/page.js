@@ -187,15 +187,22 @@ function shareAt(event, element) {
           limit((event.clientY - top) / height, 0, 1)];
 }
 
-// The color of one pixel of what is shown, [r, g, b].
-const pixel = document.createElement("canvas").getContext(
+// The mean color around a place of what is shown, [r, g, b]: old photographs
+// have grain.
+const sample = document.createElement("canvas").getContext(
   "2d", {willReadFrequently: true});
 function shownAt(image, dot) {
   const [across, down] = shareOf(dot);
-  pixel.canvas.width = pixel.canvas.height = 1;
-  pixel.drawImage(image, -Math.floor(across * image.naturalWidth),
-                  -Math.floor(down * image.naturalHeight));
-  return [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  const {naturalWidth: width, naturalHeight: height} = image;
+  const side = 1 + 2 * Math.round(Math.max(width, height) / 200);
+  sample.canvas.width = sample.canvas.height = side;
+  const left = Math.floor(across * width) - (side - 1) / 2;
+  const top = Math.floor(down * height) - (side - 1) / 2;
+  sample.drawImage(image, -left, -top);
+  const {data} = sample.getImageData(0, 0, side, side);
+  const sum = [0, 0, 0, 0];  // outside of the photograph, alpha is 0
+  data.forEach((value, index) => { sum[index % 4] += value; });
+  return sum.slice(0, 3).map(total => Math.round(255 * total / sum[3]));
 }
 const lightnessAt = dot => labOf(shownAt(byId("gray"), dot))[0];
 
