@@ -28,7 +28,7 @@ _MAX_UPLOAD_MB = flags.DEFINE_integer(
     lower_bound=1)
 
 # Connections at once; more are told to come back.
-_MAX_CONNECTIONS = 64
+_MAX_CONNECTIONS = 200
 
 
 def main(arguments: Sequence[str]) -> None:

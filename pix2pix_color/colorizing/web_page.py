@@ -54,6 +54,7 @@ _SHOWN_SIDE = 1600
 FORGOTTEN_AFTER = 900
 # What is kept in memory for all visitors.
 _MAX_PHOTOGRAPHS, _MAX_BYTES = 200, 2**30
+_UPLOADS_AT_ONCE, _UPLOAD_SECONDS = 16, 300
 _MAX_HINTS = 500
 _MAX_ALTERNATIVE, _MAX_SATURATION = 20, 10.0
 
@@ -110,6 +111,7 @@ class _Page:
             max_bytes=_MAX_BYTES)
         self._examples = sorted(name for name in os.listdir(examples)
                                 if name.endswith(".jpg"))
+        self._uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
         # What is shown does not wait until a large photograph was opened or
         # written. Each kind of work is done for one visitor at a time.
         self._quick, self._slow = (
@@ -138,14 +140,12 @@ class _Page:
             "examples": self._examples[::step][:8]})
 
     async def open(self, request: Request) -> Response:
-        content = await self._upload(request)
-
-        def work() -> OpenPhotograph:
+        def work(content: bytes) -> OpenPhotograph:
             photograph = self._read(content)
             height, width = photograph.rgb.shape[:2]
             return OpenPhotograph(content, height, width, _reduced(photograph))
 
-        opened = await _in_thread(self._slow, work)
+        opened = await self._of_upload(request, work)
         return JSONResponse({"name": self._opened.add(opened),
                              "width": opened.width, "height": opened.height})
 
@@ -204,9 +204,10 @@ class _Page:
     async def reference(self, request: Request) -> Response:
         self._require_hints()
         opened = self._find(request)
-        content = await self._upload(request)
-        found = await _in_thread(self._slow, lambda: reference.find_hints(
-            self._model, opened.shown.rgb, _reduced(self._read(content)).rgb))
+        found = await self._of_upload(
+            request, lambda content: reference.find_hints(
+                self._model, opened.shown.rgb,
+                _reduced(self._read(content)).rgb))
         return JSONResponse([
             {"x": int(x * opened.width), "y": int(y * opened.height),
              "a": a, "b": b} for y, x, a, b in found.tolist()])
@@ -230,10 +231,17 @@ class _Page:
         if not self._model.takes_hints:
             raise HTTPException(400, "This model takes no hints.")
 
-    async def _upload(self, request: Request) -> bytes:
-        return await read_body(
-            request, self._max_upload_mb * 10**6, "This file is too large: at "
-            f"most {self._max_upload_mb} megabytes can be sent.")
+    async def _of_upload(self, request: Request,
+                         work: Callable[[bytes], Any]) -> Any:
+        async with self._uploading:
+            try:
+                content = await asyncio.wait_for(read_body(
+                    request, self._max_upload_mb * 10**6,
+                    f"This file is too large: at most {self._max_upload_mb} "
+                    f"megabytes can be sent."), _UPLOAD_SECONDS)
+            except asyncio.TimeoutError:
+                raise HTTPException(408, "Sending took too long.") from None
+            return await _in_thread(self._slow, lambda: work(content))
 
     async def _settings(self, request: Request,
                         opened: OpenPhotograph) -> _Settings:
