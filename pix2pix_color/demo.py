@@ -1,15 +1,14 @@
 """Colors photographs in a browser: python -m pix2pix_color.demo --model=M.
 
-Drop a photograph, compare with the slider, download the result at full
-resolution. Only this machine can reach the page unless --host says otherwise.
-Needs Gradio, the extra `demo`.
+Open a photograph, click where a color is wrong and choose another one, download
+the result at full size. Only this machine can reach the page unless --host says
+otherwise. Needs the extra `demo`.
 """
 
 import errno
 import importlib.util
-import os
+import ipaddress
 import socket
-import tempfile
 from typing import Sequence
 
 from absl import flags
@@ -28,60 +27,63 @@ _MAX_UPLOAD_MB = flags.DEFINE_integer(
     "max_upload_mb", 50, "Largest file that can be uploaded, megabytes.",
     lower_bound=1)
 
-_NUM_EXAMPLES = 8
+# Connections at once; more are told to come back.
+_MAX_CONNECTIONS = 200
 
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    if importlib.util.find_spec("gradio") is None:
-        raise UserError("The page needs Gradio: pip install "
-                        "'pix2pix_color[demo]'")
-    _require_free(_HOST.value, _PORT.value)
-    with tempfile.TemporaryDirectory() as uploads:
-        os.environ["GRADIO_TEMP_DIR"] = uploads
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        os.environ["HF_HUB_OFFLINE"] = "1"
+    for package in ("starlette", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"The page needs {package}: pip install "
+                            f"'pix2pix_color[demo]'")
+    with _listen(_HOST.value, _PORT.value) as listening:
+        address = listening.getsockname()[0]
         with command.quiet_tensorflow():
+            import uvicorn
+
             from data_pipelines.sources import sample_photos
             from pix2pix_color.colorizing import web_page
             from pix2pix_color.saved_model.load import LoadedModel
-        names = sorted(name for name in os.listdir(sample_photos.DIRECTORY)
-                       if name.endswith(".jpg"))
-        page = web_page.build_page(
-            LoadedModel(_MODEL.value), max_pixels=_MAX_PIXELS.value,
-            examples=[os.path.join(sample_photos.DIRECTORY, name) for name in
-                      names[::max(1, len(names) // _NUM_EXAMPLES)]])
+        model = LoadedModel(_MODEL.value)
+        web_page.warm_up(model)
+        app = web_page.build_app(
+            model, examples=sample_photos.DIRECTORY,
+            max_pixels=_MAX_PIXELS.value, max_upload_mb=_MAX_UPLOAD_MB.value,
+            hosts=[_HOST.value, address, "localhost"] if
+            ipaddress.ip_address(address).is_loopback else None)
+        host = f"[{address}]" if ":" in address else address
+        print(f"http://{host}:{_PORT.value}  (Ctrl-C to stop)", flush=True)
         try:
-            page.launch(
-                server_name=_HOST.value, server_port=_PORT.value, share=False,
-                max_file_size=f"{_MAX_UPLOAD_MB.value}mb",
-                theme=web_page.theme(), footer_links=[], quiet=True,
-                prevent_thread_lock=True)
-        except OSError as error:  # Gradio needs the port on this machine too
-            raise UserError(_in_use("127.0.0.1", _PORT.value)) from error
-        print(f"http://{_HOST.value}:{_PORT.value}  (Ctrl-C to stop)",
-              flush=True)
-        page.block_thread()
+            uvicorn.Server(uvicorn.Config(
+                app, log_level="error", access_log=False, server_header=False,
+                limit_concurrency=_MAX_CONNECTIONS,
+                timeout_graceful_shutdown=1)).run(sockets=[listening])
+        except KeyboardInterrupt:
+            pass  # the way to stop it
 
 
-def _require_free(host: str, port: int) -> None:
-    """Raises UserError if an address cannot be listened on."""
+def _listen(host: str, port: int) -> socket.socket:
+    """Takes the port before anything that takes long.
+
+    Raises:
+      UserError: it is taken, or this machine has no such address.
+    """
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind, protocol) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                trial.bind(address)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UserError(_in_use(host, port)) from error
+            raise UserError(
+                f"--port={port} is in use on {host}, perhaps by another demo; "
+                f"stop that one or choose another --port") from error
         raise UserError(f"--host={host} --port={port} cannot be listened on: "
                         f"{error.strerror}") from error
-
-
-def _in_use(host: str, port: int) -> str:
-    return (f"--port={port} is in use on {host}, perhaps by another demo; stop "
-            f"that one or choose another --port")
+    return listening
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def test_imports_go_down_only(path):
 @pytest.mark.parametrize("module, importer", [
     ("tensorflow_io", "data_pipelines.color"),
     ("tensorboard", "pix2pix_color.summaries"),
-    ("gradio", "pix2pix_color.colorizing.web_page"),
+    ("uvicorn", "pix2pix_color.demo"),
     ("safetensors", "pix2pix_color.networks.weights_file"),
 ])
 def test_a_dependency_has_one_importer(module, importer):

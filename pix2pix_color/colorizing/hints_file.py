@@ -47,9 +47,27 @@ def read_hints(path: str, *, height: int, width: int) -> np.ndarray:
     except ValueError as error:
         raise UserError(f"--hints={path} is not JSON ({error}); it must be "
                         f"{_ALLOWED}") from error
+    return parse_hints(entries, f"--hints={path}", height=height, width=width)
+
+
+def parse_hints(entries: Any, name: str, *, height: int,
+                width: int) -> np.ndarray:
+    """Converts what the JSON of a file of hints holds.
+
+    Args:
+      entries: the parsed JSON.
+      name: what messages call the file.
+      height, width: as for read_hints.
+
+    Returns:
+      What read_hints returns.
+
+    Raises:
+      UserError: as read_hints does.
+    """
     if not isinstance(entries, list):
-        raise UserError(f"--hints={path} must be {_ALLOWED}")
-    hints = [_hint(entry, f"--hints={path}: hint {number}", height, width)
+        raise UserError(f"{name} must be {_ALLOWED}")
+    hints = [_hint(entry, f"{name}: hint {number}", height, width)
              for number, entry in enumerate(entries, start=1)]
     return np.array(hints, np.float32).reshape(-1, 4)
 

@@ -1,157 +1,308 @@
-"""A web page that colors photographs, on Gradio.
+"""A web page that colors photographs, as an ASGI application.
 
-A photograph stays in the memory of its visitor's session and nowhere else: the
-upload is deleted once it is read, and results reach the browser within the
-page.
+A visitor's photograph stays in memory, under a name that only the visitor
+knows, until it is replaced or unused for a while. Nothing is written to disk.
+What the visitor decides (hints, saturation) stays in the browser and comes with
+every request:
+
+    GET     /about                       what the page must know
+    POST    /photographs                 an image file -> name and size
+    DELETE  /photographs/NAME            forgets it
+    GET     /photographs/NAME/gray       JPEG without color, reduced
+    POST    /photographs/NAME/color      settings -> JPEG in color, reduced
+    POST    /photographs/NAME/full       settings -> PNG in color, whole size
+    POST    /photographs/NAME/likely     a place -> its likely colors
+    POST    /photographs/NAME/reference  an image file -> hints from it
+
+The settings are JSON: hints as in hints_file.py, saturation, alternative.
 """
 
+import asyncio
+import concurrent.futures
+import contextlib
 import dataclasses
-import hashlib
-import html
 import os
-from typing import Optional, Sequence
+import pathlib
+from typing import Any, AsyncIterator, Callable, NamedTuple, Optional, Sequence
 
-import gradio
 import numpy as np
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
-from data_pipelines.data_uri import data_uri, jpeg_data_uri
+from data_pipelines.errors import UserError
+from pix2pix_color.colorizing import hints_file, reference
+from pix2pix_color.colorizing.open_photographs import (OpenPhotograph,
+                                                       OpenPhotographs)
 from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
                                                  read_photograph,
                                                  write_photograph)
+from pix2pix_color.colorizing.web_requests import (Guard, in_chunks, read_body,
+                                                   read_json, refuse)
+from pix2pix_color.saved_model import trained
 from pix2pix_color.saved_model.load import LoadedModel, gray_of
-from pix2pix_color.saved_model.recolor import ChromaField
 
-# The slider's largest side, pixels; the download has full size.
+_FILES = pathlib.Path(__file__).parent / "page"
+# Longest side of what the page shows, pixels.
 _SHOWN_SIDE = 1600
-# Seconds after which an idle session's photograph is forgotten.
-_FORGOTTEN_AFTER = 900
-_MAX_ALTERNATIVE = 20
-_DROP = "Drop, paste or choose a photograph."
-
-_SLIDER = """
-<div class="compare" style="position:relative;line-height:0">
-<img alt="without color" src="{gray}" style="width:100%">
-<img alt="with color" src="{color}" style="width:100%;position:absolute;left:0;
-top:0;clip-path:inset(0 50% 0 0)"><input type="range" min="0" max="100"
-value="50" aria-label="how much is shown in color" style="width:100%;
-position:absolute;left:0;bottom:8px" oninput="this.previousElementSibling
-.style.clipPath='inset(0 '+(100-this.value)+'% 0 0)'"></div>
-<p><a class="download" download="{name}" href="{full}">Download, {width} x
-{height} pixels</a></p>"""
+# Seconds after which an unused photograph is forgotten.
+FORGOTTEN_AFTER = 900
+# What is kept in memory for all visitors.
+_MAX_PHOTOGRAPHS, _MAX_BYTES = 200, 2**30
+_UPLOADS_AT_ONCE, _UPLOAD_SECONDS = 16, 300
+_MAX_HINTS = 500
+_MAX_ALTERNATIVE, _MAX_SATURATION = 20, 10.0
 
 
-@dataclasses.dataclass
-class _Seen:
-    """A session's photograph and its chroma."""
-
-    photograph: Photograph
-    name: str
-    field: ChromaField
-    alternative: int
-
-
-def build_page(model: LoadedModel, *, max_pixels: int,
-               examples: Sequence[str] = ()) -> gradio.Blocks:
-    """Builds the page.
+def build_app(model: LoadedModel, *, examples: str, max_pixels: int,
+              max_upload_mb: int, hosts: Optional[Sequence[str]] = None,
+              forgotten_after: float = FORGOTTEN_AFTER) -> Starlette:
+    """Builds the application.
 
     Args:
       model: the colorizer.
+      examples: folder of JPEGs; some of them are offered.
       max_pixels: height times width of the largest image that is decoded.
-      examples: paths of photographs to try.
+      max_upload_mb: megabytes of the largest file.
+      hosts: host names by which the page may be asked for; None for any.
+      forgotten_after: seconds after which an unused photograph is forgotten.
     """
-    kept = set()
-    for path in examples:
-        with open(path, "rb") as file:
-            kept.add(hashlib.sha256(file.read()).digest())
-
-    def color(path: Optional[str], saturation: float, alternative: int,
-              seen: Optional[_Seen]) -> tuple[Optional[_Seen], str]:
-        if path is not None:
-            photograph = read_upload(path, max_pixels, kept)
-            stem = os.path.splitext(os.path.basename(path))[0]
-            seen = _Seen(photograph, f"{stem}_colorized.png",
-                         _field(model, photograph.rgb, int(alternative)),
-                         int(alternative))
-        if seen is None:
-            raise gradio.Error(_DROP, print_exception=False)
-        if seen.alternative != alternative:
-            seen = dataclasses.replace(
-                seen, alternative=int(alternative), field=_field(
-                    model, seen.photograph.rgb, int(alternative)))
-        return seen, _show(model, seen, saturation)
-
-    with gradio.Blocks(title="pix2pix_color", analytics_enabled=False,
-                       delete_cache=(60, _FORGOTTEN_AFTER)) as page:
-        gradio.Markdown("# Give a photograph its colors back\n" + _DROP)
-        seen = gradio.State(None, time_to_live=_FORGOTTEN_AFTER)
-        with gradio.Row():
-            with gradio.Column(scale=1):
-                upload = gradio.Image(
-                    type="filepath", sources=["upload", "clipboard"],
-                    label="Photograph", elem_id="photograph")
-                # Otherwise Gradio would check the file before we do.
-                setattr(upload, "preprocess",
-                        lambda payload: payload and payload.path)
-                saturation = gradio.Slider(
-                    0.0, 2.0, value=1.0, step=0.05, label="Saturation")
-                alternative = gradio.Slider(
-                    0, _MAX_ALTERNATIVE, value=0, step=1, label="Alternative",
-                    info="0 is the answer without noise",
-                    visible=model.has_noise)
-                if examples:
-                    gradio.Examples([[path] for path in examples], upload)
-            with gradio.Column(scale=2):
-                result = gradio.HTML(elem_id="result")
-        settings = [saturation, alternative, seen]
-        nothing = gradio.State(None)
-        upload.change(
-            lambda path, *rest: (rest[-1], "") if path is None
-            else color(path, *rest), [upload, *settings], [seen, result],
-            api_visibility="private")
-        for slider in (saturation, alternative):
-            slider.release(color, [nothing, *settings], [seen, result],
-                           api_visibility="private")
-    return page
+    page = _Page(model, examples, max_pixels, max_upload_mb, forgotten_after)
+    one = "/photographs/{name}"
+    return Starlette(
+        routes=[
+            Route("/about", page.about),
+            Route("/photographs", page.open, methods=["POST"]),
+            Route(one, page.remove, methods=["DELETE"]),
+            Route(one + "/gray", page.gray),
+            *(Route(f"{one}/{action.__name__}", action, methods=["POST"])
+              for action in (page.color, page.full, page.likely,
+                             page.reference)),
+            Mount("/examples", StaticFiles(directory=examples)),
+            Mount("/", StaticFiles(directory=_FILES, html=True)),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={HTTPException: refuse}, lifespan=page.lifespan)
 
 
-def theme() -> gradio.themes.Base:
-    """Returns a theme of local fonts: nothing is fetched from elsewhere."""
-    return gradio.themes.Default(font=["system-ui", "sans-serif"],
-                                 font_mono=["monospace"])
+class _Settings(NamedTuple):
+    """What a visitor decides; hints is float32 [K, 4], as in hints_file.py."""
+
+    hints: np.ndarray = np.zeros((0, 4), np.float32)
+    saturation: float = 1.0
+    seed: Optional[int] = None
 
 
-def read_upload(path: str, max_pixels: int, kept: set[bytes]) -> Photograph:
-    """Reads a file and deletes it, unless its SHA-256 is among kept."""
-    with open(path, "rb") as file:
-        image_bytes = file.read()
-    if hashlib.sha256(image_bytes).digest() not in kept:
-        os.remove(path)
-    try:
-        return read_photograph(image_bytes, max_pixels=max_pixels)
-    except NoPhotographError as error:
-        raise gradio.Error(f"This file cannot be colored: {error}",
-                           print_exception=False) from error
+class _Page:
+    """The answers to all requests."""
+
+    def __init__(self, model: LoadedModel, examples: str, max_pixels: int,
+                 max_upload_mb: int, forgotten_after: float) -> None:
+        self._model, self._max_pixels = model, max_pixels
+        self._max_upload_mb = max_upload_mb
+        self._forgotten_after = forgotten_after
+        self._opened = OpenPhotographs(
+            forgotten_after=forgotten_after, max_number=_MAX_PHOTOGRAPHS,
+            max_bytes=_MAX_BYTES)
+        self._examples = sorted(name for name in os.listdir(examples)
+                                if name.endswith(".jpg"))
+        self._uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
+        # What is shown does not wait until a large photograph was opened or
+        # written. Each kind of work is done for one visitor at a time.
+        self._quick, self._slow = (
+            concurrent.futures.ThreadPoolExecutor(1) for _ in range(2))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        forgetting = asyncio.create_task(self._forget())
+        yield
+        forgetting.cancel()
+        self._quick.shutdown(wait=False, cancel_futures=True)
+        self._slow.shutdown(wait=False, cancel_futures=True)
+
+    async def _forget(self) -> None:
+        while True:
+            await asyncio.sleep(self._forgotten_after / 15)
+            self._opened.forget_unused()
+
+    async def about(self, _: Request) -> Response:
+        step = max(1, len(self._examples) // 8)
+        return JSONResponse({
+            "model": describe(self._model),
+            "takes_hints": self._model.takes_hints,
+            "alternatives": _MAX_ALTERNATIVE if self._model.has_noise else 0,
+            "max_upload_mb": self._max_upload_mb,
+            "examples": self._examples[::step][:8]})
+
+    async def open(self, request: Request) -> Response:
+        def work(content: bytes) -> OpenPhotograph:
+            photograph = self._read(content)
+            height, width = photograph.rgb.shape[:2]
+            return OpenPhotograph(content, height, width, _reduced(photograph))
+
+        opened = await self._of_upload(request, work)
+        return JSONResponse({"name": self._opened.add(opened),
+                             "width": opened.width, "height": opened.height})
+
+    async def remove(self, request: Request) -> Response:
+        self._opened.remove(request.path_params["name"])
+        return Response(status_code=204)
+
+    async def gray(self, request: Request) -> Response:
+        shown = self._find(request).shown
+        return await self._jpeg(shown, lambda: gray_of(shown.rgb))
+
+    async def color(self, request: Request) -> Response:
+        opened = self._find(request)
+        settings = await self._settings(request, opened)
+        return await self._jpeg(
+            opened.shown,
+            lambda: _colored(self._model, opened.shown.rgb, settings))
+
+    async def _jpeg(self, shown: Photograph,
+                    paint: Callable[[], np.ndarray]) -> Response:
+        return Response(await _in_thread(self._quick, lambda: write_photograph(
+            Photograph(paint(), icc_profile=shown.icc_profile),
+            file_format="jpeg")), media_type="image/jpeg")
+
+    async def full(self, request: Request) -> Response:
+        opened = self._find(request)
+        settings = await self._settings(request, opened)
+
+        def work() -> bytes:
+            photograph = self._read(opened.content)
+            rgb = _colored(self._model, photograph.rgb, settings)
+            return write_photograph(dataclasses.replace(photograph, rgb=rgb),
+                                    file_format="png")
+
+        content = await _in_thread(self._slow, work)
+        return StreamingResponse(
+            in_chunks(content), media_type="image/png",
+            headers={"Content-Length": str(len(content))})
+
+    async def likely(self, request: Request) -> Response:
+        self._require_hints()
+        opened = self._find(request)
+        place = await read_json(request)
+        try:
+            point = np.array([[(place["y"] + 0.5) / opened.height,
+                               (place["x"] + 0.5) / opened.width]], np.float32)
+        except (KeyError, TypeError, ValueError):
+            raise HTTPException(400, "A place has x and y.") from None
+        ab, probabilities = await _in_thread(
+            self._quick,
+            lambda: self._model.likely_colors(opened.shown.rgb, point))
+        return JSONResponse([
+            {"a": a, "b": b, "probability": probability} for (a, b), probability
+            in zip(ab[0].tolist(), probabilities[0].tolist())])
+
+    async def reference(self, request: Request) -> Response:
+        self._require_hints()
+        opened = self._find(request)
+        found = await self._of_upload(
+            request, lambda content: reference.find_hints(
+                self._model, opened.shown.rgb,
+                _reduced(self._read(content)).rgb))
+        return JSONResponse([
+            {"x": int(x * opened.width), "y": int(y * opened.height),
+             "a": a, "b": b} for y, x, a, b in found.tolist()])
+
+    def _read(self, content: bytes) -> Photograph:
+        try:
+            return read_photograph(content, max_pixels=self._max_pixels)
+        except NoPhotographError as error:
+            raise HTTPException(
+                400, f"This file cannot be colored: {error}.") from None
+
+    def _find(self, request: Request) -> OpenPhotograph:
+        opened = self._opened.find(request.path_params["name"])
+        if opened is None:
+            raise HTTPException(
+                404, "This photograph was forgotten, as every one is after a "
+                     "while. Please open it again.")
+        return opened
+
+    def _require_hints(self) -> None:
+        if not self._model.takes_hints:
+            raise HTTPException(400, "This model takes no hints.")
+
+    async def _of_upload(self, request: Request,
+                         work: Callable[[bytes], Any]) -> Any:
+        async with self._uploading:
+            try:
+                content = await asyncio.wait_for(read_body(
+                    request, self._max_upload_mb * 10**6,
+                    f"This file is too large: at most {self._max_upload_mb} "
+                    f"megabytes can be sent."), _UPLOAD_SECONDS)
+            except asyncio.TimeoutError:
+                raise HTTPException(408, "Sending took too long.") from None
+            return await _in_thread(self._slow, lambda: work(content))
+
+    async def _settings(self, request: Request,
+                        opened: OpenPhotograph) -> _Settings:
+        given = await read_json(request)
+        entries = given.get("hints", [])
+        saturation = given.get("saturation", 1.0)
+        alternative = given.get("alternative", 0)
+        if entries:
+            self._require_hints()
+        if not isinstance(entries, list) or len(entries) > _MAX_HINTS:
+            raise HTTPException(400, f"At most {_MAX_HINTS} hints can be used.")
+        if (not isinstance(saturation, (int, float))
+                or not 0 <= saturation <= _MAX_SATURATION):
+            raise HTTPException(400, f"The saturation must be in 0.."
+                                     f"{_MAX_SATURATION:g}.")
+        if (not isinstance(alternative, int)
+                or not 0 <= alternative <= _MAX_ALTERNATIVE):
+            raise HTTPException(400, f"The alternative must be in 0.."
+                                     f"{_MAX_ALTERNATIVE}.")
+        try:
+            hints = hints_file.parse_hints(
+                entries, "This file", height=opened.height, width=opened.width)
+        except UserError as error:
+            raise HTTPException(400, f"{error}.") from None
+        return _Settings(hints, float(saturation),
+                         alternative if alternative and not entries else None)
 
 
-def _field(model: LoadedModel, rgb: np.ndarray,
-           alternative: int) -> ChromaField:
-    return model.predict_field(rgb, seed=alternative or None)
+def warm_up(model: LoadedModel) -> None:
+    """Traces what the first visitor would wait for."""
+    blank = np.zeros((64, 64, 3), np.uint8)
+    _colored(model, blank, _Settings())
+    if model.takes_hints:
+        _colored(model, blank, _Settings(np.full((1, 4), 0.5)))
+        model.likely_colors(blank, np.full((1, 2), 0.5))
 
 
-def _show(model: LoadedModel, seen: _Seen, saturation: float) -> str:
-    rgb = seen.photograph.rgb
-    colored = model.recolor(rgb, seen.field.scaled(saturation))
-    full = write_photograph(dataclasses.replace(seen.photograph, rgb=colored),
-                            file_format="png")
-    height, width = rgb.shape[:2]
-    return _SLIDER.format(
-        gray=jpeg_data_uri(gray_of(_reduced(rgb))),
-        color=jpeg_data_uri(_reduced(colored)), full=data_uri("png", full),
-        name=html.escape(seen.name), width=width, height=height)
+def _colored(model: LoadedModel, rgb: np.ndarray,
+             settings: _Settings) -> np.ndarray:
+    field = model.predict_field(rgb, seed=settings.seed, hints=settings.hints)
+    return model.recolor(rgb, field.scaled(settings.saturation))
 
 
-def _reduced(rgb: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(rgb)
-    picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
-    return np.asarray(picture)
+def describe(model: LoadedModel) -> str:
+    """Returns a sentence that says which model answers."""
+    if model.directory == trained.NAME:
+        return "The colors come from the trained colorizer of pix2pix_color."
+    names = [part for part in pathlib.Path(model.directory).parts
+             if part != "export" and not part.isdecimal()]
+    step = model.card.get("step")
+    trained_for = f", trained for {step} steps" if step else ""
+    return f"The colors come from the model {names[-1]}{trained_for}."
+
+
+def _reduced(photograph: Photograph) -> Photograph:
+    """Returns a photograph as it is shown."""
+    picture = Image.fromarray(photograph.rgb)
+    picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE), reducing_gap=3.0)
+    return Photograph(np.asarray(picture), icc_profile=photograph.icc_profile)
+
+
+async def _in_thread(pool: concurrent.futures.Executor,
+                     work: Callable[[], Any]) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(pool, work)

@@ -1,155 +1,37 @@
-"""The page in a real browser: upload, wait, compare, download."""
+"""The command, and its page in a real browser: by mouse, touch and keyboard."""
 
-import base64
-import hashlib
-import io
 import json
 import os
 import pathlib
-import shutil
+import signal
 import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_pipelines.sources import sample_photos
-from tests.pix2pix_color.vivid_model import smooth_photo, write_vivid_model
+from tests.pix2pix_color.browser import CHROMIUM, Browser
+from tests.pix2pix_color.vivid_model import smooth_photo
 
 ROOT = pathlib.Path(__file__).parents[2]
+PHOTO = f"{sample_photos.DIRECTORY}/gcompris_kingfisher.jpg"
+IDLE = ("document.querySelector('#stage').getAttribute('aria-busy') === 'false'"
+        " && !document.querySelector('#work').hidden")
+LABELS = ("[...document.querySelectorAll('.dot')].map("
+          "dot => dot.getAttribute('aria-label'))")
+PLACES = ("[...document.querySelectorAll('.dot')].map("
+          "dot => [dot.style.left, dot.style.top].map(parseFloat))")
 
-pytest.importorskip("gradio", reason="needs the extra demo")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytest.importorskip("starlette", reason="needs the extra demo")
+pytest.importorskip("uvicorn", reason="needs the extra demo")
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 
-class Browser:
-    """A headless Chromium, spoken to in the DevTools protocol by pipes."""
-
-    def __init__(self, folder):
-        theirs_in, self._out = os.pipe()
-        self._in, theirs_out = os.pipe()
-        self._process = subprocess.Popen(
-            ["bash", "-c", 'exec "$0" "$@" 3<&%d 4>&%d' % (
-                theirs_in, theirs_out), str(CHROMIUM), "--headless=new",
-             "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--remote-debugging-pipe", f"--user-data-dir={folder}",
-             "--window-size=1200,900", "about:blank"],
-            pass_fds=(theirs_in, theirs_out), stderr=subprocess.DEVNULL)
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self._number, self._buffer, self._session = 0, b"", None
-        target = next(info for info in self.call("Target.getTargets")[
-            "targetInfos"] if info["type"] == "page")
-        self._session = self.call(
-            "Target.attachToTarget", targetId=target["targetId"],
-            flatten=True)["sessionId"]
-
-    def call(self, method, **parameters):
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
-        while True:
-            while b"\0" not in self._buffer:
-                self._buffer += os.read(self._in, 2**20)
-            line, _, self._buffer = self._buffer.partition(b"\0")
-            answer = json.loads(line)
-            if answer.get("id") == self._number:
-                assert "error" not in answer, answer
-                return answer["result"]
-
-    def evaluate(self, expression):
-        return self.call("Runtime.evaluate", expression=expression,
-                         returnByValue=True)["result"].get("value")
-
-    def wait_for(self, expression, seconds=90):
-        """Returns an expression's value, once it is something."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            value = self.evaluate(expression)
-            if value:
-                return value
-            time.sleep(0.2)
-        return pytest.fail(f"{expression} never came true: "
-                           + str(self.evaluate("document.body.innerText")))
-
-    def upload(self, path):
-        """Gives a file to the page's photograph field."""
-        self.wait_for("document.querySelector('#photograph input[type=file]')"
-                      " !== null")
-        document = self.call("DOM.getDocument")["root"]["nodeId"]
-        node = self.call("DOM.querySelector", nodeId=document,
-                         selector="#photograph input[type=file]")["nodeId"]
-        self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
-
-    def screenshot(self):
-        return base64.b64decode(
-            self.call("Page.captureScreenshot", format="png")["data"])
-
-    def close(self):
-        self._process.kill()
-        self._process.wait()
-
-
-@pytest.fixture
-def browser(tmp_path):
-    browser = Browser(tmp_path / "profile")
-    yield browser
-    browser.close()
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """The address of a demo, and the folder of its temporary files."""
-    folder = tmp_path_factory.mktemp("demo")
-    model = write_vivid_model(str(folder / "model"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "tmp").mkdir()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "pix2pix_color.demo", f"--model={model}",
-         f"--port={port}", "--max_pixels=1000000", "--max_upload_mb=1"],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(folder / "tmp")},
-        stdout=subprocess.PIPE, stderr=open(folder / "stderr", "w"), text=True)
-    assert server.stdout
-    line = server.stdout.readline()
-    assert f"http://127.0.0.1:{port}" in line
-    yield f"http://127.0.0.1:{port}", folder / "tmp"
-    server.terminate()
-    server.wait()
-    assert "Traceback" not in (folder / "stderr").read_text()
-
-
-def uploads(folder):
-    return [path.name for path in folder.rglob("old*.jpg")]
-
-
-def test_an_upload_is_removed_whatever_it_is_called(tmp_path):
-    from pix2pix_color.colorizing import web_page
-    example = sample_photos.DIRECTORY + "/" + min(
-        name for name in os.listdir(sample_photos.DIRECTORY)
-        if name.endswith(".jpg"))
-    kept = {hashlib.sha256(pathlib.Path(example).read_bytes()).digest()}
-    upload = tmp_path / os.path.basename(example)
-    smooth_photo(50, 70).save(upload)
-    read = web_page.read_upload(str(upload), 10**6, kept)
-    assert read.rgb.shape == (50, 70, 3)
-    assert not upload.exists()
-    web_page.read_upload(example, 10**6, kept)
-    assert os.path.exists(example)
-
-
 def test_a_port_in_use_is_one_line_before_anything_is_loaded():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
             [sys.executable, "-m", "pix2pix_color.demo", f"--port={port}",
@@ -160,68 +42,207 @@ def test_a_port_in_use_is_one_line_before_anything_is_loaded():
            f"demo; stop that one or choose another --port\n")
 
 
-@pytest.mark.parametrize("content, message", [
-    (b"dear diary", "not an image"), (b"", "not an image"),
-    (b"\x89PNG\r\n\x1a\n damaged", "")])
-def test_a_refused_upload_is_a_sentence_and_no_stack_trace(
-        tmp_path, content, message):
-    import gradio
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A small SavedModel that takes hints."""
+    from pix2pix_color.networks import encoder_unet
+    from pix2pix_color.saved_model.write import write_saved_model
+    return write_saved_model(encoder_unet.build_encoder_unet(
+        "lite0", image_size=64, condition_channels=1, target_channels=2,
+        base_filters=8, dropout=0.0, hints=True),
+        str(tmp_path_factory.mktemp("model")))
 
-    from pix2pix_color.colorizing import web_page
-    upload = tmp_path / "old.jpg"
-    upload.write_bytes(content)
-    with pytest.raises(gradio.Error) as caught:
-        web_page.read_upload(str(upload), 10**6, set())
-    assert caught.value.message.startswith(
-        f"This file cannot be colored: {message}")
-    assert not caught.value.print_exception
-    assert not upload.exists()
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, model):
+    """The address of a demo, which must leave no file and print no trace."""
+    folder = tmp_path_factory.mktemp("demo")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (folder / "tmp").mkdir()
+    with open(folder / "stderr", "w") as stderr:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "pix2pix_color.demo", f"--model={model}",
+             f"--port={port}", "--max_pixels=30000000"], cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(folder / "tmp")},
+            stdout=subprocess.PIPE, stderr=stderr, text=True)
+    assert server.stdout
+    line = server.stdout.readline()
+    assert line == f"http://127.0.0.1:{port}  (Ctrl-C to stop)\n"
+    yield f"http://127.0.0.1:{port}/"
+    server.send_signal(signal.SIGINT)
+    assert server.wait(30) == 0
+    assert "Traceback" not in (folder / "stderr").read_text()
+    assert list((folder / "tmp").iterdir()) == []
+
+
+@pytest.fixture
+def browser(tmp_path):
+    browser = Browser(tmp_path / "profile", downloads=tmp_path / "downloads")
+    yield browser
+    browser.close()
+    assert browser.exceptions == []
+
+
+def open_photo(browser, address, path=PHOTO):
+    browser.go(address)
+    browser.wait_for("document.querySelectorAll('#examples img').length")
+    browser.give_file("#photograph_file", path)
+    browser.wait_for(IDLE)
+
+
+def put_hint(browser, across, down, hue):
+    """Puts a hint by the mouse and chooses a color."""
+    before = browser.evaluate("document.querySelector('#color').src")
+    browser.click("#stage", across, down)
+    browser.wait_for("document.querySelectorAll('#likely button').length > 1")
+    browser.click("#plane", hue, 0.1)
+    browser.wait_for(f"document.querySelector('#color').src !== {before!r}")
+    browser.wait_for(IDLE)
+
+
+def hints_of(path):
+    return [(hint["x"], hint["y"], hint["color"])
+            for hint in json.loads(path.read_text())]
 
 
 @pytest.mark.slow
 @needs_chromium
-def test_a_photograph_comes_back_in_color_at_its_size(page, browser, tmp_path):
-    address, temporary = page
-    photo = tmp_path / "old photo.jpg"
-    smooth_photo(500, 700).convert("L").save(photo)
-    browser.call("Page.navigate", url=address)
-    browser.upload(photo)
-    href = browser.wait_for("(document.querySelector('#result a.download')"
-                            " || {}).href")
-    colored = Image.open(io.BytesIO(base64.b64decode(
-        href.partition("base64,")[2])))
-    assert colored.format == "PNG" and colored.size == (700, 500)
-    assert np.ptp(np.asarray(colored).astype(int), axis=-1).mean() > 10
-    assert browser.evaluate("document.querySelector('#result a.download')"
-                            ".download").startswith("old")
-    # The slider shows more or less of the colored picture.
-    browser.evaluate("""(() => {
-        const slider = document.querySelector('#result input[type=range]');
-        slider.value = 80; slider.dispatchEvent(new Event('input'));})()""")
-    assert "20%" in browser.evaluate(
-        "document.querySelectorAll('#result img')[1].style.clipPath")
-    assert uploads(temporary) == []
-    screenshot = os.environ.get("DEMO_SCREENSHOT")
-    if screenshot:
-        pathlib.Path(screenshot).write_bytes(browser.screenshot())
+def test_hints_are_put_moved_undone_saved_and_loaded_by_mouse(
+        page, browser, tmp_path):
+    open_photo(browser, page)
+    for number, hue in enumerate((0.1, 0.4, 0.8)):
+        put_hint(browser, 0.2 + 0.3 * number, 0.4, hue)
+    assert browser.evaluate(LABELS) == [
+        "Hint 1: orange", "Hint 2: green", "Hint 3: blue"]
+    browser.drag(browser.place_of(".dot:nth-child(2)"),
+                 browser.place_of("#stage", 0.6, 0.9))
+    browser.wait_for(IDLE)
+    moved = browser.evaluate(PLACES)
+    np.testing.assert_allclose(moved, [[20, 40], [60, 90], [80, 40]], atol=0.6)
+    browser.click("#undo")
+    assert browser.evaluate(PLACES)[1][1] == pytest.approx(40, abs=0.6)
+    browser.click("#redo")
+    assert browser.evaluate(PLACES) == moved
+    browser.click("#undo")
+    browser.wait_for(IDLE)
+    browser.click("#save")
+    saved = hints_of(browser.downloaded("gcompris_kingfisher.hints.json"))
+    assert len(saved) == 3
+    browser.click("#download")
+    with Image.open(browser.downloaded(
+            "gcompris_kingfisher_colorized.png")) as full, Image.open(
+                PHOTO) as photo:
+        assert full.size == photo.size
+        x, y, _ = saved[0]
+        red, _, blue = np.asarray(full).astype(int)[y, x]
+        assert red > blue + 30  # orange
+    # The page that is opened again goes on where it was.
+    browser.go(page)
+    browser.wait_for(IDLE)
+    assert len(browser.evaluate(LABELS)) == 3
+    browser.click("#clear")
+    browser.wait_for(f"{LABELS}.length === 0")
+    browser.give_file("#hints_file",
+                      tmp_path / "downloads/gcompris_kingfisher.hints.json")
+    browser.wait_for(f"{LABELS}.length === 3 && {IDLE}")
+    assert browser.evaluate(LABELS)[2] == "Hint 3: blue"
+    browser.click(".dot:nth-child(1)")
+    browser.click("#remove")
+    assert browser.evaluate(LABELS) == ["Hint 1: green", "Hint 2: blue"]
+    browser.evaluate("document.querySelector('#compare').value = 30;"
+                     "document.querySelector('#compare').dispatchEvent("
+                     "new Event('input'))")
+    assert "30%" in browser.evaluate(
+        "document.querySelector('#color').style.clipPath")
 
 
 @pytest.mark.slow
 @needs_chromium
-@pytest.mark.parametrize("content, message", [
-    (b"dear diary", "This file cannot be colored: not an image"),
-    (None, "1500 x 1000 pixels, at most 1000000"),
-    (bytes(2**20 + 1), "exceed the maximum allowed size of 1.0 Mb"),
-], ids=["text", "too_large", "too_many_bytes"])
-def test_what_cannot_be_colored_gets_a_message(
-        page, browser, tmp_path, content, message):
-    address, temporary = page
-    path = tmp_path / "old.jpg"
-    if content is None:
-        smooth_photo(1000, 1500).save(path)
-    else:
-        path.write_bytes(content)
-    browser.call("Page.navigate", url=address)
-    browser.upload(path)
-    browser.wait_for(f"document.body.innerText.includes({json.dumps(message)})")
-    assert uploads(temporary) == []
+def test_the_keyboard_alone_is_enough(page, browser):
+    browser.go(page)
+    browser.wait_for("document.querySelectorAll('#examples img').length")
+    while not browser.focused().startswith("BUTTON"):
+        browser.press("Tab")
+    browser.press("Enter")  # the first example
+    browser.wait_for(IDLE)
+    while not browser.focused().startswith("stage"):
+        browser.press("Tab")
+    browser.press("ArrowLeft", 10)
+    browser.press("Enter")
+    browser.wait_for("document.activeElement.parentElement.id === 'likely'")
+    browser.press("Enter")  # the likeliest color
+    browser.wait_for(f"{IDLE} && !{LABELS}[0].includes('no color')")
+    while not browser.focused().startswith("plane"):
+        browser.press("Tab")
+    label = browser.evaluate(LABELS)
+    browser.press("ArrowRight", 30)
+    browser.wait_for(IDLE)
+    assert browser.evaluate(LABELS) != label
+    browser.press("Escape")
+    assert browser.focused().startswith("stage")
+    before = browser.evaluate(PLACES)
+    browser.press("Tab")
+    assert browser.focused().startswith("dot")
+    browser.press("ArrowDown", 3)
+    browser.wait_for(IDLE)
+    after = browser.evaluate(PLACES)
+    assert after[0][1] > before[0][1] + 2 and after[0][0] == before[0][0]
+    browser.press("z", modifiers=2)
+    browser.press("Delete")
+    assert browser.evaluate(LABELS) == []
+    browser.press("z", modifiers=2)
+    assert len(browser.evaluate(LABELS)) == 1
+    while not browser.focused().startswith("saturation"):
+        browser.press("Tab")
+    image = browser.evaluate("document.querySelector('#color').src")
+    browser.press("Home")
+    browser.wait_for(f"document.querySelector('#color').src !== '{image}'")
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_thumb_is_enough(page, browser):
+    browser.resize(360, 740, mobile=True)
+    open_photo(browser, page)
+    browser.touch(browser.place_of("#stage", 0.5, 0.5))
+    browser.wait_for("document.querySelectorAll('#likely button').length > 1")
+    browser.touch(browser.place_of("#plane", 0.4, 0.5),
+                  browser.place_of("#plane", 0.4, 0.1))
+    browser.wait_for(f"{IDLE} && {LABELS}[0] === 'Hint 1: green'")
+    # Picture and chooser are on the first screen.
+    assert browser.place_of("#stage", 0, 0)[1] >= 0
+    assert browser.place_of("#done", 1, 1)[1] <= 740
+    browser.touch(browser.place_of(".dot"), browser.place_of("#stage", .4, .3),
+                  browser.place_of("#stage", 0.2, 0.2))
+    browser.wait_for(IDLE)
+    np.testing.assert_allclose(browser.evaluate(PLACES), [[20, 20]], atol=1)
+    browser.touch(browser.place_of("#done"))
+    assert browser.place_of("#download", 1, 1)[1] <= 740
+    assert browser.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_refusals_are_sentences_and_the_photograph_stays(
+        page, browser, tmp_path):
+    def expect(message):
+        browser.wait_for("document.querySelector('#message').textContent"
+                         f".includes({json.dumps(message)})")
+
+    open_photo(browser, page)
+    wrong = tmp_path / "old.jpg"
+    wrong.write_bytes(b"dear diary")
+    browser.give_file("#photograph_file", wrong)
+    expect("This file cannot be colored: not an image")
+    wrong = tmp_path / "old.hints.json"
+    wrong.write_text('[{"x": 1, "y": 100000, "color": "navy"}]')
+    browser.give_file("#hints_file", wrong)
+    expect("hint 1 has y=100000, which must be in 0..")
+    other = tmp_path / "other.tif"
+    smooth_photo(40, 50).save(other)
+    browser.give_file("#reference_file", other)
+    expect("hints were taken from it")
+    assert browser.evaluate(IDLE)
+    browser.give_file("#photograph_file", other)
+    browser.wait_for("document.querySelector('#gray').naturalWidth === 50")
