@@ -14,7 +14,7 @@ and videos, and results of earlier runs, is counted at the end.
 
 import concurrent.futures
 import sys
-from typing import Any, Sequence
+from typing import Sequence
 
 import tqdm
 from absl import flags
@@ -87,11 +87,11 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError("--samples and --side_by_side cannot be used with "
                         "videos; color photographs and videos separately")
     with command.quiet_tensorflow():
-        from pix2pix_color.colorizing.one_file import colorize_file
+        from pix2pix_color.colorizing.one_file import (colorize_file,
+                                                       require_hints_fit)
         from pix2pix_color.colorizing.photograph import NoPhotographError
         from pix2pix_color.saved_model.load import LoadedModel
     model = LoadedModel(_MODEL.value)
-    check_hints(model, jobs)
     if _SAMPLES.value and not model.has_noise:
         raise UserError(
             f"--samples={_SAMPLES.value} needs a model with noise, and "
@@ -106,6 +106,7 @@ def main(arguments: Sequence[str]) -> None:
         side_by_side=_SIDE_BY_SIDE.value, chroma_size=chroma_size,
         max_pixels=_MAX_PIXELS.value, hints=_HINTS.value,
         use_hints=_USE_HINTS.value, reference=_REFERENCE.value)
+    require_hints_fit(model, jobs, options)
 
     def color(job: Job) -> str:
         """Colors one file; returns an error message, or an empty text."""
@@ -146,26 +147,6 @@ def main(arguments: Sequence[str]) -> None:
         print(remark, file=sys.stderr)
     if failed:
         sys.exit("error: " + "\nerror: ".join(failed))
-
-
-def check_hints(model: Any, jobs: Sequence[Job]) -> None:
-    """Refuses flags of hints that cannot be used with a model or these jobs."""
-    for flag in (_HINTS, _USE_HINTS, _REFERENCE):
-        if not flag.value:
-            continue
-        if not model.takes_hints:
-            raise UserError(
-                f"--{flag.name} needs a model that was trained with --hints, "
-                f"and {model.directory} was not")
-        if _SAMPLES.value:
-            raise UserError(f"--{flag.name} cannot be used with --samples")
-    if _REFERENCE.value and any(job.is_video for job in jobs):
-        raise UserError(f"--reference={_REFERENCE.value} cannot be used with "
-                        f"videos")
-    if _HINTS.value and (len(jobs) > 1 or jobs[0].is_video
-                         or jobs[0].num_pages > 1):
-        raise UserError(f"--hints={_HINTS.value} is for one photograph; use "
-                        f"--use_hints for several")
 
 
 if __name__ == "__main__":

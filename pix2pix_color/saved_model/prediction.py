@@ -156,7 +156,7 @@ class Prediction:
         generate = self._generator_of(None if any_size else self.image_size,
                                       sampling=sampling, hinted=hinted)
 
-        def predict(rgb, chroma_size, seed, given=None):
+        def field(rgb, chroma_size, seed, given=None):
             return tuple(chroma.predict_field(
                 rgb, given=given,
                 predict=lambda condition, *seen: generate(
@@ -166,18 +166,18 @@ class Prediction:
 
         if not hinted:
             return tf.function(
-                predict, autograph=False,
+                field, autograph=False,
                 input_signature=FIELD_INPUTS).get_concrete_function()
         # Without hints, the other function: its arithmetic rounds differently.
         plain = self.field(any_size=any_size)
 
         @tf.function(autograph=False, input_signature=(*FIELD_INPUTS, _HINTS))
-        def field(rgb, chroma_size, seed, given):
+        def hinted_field(rgb, chroma_size, seed, given):
             return tf.cond(tf.reduce_any(hints.is_hint(given)),
-                           lambda: predict(rgb, chroma_size, seed, given),
+                           lambda: field(rgb, chroma_size, seed, given),
                            lambda: tuple(plain(rgb, chroma_size, seed)))
 
-        return field.get_concrete_function()
+        return hinted_field.get_concrete_function()
 
     @property
     def likely_colors(self) -> Any:

@@ -150,8 +150,6 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     workers.require_equal(train_source.identities,
                           flag=f"--data={config.data.data}")
     rejected = RejectedExamples(config.data.max_bad_fraction)
-    looks = [FirstLook(train_source, "training", rejected),
-             FirstLook(eval_source, "evaluation", rejected)]
     folder = RunFolder(config.reporting.workdir)
     # Missing weights must be noticed before the folder is claimed.
     begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
@@ -163,6 +161,8 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
         efficientnet_weights.find_weights(
             config.training.classifier_weights, flag="--classifier_weights")
     folder.claim(config)
+    looks = [FirstLook(train_source, "training", rejected),
+             FirstLook(eval_source, "evaluation", rejected)]
     jit_compile = hardware.resolve_jit_compile(
         config.training.jit_compile,
         num_replicas=workers.strategy.num_replicas_in_sync)

@@ -42,6 +42,7 @@ _NEEDED = {
     "max_resize_size": ["--resize_size=300"],
     "encoder_weights": ["--generator=resnet18_unet"],
     "efficientnet": ["--generator=efficientnet_unet"],
+    "hints": ["--generator=efficientnet_unet"],
     "encoder_rate": ["--generator=efficientnet_unet"],
     "frozen_stages": ["--generator=efficientnet_unet"],
     "upsampling": ["--generator=resnet18_unet"],

