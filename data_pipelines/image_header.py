@@ -1,4 +1,4 @@
-"""What a JPEG, PNG, WebP or BMP file says of its picture, without decoding it.
+"""Reads the headers of JPEG, PNG, WebP and BMP files, without decoding them.
 
 orientation.py reads the same in TensorFlow ops.
 """
@@ -34,7 +34,7 @@ class DamagedImageError(ValueError):
 
 @dataclasses.dataclass
 class Header:
-    """What is told of a picture; nothing, if the header is damaged.
+    """A picture's properties; empty if the header is damaged.
 
     Attributes:
       file_format: JPEG, PNG, WEBP or BMP; empty for others.

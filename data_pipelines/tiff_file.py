@@ -300,7 +300,7 @@ def _as_stored(tags):
 
 
 def _needs_libtiff(directory):
-    """Whether libtiff is to make RGB of it, which knows all old encodings.
+    """Tells whether libtiff decodes it, which knows all old encodings.
 
     tifffile reads YCbCr in a JPEG only, as TIFF Technical Note 2 has it, and
     fax data in its later versions only.

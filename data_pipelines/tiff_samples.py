@@ -1,4 +1,4 @@
-"""What a TIFF's samples mean: from a directory's tags to a picture.
+"""Turns a TIFF's samples into a picture, as the directory's tags say.
 
     gray, 0 black or white, 1 to 16 bits, signed or not    L
     palette of 8-bit or 16-bit colors                      RGB
@@ -174,7 +174,7 @@ def _units_to_bytes(units):
 
 
 def _has_no_range(directory):
-    """Whether the type of the samples does not tell their range.
+    """Tells whether the samples' type leaves their range open.
 
     Integers of 32 bits could; but they hold counts more often than light.
     """

@@ -36,13 +36,12 @@ class Kind(enum.Enum):
 
     @property
     def is_video(self) -> bool:
-        """Whether it is to be opened as a video; of sound, that says why not.
-        """
+        """True for sound, too: opening it as a video says what is missing."""
         return self in (Kind.VIDEO, Kind.SOUND)
 
 
 class Content(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
       kind: its kind.

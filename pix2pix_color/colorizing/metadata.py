@@ -1,4 +1,4 @@
-"""What photographs say beside their pixels, read from any format and written.
+"""Reads and writes a photograph's metadata, in any format.
 
     EXIF           kept, except what a TIFF says about the storage of its
                    pixels; the orientation becomes upright
@@ -39,7 +39,7 @@ _XMP_CONTINUED = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """What a photograph says beside its pixels; each may be empty.
+    """A photograph's metadata; each entry may be empty.
 
     Attributes:
       exif: the EXIF block.

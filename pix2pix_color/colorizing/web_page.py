@@ -91,7 +91,7 @@ def build_app(model: LoadedModel, *, examples: str, max_pixels: int,
 
 
 class _Settings(NamedTuple):
-    """What a visitor decides; hints is float32 [K, 4], as in hints_file.py."""
+    """A visitor's settings; hints is float32 [K, 4], as in hints_file.py."""
 
     hints: np.ndarray = np.zeros((0, 4), np.float32)
     saturation: float = 1.0

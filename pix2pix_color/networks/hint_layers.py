@@ -1,4 +1,4 @@
-"""What a generator has in addition if it takes color hints."""
+"""Layers of generators that take color hints."""
 
 from typing import Any, Optional
 

@@ -1,4 +1,4 @@
-"""Which photographs a run has, and what came and went since it last began."""
+"""Remembers a run's photographs, and tells which came or went since."""
 
 import hashlib
 import io
