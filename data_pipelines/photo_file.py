@@ -184,7 +184,9 @@ def _rejecting() -> Iterator[None]:
             image_header.DamagedImageError) as error:
         raise Rejected("unreadable", str(error)) from None
     except Exception as error:  # damaged files raise nearly anything
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        said = " ".join(str(error).split())
+        if not isinstance(error, OSError) or not said:
+            said = f"{type(error).__name__}: {said}"
         raise Rejected("unreadable", said) from error
 
 
