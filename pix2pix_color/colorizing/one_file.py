@@ -38,12 +38,13 @@ def colorize_file(model: LoadedModel, job: Job, options: Options, *,
         return video.colorize_video(model, job.path, job.outputs[0], options,
                                     progress=progress)
     content = _read(job.path)
-    if job.num_pages > 1 and options.file_format == "tiff":
-        _color_into_one_file(model, content, job, options)
-        return []
     if job.num_pages > 1:
-        _color_into_many_files(model, content, job, options)
-        return []
+        color_pages = (_color_into_one_file if options.file_format == "tiff"
+                       else _color_into_many_files)
+        color_pages(model, content, job, options)
+        return [f"{beside(job.path)} is not used: hints are for one "
+                f"photograph, not for {job.num_pages} pages"
+                ] * (options.use_hints and os.path.exists(beside(job.path)))
     photograph = read_photograph(content, max_pixels=options.max_pixels)
     _color_samples(model, photograph, job.outputs, job.finished, options,
                    job.path)
@@ -81,11 +82,12 @@ def _color_into_one_file(model, content, job, options):
     def pages(seed: Optional[int]) -> Iterator[Photograph]:
         for page in range(job.num_pages):
             try:
-                yield _color(model, read_photograph(
-                    content, max_pixels=options.max_pixels, page=page),
-                    options, seed)
+                photograph = read_photograph(
+                    content, max_pixels=options.max_pixels, page=page)
             except NoPhotographError as error:
                 raise NoPhotographError(f"page {page + 1}: {error}") from error
+            yield _color(model, photograph, options, seed, find_hints(
+                model, photograph.rgb, "", options))
 
     for seed, output in zip(options.seeds or (None,), job.outputs):
         if output not in job.finished:
@@ -135,6 +137,11 @@ def _color(model: LoadedModel, photograph: Photograph, options: Options,
     return dataclasses.replace(photograph, rgb=rgb)
 
 
+def beside(path: str) -> str:
+    """Returns the path of the hints that lie beside a photograph."""
+    return os.path.splitext(path)[0] + hints_file.ENDING
+
+
 def find_hints(model: LoadedModel, rgb: np.ndarray, path: str,
                options: Options) -> Optional[np.ndarray]:
     """Finds a photograph's hints: its own, or a reference photograph's.
@@ -153,11 +160,10 @@ def find_hints(model: LoadedModel, rgb: np.ndarray, path: str,
       UserError: a file of hints, or the reference photograph, cannot be used.
     """
     height, width = rgb.shape[:2]
-    beside = os.path.splitext(path)[0] + hints_file.ENDING
     if options.hints or (options.use_hints and path
-                         and os.path.exists(beside)):
-        return hints_file.read_hints(options.hints or beside, height=height,
-                                     width=width)
+                         and os.path.exists(beside(path))):
+        return hints_file.read_hints(options.hints or beside(path),
+                                     height=height, width=width)
     if options.reference:
         return reference.find_hints(model, rgb, _read_reference(options))
     return None

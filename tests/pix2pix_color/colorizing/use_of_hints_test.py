@@ -106,6 +106,25 @@ def test_a_photograph_s_own_hints_count_before_the_reference_s(folder):
         hints_used(folder, reference=str(folder / "other.json"))
 
 
+@pytest.mark.parametrize("file_format, outputs", [
+    ("tiff", ["new.tif"]), ("png", ["new_1.png", "new_2.png"])])
+def test_every_page_takes_the_reference_s_colors_and_no_hints_of_one(
+        folder, file_format, outputs):
+    gray, colored = pictures()
+    Image.fromarray(colored).save(folder / "reference.png")
+    Image.fromarray(gray).save(folder / "old.tif", save_all=True,
+                               append_images=[Image.fromarray(gray)])
+    model: Any = Model()
+    remark, = one_file.colorize_file(model, Job(
+        str(folder / "old.tif"), tuple(str(folder / name) for name in outputs),
+        num_pages=2), Options(file_format=file_format, use_hints=True,
+                              reference=str(folder / "reference.png")))
+    assert len(model.hints) > 1
+    assert remark.endswith(
+        "old.hints.json is not used: hints are for one photograph, not for 2 "
+        "pages")
+
+
 @pytest.mark.parametrize("given, jobs, takes_hints, message", [
     (dict(use_hints=True), 1, False, "--use_hints needs a model that was"),
     (dict(hints="a.json"), 2, True, "--hints=a.json is for one photograph"),
