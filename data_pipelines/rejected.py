@@ -5,7 +5,7 @@ They are neither reported one by one nor limited in number.
 """
 
 import re
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterator
 
 import tensorflow as tf
 from absl import logging
@@ -27,17 +27,15 @@ class RejectedExamples:
     Args:
       max_bad_fraction: share of a source's photographs that may be unreadable,
         0..1; a single one is always allowed.
-      known: the reasons from an earlier part of the run.
 
     Attributes:
       reasons: `FLAG=SPEC: identity` -> why it was rejected, in order of
         discovery.
     """
 
-    def __init__(self, max_bad_fraction: float = 1.0,
-                 known: Optional[dict[str, str]] = None) -> None:
+    def __init__(self, max_bad_fraction: float = 1.0) -> None:
         self._max_bad_fraction = max_bad_fraction
-        self.reasons: dict[str, str] = dict(known or {})
+        self.reasons: dict[str, str] = {}
         self._found: set[str] = set()
         # Training and evaluation may share a data spec; each has its limit.
         self._of_source: dict[int, list[str]] = {}
