@@ -1,6 +1,7 @@
 """Colors one file: reads it, colors it, writes the results."""
 
 import dataclasses
+import functools
 import os
 import sys
 from typing import Iterator, Optional, Sequence
@@ -9,11 +10,12 @@ import numpy as np
 
 from data_pipelines.errors import UserError
 from data_pipelines.files import replace_atomically, write_atomically
-from pix2pix_color.colorizing import hints_file, reference, video
+from pix2pix_color.colorizing import hints_file, video
 from pix2pix_color.colorizing.jobs import STANDARD, Job, Options
 from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
                                                  read_photograph, write_pages,
                                                  write_photograph)
+from pix2pix_color.colorizing.reference import Reference
 from pix2pix_color.saved_model.load import LoadedModel, gray_of
 
 
@@ -35,8 +37,9 @@ def colorize_file(model: LoadedModel, job: Job, options: Options, *,
         for output in job.outputs:
             os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     if job.is_video:
-        return video.colorize_video(model, job.path, job.outputs[0], options,
-                                    progress=progress)
+        return video.colorize_video(
+            model, job.path, job.outputs[0], options, progress=progress,
+            find_hints=lambda rgb: find_hints(model, rgb, "", options))
     content = _read(job.path)
     if job.num_pages > 1:
         color_pages = (_color_into_one_file if options.file_format == "tiff"
@@ -69,9 +72,6 @@ def require_hints_fit(model: LoadedModel, jobs: Sequence[Job],
                 f"{model.directory} was not")
         if options.seeds:
             raise UserError(f"--{flag} cannot be used with --samples")
-    if options.reference and any(job.is_video for job in jobs):
-        raise UserError(f"--reference={options.reference} cannot be used with "
-                        f"videos")
     if options.hints and (len(jobs) > 1 or jobs[0].is_video
                           or jobs[0].num_pages > 1):
         raise UserError(f"--hints={options.hints} is for one photograph; use "
@@ -165,16 +165,19 @@ def find_hints(model: LoadedModel, rgb: np.ndarray, path: str,
         return hints_file.read_hints(options.hints or beside(path),
                                      height=height, width=width)
     if options.reference:
-        return reference.find_hints(model, rgb, _read_reference(options))
+        return _open_reference(model, options.reference,
+                               options.max_pixels).find_hints(rgb)
     return None
 
 
-def _read_reference(options: Options) -> np.ndarray:
+@functools.lru_cache(maxsize=1)  # it is the same for every photograph and frame
+def _open_reference(model: LoadedModel, path: str, max_pixels: int
+                    ) -> Reference:
     try:
-        return read_photograph(_read(options.reference),
-                               max_pixels=options.max_pixels).rgb
+        return Reference(model, read_photograph(
+            _read(path), max_pixels=max_pixels).rgb)
     except NoPhotographError as error:
-        raise UserError(f"--reference={options.reference}: {error}") from error
+        raise UserError(f"--reference={path}: {error}") from error
 
 
 def _read(path: str) -> bytes:

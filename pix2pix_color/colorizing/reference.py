@@ -23,37 +23,47 @@ _NEXT = 1
 _MAX_HINTS = 64
 
 
-def find_hints(model: LoadedModel, rgb: np.ndarray,
-               reference: np.ndarray) -> np.ndarray:
-    """Finds what has the colors of a reference photograph.
+class Reference:
+    """A color photograph whose colors others take for what is alike.
 
     Args:
       model: takes hints.
-      rgb: uint8 [H, W, 3], the photograph to color.
-      reference: uint8 [h, w, 3], a color photograph.
-
-    Returns:
-      float32 [K, 4]: y and x in 0..1, a* and b* in native units; K is 0 if
-      nothing matches.
+      rgb: uint8 [h, w, 3], the reference photograph.
     """
-    own, other = model.features(rgb), model.features(reference)
-    shape, other_shape = np.array(own.shape[:2]), np.array(other.shape[:2])
-    similarity = (own.reshape(-1, own.shape[-1])
-                  @ other.reshape(-1, other.shape[-1]).T)
-    there, back = similarity.argmax(axis=1), similarity.argmax(axis=0)
-    place = np.stack(np.divmod(np.arange(len(there)), shape[1]), axis=-1)
-    returned = np.stack(np.divmod(back[there], shape[1]), axis=-1)
-    best = similarity.max(axis=1)
-    matched = (np.abs(returned - place).max(axis=-1) <= _NEXT) & (
-        best > _SIMILAR)
-    order = np.argsort(-np.where(matched, best, -1), kind="stable")
-    chosen = order[:min(_MAX_HINTS, int(matched.sum()))]
-    colors = _colors(reference, other_shape).reshape(-1, 2)[there[chosen]]
-    return np.concatenate(
-        [(place[chosen] + 0.5) / shape, colors], axis=-1).astype(np.float32)
+
+    def __init__(self, model: LoadedModel, rgb: np.ndarray) -> None:
+        self._model = model
+        features = model.features(rgb)
+        self._features = features.reshape(-1, features.shape[-1])
+        self._colors = _colors(rgb, features.shape[:2]).reshape(-1, 2)
+
+    def find_hints(self, rgb: np.ndarray) -> np.ndarray:
+        """Finds what has the reference's colors in a photograph.
+
+        Args:
+          rgb: uint8 [H, W, 3], the photograph to color.
+
+        Returns:
+          float32 [K, 4]: y and x in 0..1, a* and b* in native units; K is 0 if
+          nothing matches.
+        """
+        own = self._model.features(rgb)
+        shape = own.shape[:2]
+        similarity = own.reshape(-1, own.shape[-1]) @ self._features.T
+        there, back = similarity.argmax(axis=1), similarity.argmax(axis=0)
+        place = np.stack(np.divmod(np.arange(len(there)), shape[1]), axis=-1)
+        returned = np.stack(np.divmod(back[there], shape[1]), axis=-1)
+        best = similarity.max(axis=1)
+        matched = (np.abs(returned - place).max(axis=-1) <= _NEXT) & (
+            best > _SIMILAR)
+        order = np.argsort(-np.where(matched, best, -1), kind="stable")
+        chosen = order[:min(_MAX_HINTS, int(matched.sum()))]
+        return np.concatenate([
+            (place[chosen] + 0.5) / shape, self._colors[there[chosen]]],
+            axis=-1).astype(np.float32)
 
 
-def _colors(rgb: np.ndarray, shape: np.ndarray) -> np.ndarray:
+def _colors(rgb: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Returns the mean a* and b* of places, float32 [h, w, 2]."""
-    reduced = augment.resize(tf.constant(rgb), tf.constant(shape, tf.int32))
+    reduced = augment.resize(tf.constant(rgb), tf.constant(shape))
     return color.rgb_to_lab(reduced).numpy()[..., 1:]

@@ -6,6 +6,8 @@ scene.
 
 from typing import Callable, Optional
 
+import numpy as np
+
 from data_pipelines.errors import UserError
 from data_pipelines.files import replace_atomically
 from pix2pix_color.colorizing.jobs import Options
@@ -14,10 +16,12 @@ from pix2pix_color.colorizing.smoothing import steady
 from pix2pix_color.saved_model.load import LoadedModel
 
 Progress = Callable[[int, int], None]
+FindHints = Callable[[np.ndarray], Optional[np.ndarray]]
 
 
 def colorize_video(model: LoadedModel, path: str, output: str,
                    options: Options, *,
+                   find_hints: FindHints = lambda frame: None,
                    progress: Optional[Progress] = None) -> list[str]:
     """Colors one video; the result is written whole or not at all.
 
@@ -26,6 +30,7 @@ def colorize_video(model: LoadedModel, path: str, output: str,
       path: the video.
       output: the MP4 file to write.
       options: only saturation, chroma_size and max_pixels apply.
+      find_hints: returns a frame's hints; None for none.
       progress: is told after each frame how many are done, and of how many;
         of 0 if that is not known.
 
@@ -55,7 +60,8 @@ def colorize_video(model: LoadedModel, path: str, output: str,
                 for item in reader:
                     if isinstance(item, Picture):
                         yield item, item.rgb, model.predict_field(
-                            item.rgb, chroma_size=options.chroma_size)
+                            item.rgb, chroma_size=options.chroma_size,
+                            hints=find_hints(item.rgb))
                     else:
                         writer.write_sound(item)
 

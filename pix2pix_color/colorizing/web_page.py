@@ -36,12 +36,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from data_pipelines.errors import UserError
-from pix2pix_color.colorizing import hints_file, reference
+from pix2pix_color.colorizing import hints_file
 from pix2pix_color.colorizing.open_photographs import (OpenPhotograph,
                                                        OpenPhotographs)
 from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
                                                  read_photograph,
                                                  write_photograph)
+from pix2pix_color.colorizing.reference import Reference
 from pix2pix_color.colorizing.web_requests import (Guard, in_chunks, read_body,
                                                    read_json, refuse)
 from pix2pix_color.saved_model import trained
@@ -205,9 +206,9 @@ class _Page:
         self._require_hints()
         opened = self._find(request)
         found = await self._of_upload(
-            request, lambda content: reference.find_hints(
-                self._model, opened.shown.rgb,
-                _reduced(self._read(content)).rgb))
+            request, lambda content: Reference(
+                self._model, _reduced(self._read(content)).rgb).find_hints(
+                    opened.shown.rgb))
         return JSONResponse([
             {"x": int(x * opened.width), "y": int(y * opened.height),
              "a": a, "b": b} for y, x, a, b in found.tolist()])

@@ -9,8 +9,10 @@ from PIL import Image
 
 from data_pipelines import color
 from data_pipelines.errors import UserError
-from pix2pix_color.colorizing import one_file, reference
+from pix2pix_color.colorizing import one_file
 from pix2pix_color.colorizing.jobs import Job, Options
+from pix2pix_color.colorizing.reference import Reference
+from pix2pix_color.saved_model.recolor import ChromaField
 
 RED = [{"x": 3, "y": 1, "color": "#ff0000"}]
 BLUE = [{"x": 0, "y": 0, "color": "#0000ff"}]
@@ -26,6 +28,13 @@ class Model:
 
     def colorize(self, rgb, *, hints, **_):
         self.hints = hints
+        return rgb
+
+    def predict_field(self, rgb, *, hints, **_):
+        self.hints = [*self.hints, hints]
+        return ChromaField(*np.zeros((2, 8, 8, 2), np.float32))
+
+    def recolor(self, rgb, field):
         return rgb
 
     def features(self, rgb):
@@ -79,7 +88,7 @@ def pictures():
 def test_what_is_alike_takes_the_reference_s_colors():
     gray, colored = pictures()
     model: Any = Model()
-    hints = reference.find_hints(model, gray, colored)
+    hints = Reference(model, colored).find_hints(gray)
     lab = color.rgb_to_lab(colored[::16, :1]).numpy()[:, 0, 1:]
     # The stripes of 112 and 16; nothing is like the one of 240.
     rows = hints[:, 0] * 3
@@ -93,8 +102,8 @@ def test_what_is_alike_takes_the_reference_s_colors():
 def test_nothing_alike_gives_no_hints():
     gray, _ = pictures()
     model: Any = Model()
-    assert reference.find_hints(
-        model, gray[32:], np.full((32, 32, 3), 80, np.uint8)).shape == (0, 4)
+    unlike = np.full((32, 32, 3), 80, np.uint8)
+    assert Reference(model, unlike).find_hints(gray[32:]).shape == (0, 4)
 
 
 def test_a_photograph_s_own_hints_count_before_the_reference_s(folder):
@@ -123,6 +132,25 @@ def test_every_page_takes_the_reference_s_colors_and_no_hints_of_one(
     assert remark.endswith(
         "old.hints.json is not used: hints are for one photograph, not for 2 "
         "pages")
+
+
+def test_every_frame_of_a_video_takes_the_reference_s_colors(folder):
+    av = pytest.importorskip("av", reason="needs the extra video")
+    gray, colored = pictures()
+    Image.fromarray(colored).save(folder / "reference.png")
+    with av.open(str(folder / "film.mp4"), "w") as target:
+        stream = target.add_stream("libx264", rate=10)
+        stream.width = stream.height = 48
+        for _ in range(3):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(gray)))
+        target.mux(stream.encode(None))
+    model: Any = Model()
+    model.hints = []
+    one_file.colorize_file(
+        model, Job(str(folder / "film.mp4"), (str(folder / "new.mp4"),),
+                   is_video=True),
+        Options(reference=str(folder / "reference.png")))
+    assert [len(hints) > 1 for hints in model.hints] == [True] * 3
 
 
 @pytest.mark.parametrize("given, jobs, takes_hints, message", [
