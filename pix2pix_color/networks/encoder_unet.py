@@ -57,6 +57,8 @@ DROPOUT_LEVELS = 2  # counted from the innermost
 NEAREST = "nearest"
 # Name of the layer that predicts the likely colors, at a quarter of the size.
 BINS_HEAD = "color_bins"
+# Names of the layers that add hints end like this.
+_HINTS_ENDING = "_hints"
 # More than any encoder has.
 ALL_STAGES = 9
 # Both encoders halve five times.
@@ -208,13 +210,18 @@ class _Decoder:
             return x
         return hint_layers.AddHints(
             x.shape[-1], factor=factor, dtype=dtype,
-            name=f"{name}_hints")(x, self.hints)
+            name=name + _HINTS_ENDING)(x, self.hints)
 
     def _normed_relu(self, x, name):
         x = layers.normalized(
             x, norm=self.norm, synchronized=self.synchronized,
             dtype=self.dtype, name=f"{name}_norm")
         return keras.layers.ReLU(dtype=self.dtype, name=f"{name}_relu")(x)
+
+
+def is_for_hints(layer_name: str) -> bool:
+    """Tells whether a layer is only in generators that take hints."""
+    return layer_name == BINS_HEAD or layer_name.endswith(_HINTS_ENDING)
 
 
 def takes_hints(generator: keras.Model) -> bool:

@@ -6,8 +6,8 @@ import numpy as np
 
 from data_pipelines.errors import UserError
 from pix2pix_color.config import Config
-from pix2pix_color.networks import build_generator, weights_file
-from pix2pix_color.networks.hint_layers import AddHints, ColorBinsHead
+from pix2pix_color.networks import (build_generator, encoder_unet,
+                                    weights_file)
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.saved_model import trained
 from pix2pix_color.training.restore import restore_run
@@ -49,12 +49,19 @@ def read_initial_weights(config: Config) -> dict[str, np.ndarray]:
             f"{_FLAG}={weights} must be {trained.NAME}, the folder of a run, "
             f"or a .safetensors file that exists")
     generator = build_generator(config, precision="float32")
-    # Weights without hints: what belongs to hints begins as in a new network.
-    tensors = {**{name: variable.numpy() for name, variable
-                  in weights_file.named_variables(generator).items()
-                  if isinstance(generator.get_layer(name.partition("/")[0]),
-                                (AddHints, ColorBinsHead))},
-               **tensors}
+
+    def for_hints(named):
+        return {name: value for name, value in named.items()
+                if encoder_unet.is_for_hints(name.partition("/")[0])}
+
+    # What belongs to hints begins as in a new network where the weights have
+    # none, and is left out where the new run takes none.
+    if not config.networks.hints:
+        for name in for_hints(tensors):
+            del tensors[name]
+    elif not for_hints(tensors):
+        tensors |= {name: variable.numpy() for name, variable in for_hints(
+            weights_file.named_variables(generator)).items()}
     weights_file.require_fit(generator, tensors, origin=f"{_FLAG}={weights}")
     return tensors
 

@@ -78,6 +78,31 @@ def test_the_trained_colorizer_is_known_by_its_name():
                 rtol=1e-6)
 
 
+@pytest.mark.parametrize("had, takes", [(False, True), (True, False),
+                                        (True, True)])
+def test_weights_with_and_without_hints_begin_the_other_kind(
+        had, takes, tmp_path):
+    def kind(hints):
+        return Config(data=Data(image_size=64), networks=Networks(
+            generator="efficientnet_unet", base_filters=8, hints=hints))
+
+    given = new_state(kind(had), seed=7).generator
+    for layer in given.layers:
+        if layer.name.endswith("_hints"):
+            layer.set_weights([weight + 1 for weight in layer.get_weights()])
+    path = tmp_path / "generator.safetensors"
+    path.write_bytes(weights_file.generator_to_bytes(
+        given, flags="", half=False))
+    begun = weights_file.named_variables(begin(path, kind(takes)).generator)
+    expected = weights_file.named_variables(given)
+    common = begun.keys() & expected.keys()
+    assert_same([begun[name] for name in common],
+                [expected[name] for name in common])
+    for name in begun.keys() - common:
+        if "hints" in name:
+            assert not np.any(begun[name])
+
+
 def test_what_does_not_fit_is_named():
     with pytest.raises(UserError, match=(
             r"^--initial_weights=colorizer does not fit this unet; \d+ missing "
