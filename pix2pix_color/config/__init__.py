@@ -43,6 +43,7 @@ NEEDS = (
          "generator", ENCODERS),
     Need(("hints",), "color_space", ("lab",)),
     Need(("upsampling",), "generator", ENCODERS, values=("nearest",)),
+    Need(("decoder_activation",), "generator", ("unet",)),
     Need(("discriminator_layers",), "discriminator", ("patchgan",)),
     Need(("pretrain_learning_rate", "freeze_encoder"), "pretrain_epochs"),
     Need(("label_smoothing",), "gan_loss", ("vanilla", "lsgan")),

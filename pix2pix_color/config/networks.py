@@ -38,10 +38,14 @@ class Networks:
         "neighbor alone). auto: transposed for unet, pixel_shuffle for "
         "resnet18_unet, nearest for efficientnet_unet.",
         choices=("auto", "transposed", "resize", "pixel_shuffle", "nearest"))
+    decoder_activation: str = option(
+        "relu", "Activation in the decoder of unet.",
+        choices=("relu", "leaky_relu"))
     discriminator: str = option(
         "patchgan", "What the discriminator rates as real or generated. "
-        "patchgan: patches. pixel: single pixels. dcgan: the whole image.",
-        choices=("patchgan", "pixel", "dcgan"))
+        "patchgan: patches. pixel: single pixels. dcgan: the whole image. "
+        "dcgan_max_pool: the whole image, halved by max pooling.",
+        choices=("patchgan", "pixel", "dcgan", "dcgan_max_pool"))
     discriminator_layers: int = option(
         3, "Stride-2 convolutions in patchgan. 1 to 5 give patches of 16, 34, "
         "70, 142 and 286 px.", minimum=1)

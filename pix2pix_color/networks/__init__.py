@@ -32,7 +32,8 @@ def build_generator(
         dropout_seed=config.training.seed, step=step, sampling=sampling,
         noise_channels=networks.noise_channels, **_shape(config, precision))
     if networks.generator == "unet":
-        return unet.build_unet(**options)
+        return unet.build_unet(
+            decoder_activation=networks.decoder_activation, **options)
     return encoder_unet.build_encoder_unet(
         encoder_unet.RESNET18 if networks.generator == "resnet18_unet"
         else networks.efficientnet, hints=networks.hints, **options)

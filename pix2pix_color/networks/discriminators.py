@@ -34,6 +34,9 @@ rates the whole image. Convolutions, 4x4 with stride 2, halve the map to at most
     C512  norm  LeakyReLU              8 x 8 x 512
     C512  norm  LeakyReLU              4 x 4 x 512
     flatten, dense with bias           1                logit, float32
+
+dcgan_max_pool is the same with 3x3 convolutions of stride 1, which keep the
+size. Max pooling, 2x2, halves it after each LeakyReLU.
 """
 
 import functools
@@ -45,7 +48,7 @@ from pix2pix_color.networks import layers
 
 MAX_WIDENING = 8
 MAX_FLATTENED_SIDE = 7
-KINDS = ("patchgan", "pixel", "dcgan")
+KINDS = ("patchgan", "pixel", "dcgan", "dcgan_max_pool")
 
 
 def build_discriminator(
@@ -71,7 +74,8 @@ def build_discriminator(
     Returns:
       A model from [condition float32 [N, S, S, C], target float32
       [N, S, S, D]] to float32 logits: for patchgan [N, h, h, 1] with
-      h = S / 2**num_layers - 2, for pixel [N, S, S, 1], for dcgan [N, 1].
+      h = S / 2**num_layers - 2, for pixel [N, S, S, 1], for both dcgan
+      [N, 1].
     """
     condition, target = (
         keras.Input((image_size, image_size, channels), name=name)
@@ -98,7 +102,12 @@ def build_discriminator(
     else:
         level = 0
         while x.shape[1] > MAX_FLATTENED_SIDE:
-            x = block(x, "whole", level, strides=2)
+            if kind == "dcgan":
+                x = block(x, "whole", level, strides=2)
+            else:
+                x = block(x, "whole", level, strides=1, kernel_size=3)
+                x = keras.layers.MaxPooling2D(
+                    dtype=dtype, name=f"whole{level}_pool")(x)
             level += 1
         x = keras.layers.Flatten(dtype="float32", name="flatten")(x)
         logits = keras.layers.Dense(1, kernel_initializer=layers.normal(),
@@ -122,7 +131,7 @@ def _block(x, kind, level, *, base_filters, norm, synchronized, dtype,
 def receptive_field(discriminator: keras.Model) -> int:
     """Returns the side in pixels of the square that one logit depends on.
 
-    For dcgan it is the side of the image. Norms are not counted; in training
+    For both dcgan it is the side of the image. Norms are not counted; in training
     their statistics are those of a whole picture or batch.
     """
     if any(isinstance(layer, keras.layers.Dense)

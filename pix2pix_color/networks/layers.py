@@ -43,7 +43,7 @@ def convolution(filters: int, *, strides: int, use_bias: bool, dtype: str,
 
     With strides 2 it halves a picture of even size. With strides 1 the caller
     pads each side by one pixel, as pix2pix does, and the picture shrinks by one
-    pixel; Keras's `same` would keep its size.
+    pixel; Keras's `same` would keep its size. Other kernels keep it.
     """
     kind = keras.layers.Conv2D
     if kernel_size == KERNEL_SIZE:
@@ -51,7 +51,8 @@ def convolution(filters: int, *, strides: int, use_bias: bool, dtype: str,
                 LogitsConvolution if filters == 1 else kind)
     return kind(
         filters, kernel_size, strides=strides,
-        padding="same" if strides == 2 else "valid", use_bias=use_bias,
+        padding="valid" if (kernel_size, strides) == (KERNEL_SIZE, 1)
+        else "same", use_bias=use_bias,
         kernel_initializer=normal(), dtype=dtype, name=name)
 
 

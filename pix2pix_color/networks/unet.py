@@ -14,7 +14,8 @@ transposed one, all 4x4 with stride 2:
     6      C512 norm  2 x 2 x 512       5      D512 norm dropout  4 x 4 x 512
     7      C512       1 x 1 x 512       6      D512 norm dropout  2 x 2 x 512
 
-A LeakyReLU precedes each convolution but the first, a ReLU each transposed one.
+A LeakyReLU precedes each convolution but the first, a ReLU each transposed one
+(or a LeakyReLU: decoder_activation).
 The decoder's output at a level is joined with the encoder's. The innermost
 layer has no norm, which would turn its single pixel into zero. Layers before a
 norm have no bias. Other kinds of upsampling (networks/upsampling.py) replace
@@ -43,7 +44,7 @@ MAX_WIDENING = 8
 def build_unet(*, image_size: int, condition_channels: int,
                target_channels: int, base_filters: int = 64,
                norm: str = "batch", upsampling: str = "auto",
-               noise_channels: int = 0, dropout: float = 0.5,
+               decoder_activation: str = "relu", noise_channels: int = 0, dropout: float = 0.5,
                dropout_seed: int = 0,
                step: Callable[[], tf.Tensor] = layers.no_step,
                sampling: bool = False, synchronized_norm: bool = False,
@@ -58,6 +59,7 @@ def build_unet(*, image_size: int, condition_channels: int,
       base_filters: width of the first convolution.
       norm: `batch`, `instance` or `none`.
       upsampling: a key of UPSAMPLINGS, or `auto`: transposed.
+      decoder_activation: `relu` or `leaky_relu`.
       noise_channels: number of noise channels appended to the condition.
       dropout: rate of the innermost decoder layers; 0: none.
       dropout_seed: determines all noise, together with step.
@@ -85,6 +87,8 @@ def build_unet(*, image_size: int, condition_channels: int,
                             name="condition")
     upsample = UPSAMPLINGS[
         "transposed" if upsampling == "auto" else upsampling]
+    decoder_relu = (layers.leaky_relu if decoder_activation == "leaky_relu"
+                    else keras.layers.ReLU)
     x = layers.with_noise_channels(
         condition, noise_channels, network_seed=dropout_seed, step=step,
         sampling=sampling, dtype=dtype)
@@ -105,7 +109,7 @@ def build_unet(*, image_size: int, condition_channels: int,
         name = f"decoder{level}"
         is_innermost = level > depth - 2 - NUM_DROPOUT_LAYERS
         is_full_width = filters[level] == base_filters * MAX_WIDENING
-        x = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
+        x = decoder_relu(dtype=dtype, name=f"{name}_relu")(x)
         x = upsample(x, filters[level], use_bias=norm == "none", dtype=dtype,
                      name=name)
         x = layers.normalized(x, norm=norm, synchronized=synchronized_norm,
@@ -118,7 +122,7 @@ def build_unet(*, image_size: int, condition_channels: int,
         x = keras.layers.Concatenate(dtype=dtype, name=f"{name}_join")(
             [x, skips[level]])
 
-    x = keras.layers.ReLU(dtype=dtype, name="output_relu")(x)
+    x = decoder_relu(dtype=dtype, name="output_relu")(x)
     x = upsample(x, target_channels, use_bias=True, dtype="float32",
                  name="output")
     target = keras.layers.Activation("tanh", dtype="float32", name="target")(x)

@@ -303,7 +303,7 @@ def _say_what_changed(changes: str, journal: Journal) -> None:
 
 def _judged_area(config: Config, state: TrainState) -> str:
     """Describes the part of an image that one logit judges."""
-    if config.networks.discriminator == "dcgan":
+    if config.networks.discriminator.startswith("dcgan"):
         return "the whole image"
     side = discriminators.receptive_field(state.discriminator)
     return f"patches of {side} x {side} px"

@@ -29,7 +29,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         color_space="rgb", data="paired:data/pairs/gray,data/pairs/color",
         discriminator_steps=1.0),
     "kaggle_dcgan": dict(
-        data="kaggle_npy:data/kaggle", discriminator="dcgan",
+        data="kaggle_npy:data/kaggle", discriminator="dcgan_max_pool",
+        decoder_activation="leaky_relu",
         label_smoothing=0.1, lr_schedule="plateau", learning_rate=2e-4,
         discriminator_learning_rate=1e-4, norm="batch"),
 }

@@ -41,6 +41,7 @@ _PLATEAU = ["--lr_schedule=plateau"]
 _NEEDED = {
     "max_resize_size": ["--resize_size=300"],
     "encoder_weights": ["--generator=resnet18_unet"],
+    "decoder_activation": ["--generator=unet"],
     "efficientnet": ["--generator=efficientnet_unet"],
     "hints": ["--generator=efficientnet_unet"],
     "encoder_rate": ["--generator=efficientnet_unet"],

@@ -31,6 +31,11 @@ def convolutions(model):
      [(128, 128, 64), (64, 64, 128), (32, 32, 256), (16, 16, 512), (8, 8, 512),
       (4, 4, 512)],
      16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 2 * 512 * 512)
+     + 4 * 4 * 512 + 64 + 1 + 4 * (128 + 256 + 3 * 512)),
+    ("dcgan_max_pool",
+     [(256, 256, 64), (128, 128, 128), (64, 64, 256), (32, 32, 512),
+      (16, 16, 512), (8, 8, 512)],
+     9 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 2 * 512 * 512)
      + 4 * 4 * 512 + 64 + 1 + 4 * (128 + 256 + 3 * 512))])
 def test_layers_are_those_of_the_tables(kind, outputs, parameters):
     model = build(kind, 256, 64)
@@ -107,6 +112,8 @@ def test_a_pixel_s_logit_sees_that_pixel_alone(randomize_weights):
     (32, 4), (64, 4), (96, 6), (100, 7), (224, 7)])
 def test_the_dcgan_sees_the_whole_image(
         image_size, flattened, randomize_weights):
+    assert discriminators.receptive_field(
+        build("dcgan_max_pool", image_size)) == image_size
     model = build("dcgan", image_size)
     randomize_weights(model)
     last = convolutions(model)[-1]

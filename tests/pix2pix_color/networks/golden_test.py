@@ -29,6 +29,7 @@ EXPECTED = {
     "patchgan": ((6, 6, 1), {"logits_pad", "logits"}, 3),
     "pixel": ((64, 64, 1), {"logits"}, 1),
     "dcgan": ((1,), {"flatten", "logits"}, 3),
+    "dcgan_max_pool": ((1,), {"flatten", "logits"}, 3),
 }
 ENCODER_NORMS = {"resnet18": 20}
 EVERY = pytest.mark.parametrize("name", BUILDERS)

@@ -27,8 +27,10 @@ MOMENTUM = 0.1  # PyTorch's: the share of the new value
 class UnetTwin(Module):
     """Encoder C64-C128-C256-C512-..., decoder ...-D256-D128-D64, skips."""
 
-    def __init__(self, *, image_size, base_filters, make_norm):
+    def __init__(self, *, image_size, base_filters, make_norm,
+                 decoder_slope):
         super().__init__()
+        self.decoder_slope = decoder_slope
         depth = int(np.log2(image_size))
         widths = [base_filters * w for w in [1, 2, 4, 8, 8, 8, 8, 8][:depth]]
         self.depth = depth
@@ -48,7 +50,7 @@ class UnetTwin(Module):
         self.parts["output"] = nn.ConvTranspose2d(given, 2, 4, 2, 1)
 
     def forward(self, x):
-        relu, leaky_relu = torch.relu, nn.functional.leaky_relu
+        leaky_relu = nn.functional.leaky_relu
         encoded: list[Any] = []
         for level in range(self.depth):
             x = leaky_relu(encoded[-1], 0.2) if level else x
@@ -57,10 +59,12 @@ class UnetTwin(Module):
                 x = self.parts[f"encoder{level}_norm"](x)
             encoded.append(x)
         for level in range(self.depth - 2, -1, -1):
-            x = self.parts[f"decoder{level}"](relu(x))
+            x = self.parts[f"decoder{level}"](
+                leaky_relu(x, self.decoder_slope))
             x = self.parts[f"decoder{level}_norm"](x)
             x = torch.cat([x, encoded[level]], dim=1)
-        return torch.tanh(self.parts["output"](relu(x)))
+        return torch.tanh(self.parts["output"](
+            leaky_relu(x, self.decoder_slope)))
 
 
 class PatchganTwin(Module):
@@ -89,6 +93,31 @@ class PatchganTwin(Module):
         return self.parts["logits"](x)
 
 
+class MaxPoolDcganTwin(Module):
+    """Convolution, norm, LeakyReLU, max pooling; down to 7 px; Linear."""
+
+    def __init__(self, *, image_size, base_filters):
+        super().__init__()
+        self.parts, self.depth, given = nn.ModuleDict(), 0, 3
+        while image_size > 7:
+            made = base_filters * min(2**self.depth, 8)
+            self.parts[f"whole{self.depth}"] = nn.Conv2d(
+                given, made, 3, 1, 1, bias=self.depth == 0)
+            if self.depth:
+                self.parts[f"whole{self.depth}_norm"] = _batch_norm(made)
+            given, image_size, self.depth = made, image_size // 2, self.depth + 1
+        self.parts["logits"] = nn.Linear(image_size**2 * given, 1)
+
+    def forward(self, condition, target):
+        x = torch.cat([condition, target], dim=1)
+        for level in range(self.depth):
+            x = self.parts[f"whole{level}"](x)
+            if level:
+                x = self.parts[f"whole{level}_norm"](x)
+            x = nn.functional.max_pool2d(nn.functional.leaky_relu(x, 0.2), 2)
+        return self.parts["logits"](x.permute(0, 2, 3, 1).flatten(1))
+
+
 def _instance_norm(channels):
     return nn.InstanceNorm2d(channels, eps=1e-5, affine=True)
 
@@ -108,8 +137,11 @@ def to_nhwc(nchw):
 def kernel_to_torch(kernel):
     """Conv2D: HWIO -> OIHW; Conv2DTranspose: [h, w, out, in] -> IOHW.
 
-    The same reversal of axes for both; neither needs a spatial flip.
+    The same reversal of axes for both; neither needs a spatial flip. Dense:
+    [in, out] -> [out, in].
     """
+    if len(kernel.shape) == 2:
+        return torch.tensor(kernel.numpy().T.copy())
     return torch.tensor(np.transpose(kernel.numpy(), (3, 2, 0, 1)).copy())
 
 
@@ -137,12 +169,15 @@ def copy_weights(model, twin):
             part.load_state_dict(copied, strict=True)
 
 
-def build_unet_and_twin(*, image_size, base_filters, norm="batch"):
+def build_unet_and_twin(*, image_size, base_filters, norm="batch",
+                        decoder_activation="relu"):
     model = unet.build_unet(
         image_size=image_size, condition_channels=1, target_channels=2,
-        base_filters=base_filters, norm=norm, dropout=0.0)
+        base_filters=base_filters, norm=norm, dropout=0.0,
+        decoder_activation=decoder_activation)
     return model, UnetTwin(
         image_size=image_size, base_filters=base_filters,
+        decoder_slope=0.0 if decoder_activation == "relu" else 0.2,
         make_norm=_batch_norm if norm == "batch" else _instance_norm)
 
 
@@ -152,6 +187,14 @@ def build_patchgan_and_twin(*, image_size, base_filters, num_layers=3):
         target_channels=2, base_filters=base_filters, num_layers=num_layers)
     return model, PatchganTwin(base_filters=base_filters,
                                num_layers=num_layers)
+
+
+def build_dcgan_and_twin(*, image_size, base_filters):
+    model = discriminators.build_discriminator(
+        "dcgan_max_pool", image_size=image_size, condition_channels=1,
+        target_channels=2, base_filters=base_filters)
+    return model, MaxPoolDcganTwin(image_size=image_size,
+                                   base_filters=base_filters)
 
 
 class Comparison(NamedTuple):
@@ -175,11 +218,14 @@ class Comparison(NamedTuple):
 @pytest.fixture(scope="module", params=[
     ("unet", 32, 8, {}), ("unet", 64, 8, {}), ("unet", 128, 4, {}),
     ("unet", 256, 4, {}), ("unet", 32, 8, dict(norm="instance")),
+    ("unet", 64, 8, dict(decoder_activation="leaky_relu")),
+    ("dcgan", 64, 8, {}),
     ("patchgan", 32, 8, {}), ("patchgan", 256, 8, {}),
     ("patchgan", 256, 4, dict(num_layers=5))])
 def model_and_twin(request, randomize_weights):
     name, image_size, base_filters, options = request.param
-    build = (build_unet_and_twin if name == "unet" else build_patchgan_and_twin)
+    build = {"unet": build_unet_and_twin, "dcgan": build_dcgan_and_twin,
+             "patchgan": build_patchgan_and_twin}[name]
     model, twin = build(image_size=image_size, base_filters=base_filters,
                         **options)
     randomize_weights(model)
@@ -220,7 +266,7 @@ def compared(request, model_and_twin):
 
 def test_outputs_agree(compared):
     # Zeros, or a tanh in its flat ends, would agree with anything.
-    assert 0.1 < compared.output.std() < 0.9
+    assert 0.1 < np.sqrt(np.mean(compared.output**2)) < 0.9
     np.testing.assert_allclose(
         compared.output, compared.twin_output, rtol=0, atol=1e-4)
 
