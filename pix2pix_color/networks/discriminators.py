@@ -131,8 +131,8 @@ def _block(x, kind, level, *, base_filters, norm, synchronized, dtype,
 def receptive_field(discriminator: keras.Model) -> int:
     """Returns the side in pixels of the square that one logit depends on.
 
-    For both dcgan it is the side of the image. Norms are not counted; in training
-    their statistics are those of a whole picture or batch.
+    For both dcgan it is the side of the image. Norms are not counted; in
+    training their statistics are those of a whole picture or batch.
     """
     if any(isinstance(layer, keras.layers.Dense)
            for layer in discriminator.layers):

@@ -44,8 +44,8 @@ MAX_WIDENING = 8
 def build_unet(*, image_size: int, condition_channels: int,
                target_channels: int, base_filters: int = 64,
                norm: str = "batch", upsampling: str = "auto",
-               decoder_activation: str = "relu", noise_channels: int = 0, dropout: float = 0.5,
-               dropout_seed: int = 0,
+               decoder_activation: str = "relu", noise_channels: int = 0,
+               dropout: float = 0.5, dropout_seed: int = 0,
                step: Callable[[], tf.Tensor] = layers.no_step,
                sampling: bool = False, synchronized_norm: bool = False,
                dtype: str = "float32") -> keras.Model:

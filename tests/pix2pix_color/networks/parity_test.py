@@ -105,7 +105,8 @@ class MaxPoolDcganTwin(Module):
                 given, made, 3, 1, 1, bias=self.depth == 0)
             if self.depth:
                 self.parts[f"whole{self.depth}_norm"] = _batch_norm(made)
-            given, image_size, self.depth = made, image_size // 2, self.depth + 1
+            given, image_size = made, image_size // 2
+            self.depth += 1
         self.parts["logits"] = nn.Linear(image_size**2 * given, 1)
 
     def forward(self, condition, target):
