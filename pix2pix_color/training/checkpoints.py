@@ -40,7 +40,7 @@ class Checkpoints:
     def __init__(self, state: TrainState, *, config: Config, directory: str,
                  keep: int = 1) -> None:
         self._state, self._config = state, config
-        self._checkpoint = tf.train.Checkpoint(**state.tensors())
+        self._checkpoint = tf.train.Checkpoint(**state.checkpointed())
         self._directory, self._keep = directory, keep
         self._on_disk = -1  # the step whose state is on disk already
         self._damaged: set[int] = set()
@@ -72,7 +72,7 @@ class Checkpoints:
           UserError: a variable is not finite, or the disk is full or cannot
             be written to; the other checkpoints are as they were.
         """
-        for variable in self._state.variables_of_all():
+        for variable in self._state.shared_variables():
             if (variable.dtype.is_floating
                     and not np.isfinite(tf.reduce_sum(variable).numpy())):
                 raise self.diverged(variable.name)

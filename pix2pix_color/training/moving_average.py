@@ -13,7 +13,7 @@ import tensorflow as tf
 from pix2pix_color.training.train_state import TrainState
 
 
-def follow(state: TrainState, *, strategy: tf.distribute.Strategy) -> None:
+def update(state: TrainState, *, strategy: tf.distribute.Strategy) -> None:
     """Moves the state's average, if it has one, towards the present weights.
 
     Call it across replicas, after their update; each averages its own copy.

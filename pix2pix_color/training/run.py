@@ -228,8 +228,8 @@ def _restore(state: TrainState, checkpoints: Checkpoints,
     """Restores the newest checkpoint, which only the chief can see."""
     journal = (checkpoints.restore_latest() if workers.is_chief
                else None) or Journal()
-    state.share_out(workers.count)
-    workers.copy_from_chief(state.variables_of_all())
+    state.set_num_workers(workers.count)
+    workers.copy_from_chief(state.shared_variables())
     return Journal.from_json(json.loads(
         workers.text_of_chief(json.dumps(journal.to_json()))))
 

@@ -72,7 +72,7 @@ class TrainState(tf.Module):
         """The number of completed updates, on one device or many."""
         return int(self.step.numpy())
 
-    def tensors(self) -> dict[str, Any]:
+    def checkpointed(self) -> dict[str, Any]:
         """Returns what a checkpoint holds, by its names on disk."""
         average = {} if self.average is None else {"average": self.average}
         return dict(
@@ -81,7 +81,7 @@ class TrainState(tf.Module):
             discriminator_optimizer=self.discriminator_optimizer,
             step=self.step, next_ordinals=self.next_ordinals, **average)
 
-    def variables_of_all(self) -> list[tf.Variable]:
+    def shared_variables(self) -> list[tf.Variable]:
         """Returns the variables that must be equal on all workers."""
         return [*(variable.value for part in
                   (self.generator, self.discriminator,
@@ -90,7 +90,7 @@ class TrainState(tf.Module):
                   if part is not None for variable in part.variables),
                 self.step, self.next_ordinals]
 
-    def share_out(self, num_workers: int) -> None:
+    def set_num_workers(self, num_workers: int) -> None:
         """Adapts next_ordinals to another number of workers.
 
         Exact, unless photographs were rejected: then it is off by as many.

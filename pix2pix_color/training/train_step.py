@@ -134,7 +134,7 @@ def make_train_step(
                    hints: Optional[tf.Tensor] = None) -> StepLosses:
         per_replica = strategy.run(
             replica_step, (condition, real_target, shown, hints))
-        moving_average.follow(state, strategy=strategy)
+        moving_average.update(state, strategy=strategy)
         return StepLosses(*(
             None if loss is None else
             strategy.reduce(tf.distribute.ReduceOp.MEAN, loss, axis=None)

@@ -85,7 +85,7 @@ def contents(folder):
 
 
 def every_variable(state):
-    return [np.asarray(variable) for variable in state.variables_of_all()]
+    return [np.asarray(variable) for variable in state.shared_variables()]
 
 
 def train(state, step, *, seeds):
@@ -417,7 +417,7 @@ def test_other_flags_are_named_and_no_reason_to_fall_back(
 
 def test_a_checkpoint_that_lacks_a_part_of_the_state_is_refused(
         state, copied):
-    parts = state.tensors()
+    parts = state.checkpointed()
     del parts["next_ordinals"]
     tf.train.Checkpoint(**parts).write(f"{copied}/step-0000020/state")
     with pytest.raises(UserError, match="step-0000020 cannot be restored: "
@@ -436,7 +436,7 @@ def test_another_number_of_workers_shares_the_stream_out_anew(
         open_checkpoints(state, tmp_path).save(Journal())
         state.next_ordinals.assign([0] * restored_by)
         open_checkpoints(state, tmp_path).restore_latest()
-        state.share_out(restored_by)
+        state.set_num_workers(restored_by)
         assert state.next_ordinals.numpy().tolist() == expected
     finally:
         state.next_ordinals.assign(before)

@@ -127,7 +127,7 @@ def test_a_resumed_run_ends_as_a_whole_one(tmp_path):
         return config(7, tmp_path / name, COURSE, eval_every=1, log_every=2)
 
     whole = open_training(run("whole"))
-    initial = whole.state.variables_of_all()[0].numpy()
+    initial = whole.state.shared_variables()[0].numpy()
     whole.run(sources()[0])
     parts = [interrupted(run("parts"), sources()[0], at=step)[0]
              for step in (1, 5)]
@@ -153,11 +153,11 @@ def test_a_resumed_run_ends_as_a_whole_one(tmp_path):
         assert found["losses"][step] == pytest.approx(losses, rel=1e-3), step
     assert "discriminator" not in expected.losses[2]
     assert "discriminator" in expected.losses[4]
-    for expected, found in zip(whole.state.variables_of_all(),
-                               ended.state.variables_of_all(), strict=True):
+    for expected, found in zip(whole.state.shared_variables(),
+                               ended.state.shared_variables(), strict=True):
         np.testing.assert_allclose(
             found.numpy(), expected.numpy(), rtol=2e-3, atol=2e-5)
-    assert np.abs(whole.state.variables_of_all()[0].numpy()
+    assert np.abs(whole.state.shared_variables()[0].numpy()
                   - initial).max() > 1e-3
 
 

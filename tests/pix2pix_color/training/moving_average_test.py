@@ -69,12 +69,12 @@ def test_a_checkpoint_has_it(trained, tmp_path):
     restored = TrainState.create(config(), precision="float32")
     Checkpoints(restored, config=config(),
                 directory=str(tmp_path)).restore_latest()
-    assert len(state.variables_of_all()) == len(restored.variables_of_all())
-    for found, wanted in zip(restored.variables_of_all(),
-                             state.variables_of_all()):
+    assert len(state.shared_variables()) == len(restored.shared_variables())
+    for found, wanted in zip(restored.shared_variables(),
+                             state.shared_variables()):
         np.testing.assert_array_equal(found.numpy(), wanted.numpy())
     assert {id(variable.value) for variable in state.average.variables} <= {
-        id(variable) for variable in state.variables_of_all()}
+        id(variable) for variable in state.shared_variables()}
 
 
 def test_it_begins_as_the_generator_and_changes_nothing_else(trained):
