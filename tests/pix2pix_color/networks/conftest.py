@@ -29,6 +29,9 @@ def randomize_weights() -> Callable[[keras.Model], None]:
                 layer.kernel.assign(rng.normal(0.0, deviation, shape))
                 if layer.use_bias:
                     layer.bias.assign(rng.normal(0.0, 0.2, layer.bias.shape))
+            elif isinstance(layer, keras.layers.Dense):
+                shape = layer.kernel.shape
+                layer.kernel.assign(rng.normal(0.0, shape[0]**-0.5, shape))
             elif hasattr(layer, "gamma"):
                 shape = layer.gamma.shape
                 layer.gamma.assign(rng.uniform(0.8, 1.5, shape))

@@ -267,7 +267,8 @@ def compared(request, model_and_twin):
 
 def test_outputs_agree(compared):
     # Zeros, or a tanh in its flat ends, would agree with anything.
-    assert 0.1 < np.sqrt(np.mean(compared.output**2)) < 0.9
+    assert np.abs(compared.output).mean() > 0.1
+    assert compared.output.std() < 0.9
     np.testing.assert_allclose(
         compared.output, compared.twin_output, rtol=0, atol=1e-4)
 
