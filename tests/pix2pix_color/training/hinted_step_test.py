@@ -11,18 +11,25 @@ from pix2pix_color import metrics
 from pix2pix_color.config import Config, Data, Networks
 from pix2pix_color.networks import encoder_unet
 from pix2pix_color.training import train_state, train_step
+from pix2pix_color.training.checkpoints import Checkpoints
+from pix2pix_color.training.journal import Journal
 
 # An update of the generator by itself, without any loss but the head's.
 ALONE = train_step.Objective(gan_weight=0.0, l1_weight=0.0,
                              discriminator_updates=0)
 
 
+CONFIG = Config(data=Data(image_size=64), networks=Networks(
+    base_filters=8, generator="efficientnet_unet", dropout=0.0, hints=True))
+
+
+def new_state():
+    return train_state.TrainState.create(CONFIG, precision="float32")
+
+
 @pytest.fixture(scope="module")
 def state():
-    return train_state.TrainState.create(Config(
-        data=Data(image_size=64), networks=Networks(
-            base_filters=8, generator="efficientnet_unet", dropout=0.0,
-            hints=True)), precision="float32")
+    return new_state()
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +95,17 @@ def test_hints_train_the_generator_to_follow_them(state, batch):
         for _ in range(30) for sign in (1, -1)]
     # One condition, two targets: without the hints the error would stay.
     assert last < first / 2
+
+
+def test_a_checkpoint_holds_every_weight(tmp_path):
+    saved, restored = new_state(), new_state()
+    for variable in saved.shared_variables():
+        if variable.dtype == tf.float32:
+            variable.assign(tf.random.stateless_normal(
+                variable.shape, [variable.shape.num_elements(), 1]))
+    for state, act in ((saved, lambda kept: kept.save(Journal())),
+                       (restored, Checkpoints.restore_latest)):
+        act(Checkpoints(state, config=CONFIG, directory=str(tmp_path), keep=1))
+    for expected, found in zip(saved.shared_variables(),
+                               restored.shared_variables(), strict=True):
+        np.testing.assert_array_equal(expected, found)
