@@ -126,7 +126,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         try:
             main([arguments[0], *map(_expand_unless_there, arguments[1:])])
         except UserError as error:
-            sys.exit(f"error: {error}")
+            sys.exit("error: " + str(error).replace("\n", "\nerror: "))
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             sys.exit(f"error: {error.strerror or one_line(error)}{where}")
