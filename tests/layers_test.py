@@ -11,7 +11,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 LAYERS = (
     ("data_pipelines.augment", "data_pipelines.bmp_file",
      "data_pipelines.color", "data_pipelines.color_profile",
-     "data_pipelines.command", "data_pipelines.data_uri",
+     "data_pipelines.command", "data_pipelines.data_spec",
+     "data_pipelines.data_uri",
      "data_pipelines.decode", "data_pipelines.decode_file",
      "data_pipelines.degrade", "data_pipelines.errors",
      "data_pipelines.files", "data_pipelines.hints",

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 import sys
-from typing import Iterator, Optional, Sequence
+from typing import Iterator, Optional
 
 import numpy as np
 
@@ -54,28 +54,6 @@ def colorize_file(model: LoadedModel, job: Job, options: Options, *,
     return [] if photograph.num_pictures == 1 else [
         f"only the first of its {photograph.num_pictures} pictures was "
         f"colored"]
-
-
-def require_hints_fit(model: LoadedModel, jobs: Sequence[Job],
-                      options: Options) -> None:
-    """Checks that a model takes hints and the jobs can be given them.
-
-    Raises:
-      UserError: options name hints that cannot be used.
-    """
-    for flag in ("hints", "use_hints", "reference"):
-        if not getattr(options, flag):
-            continue
-        if not model.takes_hints:
-            raise UserError(
-                f"--{flag} needs a model that was trained with --hints, and "
-                f"{model.directory} was not")
-        if options.seeds:
-            raise UserError(f"--{flag} cannot be used with --samples")
-    if options.hints and (len(jobs) > 1 or jobs[0].is_video
-                          or jobs[0].num_pages > 1):
-        raise UserError(f"--hints={options.hints} is for one photograph; use "
-                        f"--use_hints for several")
 
 
 def _color_into_one_file(model, content, job, options):

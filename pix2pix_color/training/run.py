@@ -27,7 +27,7 @@ from pix2pix_color.networks import (discriminators, efficientnet_weights,
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.summaries import Summaries
 from pix2pix_color.training import exporting, initial_weights, loop, memory
-from pix2pix_color.training.checkpoints import Checkpoints, steps_in
+from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.distribution import Workers, rejoining
 from pix2pix_color.training.interruption import Interruption
 from pix2pix_color.training.journal import Journal
@@ -152,7 +152,7 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     rejected = RejectedExamples(config.data.max_bad_fraction)
     folder = RunFolder(config.reporting.workdir)
     # Missing weights must be noticed before the folder is claimed.
-    begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
+    begins = workers.is_chief and not folder.steps()
     if begins:
         encoder_weights.find_encoder_weights(config.networks)
     initial = (initial_weights.read_initial_weights(config) if begins
