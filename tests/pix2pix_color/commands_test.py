@@ -75,7 +75,10 @@ def test_fit_fills_the_folder_of_the_run(trained):
     assert "judges      patches of 70 x 70 px\n" in process.stdout
     assert "TensorFlow 2." in process.stdout
     assert f"SavedModel  {workdir}/export/1" in process.stdout
-    assert f"tensorboard --logdir {workdir}" in process.stdout
+    for line in (f"python.* -m pix2pix_color.colorize --model={workdir} PHOTO",
+                 f"python.* -m pix2pix_color.demo --model={workdir}",
+                 f"TF_.* -m tensorboard.main --logdir {workdir}"):
+        assert re.search(f" {line}$", process.stdout, re.M)
     assert re.search(r"evaluation photographs, gray image +\d+\.\d\d",
                      process.stdout)
     assert re.search(r"^step 5/20  D \d.+ images/s .+ left$", process.stderr,
@@ -311,7 +314,7 @@ def wrong_inputs(tmp_path):
         ("--image_sise=64", new): "Unknown command line flag 'image_sise'",
         ("--image_size=250", new): "--image_size=250 must be a power of two",
         (f"--workdir={tmp_path}/file/run",):
-            "--workdir=.*/file/run cannot be used: Not a directory",
+            "--workdir=.*/file/run cannot be written: Not a directory",
         (f"--data=folder:{tmp_path}/bad", "--eval_data=sample_photos",
          f"--workdir={tmp_path}/bad_run", *SMALL):
             r"2 of 2 photographs cannot be read, more than --max_bad_fraction="
