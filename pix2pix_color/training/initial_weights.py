@@ -5,8 +5,7 @@ import os
 import numpy as np
 
 from pix2pix_color.config import Config
-from pix2pix_color.networks import (build_generator, encoder_unet,
-                                    weights_file)
+from pix2pix_color.networks import build_generator, encoder_unet, weights_file
 from pix2pix_color.saved_model import find
 from pix2pix_color.training.early_checks import require_initial_weights
 from pix2pix_color.training.restore import restore_run
