@@ -7,6 +7,14 @@ RUN ?=
 PHOTO ?=
 DATA ?=
 BENCH ?= runs/benchmarks
+# Recipes take these from the environment, "$$RUN": neither make nor the shell
+# sees anything in a name but the name.
+override FLAGS := $(value FLAGS)
+override RUN := $(value RUN)
+override PHOTO := $(value PHOTO)
+override DATA := $(value DATA)
+override BENCH := $(value BENCH)
+export FLAGS RUN PHOTO DATA BENCH
 # GPU=1 installs TensorFlow's CUDA build, TORCH=1 adds the tests that compare
 # with PyTorch.
 GPU ?=
@@ -16,8 +24,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 comma := ,
 is_on = $(filter-out 0 no off false,$(1))
-model = $(if $(RUN),--model="$(RUN)")
-trained_run = $(or $(RUN),runs/sample_photos)
+model := $${RUN:+"--model=$$RUN"}
+trained_run := "$${RUN:-runs/sample_photos}"
 runtime := $(VENV)/installed-$(if $(call is_on,$(GPU)),gpu,runtime)
 testing := $(VENV)/installed-test$(if $(call is_on,$(TORCH)),+bench)
 
@@ -35,21 +43,21 @@ help:  ## list what there is to do
 		$(firstword $(MAKEFILE_LIST))
 
 train: $(runtime)  ## train on the embedded photographs (FLAGS=F, GPU=1)
-	$(BIN)/python -m pix2pix_color.fit --flagfile="$(FLAGS)"
+	$(BIN)/python -m pix2pix_color.fit --flagfile="$$FLAGS"
 
 tensorboard: $(runtime)  ## show the curves and sample grids (RUN=DIR)
-	$(BIN)/python -m tensorboard.main --logdir "$(trained_run)"
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tensorboard.main \
+		--logdir $(trained_run)
 
 evaluate: $(runtime)  ## measure the trained colorizer or RUN=DIR (DATA=SPEC)
-	$(BIN)/python -m pix2pix_color.evaluate $(model) --data="$(DATA)" \
-		--output="$(or $(RUN),runs/trained_colorizer)/evaluation/metrics.json"
+	$(BIN)/python -m pix2pix_color.evaluate $(model) --data="$$DATA" \
+		--output="$${RUN:-runs/trained_colorizer}/evaluation/metrics.json"
 
 export: $(runtime)  ## export a run's newest checkpoint (RUN=DIR)
-	$(BIN)/python -m pix2pix_color.export --run="$(trained_run)"
+	$(BIN)/python -m pix2pix_color.export --run=$(trained_run)
 
-colorize: export PHOTO := $(value PHOTO)
 colorize: | named-photo $(runtime)  ## color one photograph: PHOTO=some.jpg (RUN=DIR)
-	$(BIN)/python -m pix2pix_color.colorize $(model) "$$PHOTO"
+	$(BIN)/python -m pix2pix_color.colorize $(model) -- "$$PHOTO"
 
 demo: $(VENV)/installed-demo  ## color photographs in a browser (RUN=DIR)
 	$(BIN)/python -m pix2pix_color.demo $(model)
@@ -68,15 +76,15 @@ test-slow: $(testing)  ## run the tests that take longer
 	$(BIN)/python -m pytest -m slow
 
 bench: $(testing)  ## measure speed, of RUN=DIR too; TORCH=1 beside PyTorch (BENCH=DIR)
-	mkdir -p "$(BENCH)"
+	mkdir -p "$$BENCH"
 	$(BIN)/python -m experiments.benchmarks.input_pipeline \
-		--output="$(BENCH)/input_pipeline.json"
+		--output="$$BENCH/input_pipeline.json"
 	$(BIN)/python -m experiments.benchmarks.train_step \
 		$(if $(call is_on,$(TORCH)),--against=torch) \
-		--output="$(BENCH)/train_step.json"
-	$(BIN)/python -m experiments.benchmarks.fit --output="$(BENCH)/fit.json"
-	$(BIN)/python -m experiments.benchmarks.colorize --models="$(or $(RUN),colorizer)" \
-		--output="$(BENCH)/colorize.json"
+		--output="$$BENCH/train_step.json"
+	$(BIN)/python -m experiments.benchmarks.fit --output="$$BENCH/fit.json"
+	$(BIN)/python -m experiments.benchmarks.colorize --models="$${RUN:-colorizer}" \
+		--output="$$BENCH/colorize.json"
 
 lint: $(testing)  ## check style, import order and types
 	$(BIN)/python -m flake8

@@ -126,7 +126,9 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         try:
             main([arguments[0], *map(_expand_unless_there, arguments[1:])])
         except UserError as error:
-            sys.exit(f"error: {error}")
+            sys.exit("error: " + str(error).replace("\n", "\nerror: "))
+        except BrokenPipeError:  # as by `| head`
+            sys.exit("error: standard output was closed before the end")
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             sys.exit(f"error: {error.strerror or one_line(error)}{where}")
@@ -138,7 +140,10 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         except KeyboardInterrupt:
             sys.exit("interrupted")
 
-    app.run(guarded, flags_parser=_parse)
+    try:
+        app.run(guarded, flags_parser=_parse)
+    finally:
+        _flush_stdout()
 
 
 def refuse_arguments(arguments: Sequence[str]) -> None:
@@ -218,5 +223,16 @@ def _parse(arguments: Sequence[str]) -> Sequence[str]:
         return flags.FLAGS(arguments)
     except (flags.Error, UnicodeError) as error:
         sys.exit(f"error: {one_line(error)}")
-    except SystemExit:  # absl ends --help with 1
+    except (SystemExit, BrokenPipeError):  # absl ends --help with 1
         sys.exit(0)
+
+
+def _flush_stdout() -> None:
+    """Prints what is left; whoever closed a pipe does not want it.
+
+    Python would print a traceback at its end.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

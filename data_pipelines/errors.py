@@ -5,7 +5,8 @@ class UserError(ValueError):
     """Something that the user can fix: a flag, a file, a folder, a full disk.
 
     The message is one complete line: what is wrong, the value, what is allowed,
-    and the flag. Commands print it and exit with 1.
+    and the flag. Several problems have a line each. Commands print it and exit
+    with 1.
     """
 
 

@@ -84,19 +84,46 @@ def require_writable(path: str, *, flag: str, is_folder: bool = False) -> None:
     Raises:
       UserError: it cannot be written.
     """
-    folder = os.path.abspath(path)
     if os.path.isdir(path) and not is_folder:
         raise UserError(f"{flag}={path} is a folder; name a file")
-    if not is_folder:
-        folder = os.path.dirname(folder)
+    reason = why_not_writable(
+        path if is_folder else os.path.dirname(os.path.abspath(path)))
+    if reason:
+        raise UserError(f"{flag}={path} cannot be written: {reason}")
+
+
+def why_not_writable(folder: str) -> str:
+    """Returns the reason why a folder cannot be made or written to.
+
+    Makes nothing that stays.
+
+    Args:
+      folder: the folder; it need not exist.
+
+    Returns:
+      The reason and the folder that exists; empty if there is none.
+    """
+    folder = os.path.abspath(folder)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
     try:
         with tempfile.TemporaryFile(dir=folder):
-            pass
+            return ""
     except OSError as error:
-        raise UserError(f"{flag}={path} cannot be written: {error.strerror}: "
-                        f"{folder}") from error
+        return f"{error.strerror}: {folder}"
+
+
+def require_file(path: str, *, flag: str) -> None:
+    """Checks that a file is there and can be read.
+
+    Raises:
+      UserError: it is not, or cannot be.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"{flag}={path}: there is no such file")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{flag}={path} cannot be read: "
+                        f"{os.strerror(errno.EACCES)}")
 
 
 def sync(path: str) -> None:

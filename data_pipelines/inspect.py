@@ -15,7 +15,7 @@ from typing import Sequence
 
 from absl import flags
 
-from data_pipelines import command, files
+from data_pipelines import command, data_spec, files
 from data_pipelines.errors import UserError
 
 _DATA = command.define_data(
@@ -56,6 +56,9 @@ def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     _check_sizes(_IMAGE_SIZE.value, _RESIZE_SIZE.value, _MAX_RESIZE_SIZE.value)
     _check_output(_OUTPUT.value)
+    data_spec.require_data(_DATA.value, flag="--data")
+    if _EVAL_DATA.value:
+        data_spec.require_data(_EVAL_DATA.value, flag="--eval_data")
     page, table = _inspect()
     files.write_atomically(_OUTPUT.value, page)
     for row, *cells in table:

@@ -144,6 +144,20 @@ def _is_heic(head):
             and b"avif" not in head)
 
 
+def is_transparent(image: Image.Image) -> bool:
+    """Tells whether a part of what load_image returns is not opaque.
+
+    Raises:
+      Rejected: `unreadable`.
+    """
+    if not image.has_transparency_data:
+        return image.info.get("is_transparent", False)  # of a TIFF
+    with _rejecting():
+        alpha = (image if image.mode in ("LA", "PA", "RGBA")
+                 else image.convert("RGBA")).getchannel("A")
+        return alpha.getextrema() != (255, 255)
+
+
 def upright_rgb(image: Image.Image, *, shorter_side: int = 0) -> Image.Image:
     """Converts what load_image returns to sRGB, shrinks it and turns it.
 

@@ -18,9 +18,10 @@ from typing import Sequence
 
 from absl import flags, logging
 
-from data_pipelines import command
+from data_pipelines import command, data_spec
 from data_pipelines.errors import UserError
-from data_pipelines.preparation.settings import ENCODINGS, Settings
+from data_pipelines.preparation.settings import (ENCODINGS, Settings,
+                                                 require_new_folder)
 
 _DATA = command.define_data(
     "data", None, "Photographs to prepare: sample_photos, folder:DIR (every "
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str]) -> None:
     data, output_dir = _DATA.value, _OUTPUT_DIR.value
     if not data or not output_dir:
         raise UserError("--data and --output_dir must be given")
+    data_spec.require_preparable(data)
+    require_new_folder(output_dir)
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.ERROR)  # Beam warns of unused features
     try:

@@ -31,7 +31,7 @@ _MAX_GRAY_SAMPLES = 2
 _UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
 _SAMPLE_KINDS = {_UNSIGNED: "unsigned", _SIGNED: "signed",
                  _FLOAT: "floating-point", _UNDEFINED: "unsigned"}
-_ASSOCIATED_ALPHA = 1
+_ASSOCIATED_ALPHA, _ALPHA = 1, 2
 _INK_SET, _INK_SET_CMYK = 332, 1
 _SMIN_SAMPLE_VALUE, _SMAX_SAMPLE_VALUE = 340, 341
 _COLOR_MAP = 320
@@ -114,7 +114,8 @@ def to_image(directory: tifffile.TiffPage) -> Image.Image:
     """Decodes a picture that require_support lets pass.
 
     Returns:
-      A picture of mode L, RGB or CMYK, as it lies in the file.
+      A picture of mode L, RGB or CMYK, as it lies in the file. Its `info` has
+      `is_transparent` if the file has an alpha channel.
 
     Raises:
       Exception: anything, where the file is damaged.
@@ -122,6 +123,15 @@ def to_image(directory: tifffile.TiffPage) -> Image.Image:
     samples = directory.asarray(squeeze=False)  # [planes, 1, H, W, samples]
     samples = (np.moveaxis(samples[:, 0, ..., 0], 0, -1) if len(samples) > 1
                else samples[0, 0])
+    image = _without_alpha(directory, samples)
+    if directory.extrasamples[:1] in ((_ASSOCIATED_ALPHA,), (_ALPHA,)):
+        alpha = samples[..., _COLORS[photometric_of(directory)]]
+        image.info["is_transparent"] = bool(
+            (_to_units(directory, alpha) < 1).any())
+    return image
+
+
+def _without_alpha(directory, samples):
     photometric = photometric_of(directory)
     num_colors = _COLORS[photometric]
     if photometric == PHOTOMETRIC.PALETTE:

@@ -27,13 +27,13 @@ import tqdm
 from absl import flags
 from PIL import Image
 
-from data_pipelines import command
+from data_pipelines import command, data_spec
 from data_pipelines.errors import UserError
 from data_pipelines.preparation import duplicates
 
 with command.quiet_tensorflow():
     from data_pipelines import photo_file
-    from data_pipelines.sources import folder, sample_photos
+    from data_pipelines.sources import sample_photos
 
 _KEPT, _LEFT_OUT, _ALIKE, _PALE, _UNREADABLE = (
     "kept", "left out", "like an embedded photograph", "hardly any color",
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> None:
             raise UserError(f"--output_dir={_OUTPUT_DIR.value}: {path} "
                             f"exists already")
     photos = os.path.abspath(_PHOTOS.value)
-    names = list(folder.list_images(photos, origin=f"--photos={photos}"))
+    names = list(data_spec.list_images(photos, origin=f"--photos={photos}"))
     unknown = set(_LEAVE_OUT.value).difference(map(source_of, names))
     if unknown:
         raise UserError(f"--leave_out={','.join(sorted(unknown))}: no "
@@ -139,7 +139,7 @@ def _judge_photos(photos: str, names: Sequence[str]) -> Iterator[str]:
     """Yields the verdict on each photograph."""
     embedded = [photo.hashes[0] for photo in map(read_properties, (
         os.path.join(sample_photos.DIRECTORY, name)
-        for name in folder.list_images(sample_photos.DIRECTORY, origin="")))
+        for name in data_spec.list_images(sample_photos.DIRECTORY, origin="")))
         if photo]
     with concurrent.futures.ProcessPoolExecutor() as pool:
         properties = pool.map(

@@ -13,6 +13,7 @@ and videos, and results of earlier runs, is counted at the end.
 """
 
 import concurrent.futures
+import dataclasses
 import sys
 from typing import Sequence
 
@@ -23,16 +24,21 @@ from data_pipelines import command
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
 from pix2pix_color.colorizing.frame_progress import FrameProgress
-from pix2pix_color.colorizing.jobs import (ENDINGS, STANDARD, Job, Options,
-                                           find_jobs)
+from pix2pix_color.colorizing.jobs import (ENDINGS, OTHER_NAMES, STANDARD, Job,
+                                           Options, find_jobs)
+from pix2pix_color.colorizing.requirements import (require_hints_fit,
+                                                   require_some_readable,
+                                                   require_writable_places)
 from pix2pix_color.colorizing.summary import list_passed_over, summarize
+from pix2pix_color.saved_model import find
 
 _MODEL = model_flag.define_model()
 _OUTPUT_DIR = command.define_path(
     "output_dir", "", "Folder of the results; empty writes beside each file.")
 _FORMAT = flags.DEFINE_enum(
-    "format", "png", list(ENDINGS),
-    "File format of colored photographs; videos become MP4.")
+    "format", "png", [*ENDINGS, *OTHER_NAMES],
+    "File format of colored photographs; videos become MP4.",
+    case_sensitive=False)
 _OVERWRITE = flags.DEFINE_bool(
     "overwrite", False, "Replace existing results.")
 _SKIP_EXISTING = flags.DEFINE_bool(
@@ -74,8 +80,9 @@ def main(arguments: Sequence[str]) -> None:
     if _OVERWRITE.value and _SKIP_EXISTING.value:
         raise UserError("--overwrite and --skip_existing cannot be used "
                         "together")
+    file_format = OTHER_NAMES.get(_FORMAT.value, _FORMAT.value)
     jobs, passed_over = find_jobs(
-        arguments[1:], output_dir=_OUTPUT_DIR.value, file_format=_FORMAT.value,
+        arguments[1:], output_dir=_OUTPUT_DIR.value, file_format=file_format,
         samples=_SAMPLES.value, overwrite=_OVERWRITE.value,
         skip_existing=_SKIP_EXISTING.value)
     if not jobs:
@@ -86,27 +93,31 @@ def main(arguments: Sequence[str]) -> None:
             job.is_video for job in jobs):
         raise UserError("--samples and --side_by_side cannot be used with "
                         "videos; color photographs and videos separately")
+    require_some_readable(jobs)
+    require_writable_places(jobs, _OUTPUT_DIR.value)
+    card = find.find_card(_MODEL.value)
+    find.require_fitting(_CHROMA_SIZE.value, int(card["image_size"]))
+    if _SAMPLES.value and not card["has_noise"]:
+        raise UserError(f"--samples={_SAMPLES.value} needs a model with noise, "
+                        f"and {_MODEL.value} has none")
+    options = Options(
+        file_format=file_format, saturation=_SATURATION.value,
+        seeds=tuple(range(_SEED.value, _SEED.value + _SAMPLES.value)),
+        side_by_side=_SIDE_BY_SIDE.value, chroma_size=_CHROMA_SIZE.value,
+        max_pixels=_MAX_PIXELS.value, hints=_HINTS.value,
+        use_hints=_USE_HINTS.value, reference=_REFERENCE.value)
+    require_hints_fit(options, jobs, model=_MODEL.value,
+                      takes_hints=bool(card.get("takes_hints")))
     with command.quiet_tensorflow():
-        from pix2pix_color.colorizing.one_file import (colorize_file,
-                                                       require_hints_fit)
+        from pix2pix_color.colorizing.one_file import colorize_file
         from pix2pix_color.colorizing.photograph import NoPhotographError
         from pix2pix_color.saved_model.load import LoadedModel
     model = LoadedModel(_MODEL.value)
-    if _SAMPLES.value and not model.has_noise:
-        raise UserError(
-            f"--samples={_SAMPLES.value} needs a model with noise, and "
-            f"{model.directory} has none")
     chroma_size = model.fitting_chroma_size(_CHROMA_SIZE.value)
     if chroma_size < _CHROMA_SIZE.value:
         print(f"--chroma_size={_CHROMA_SIZE.value} needs too much memory; "
               f"using {chroma_size}", file=sys.stderr)
-    options = Options(
-        file_format=_FORMAT.value, saturation=_SATURATION.value,
-        seeds=tuple(range(_SEED.value, _SEED.value + _SAMPLES.value)),
-        side_by_side=_SIDE_BY_SIDE.value, chroma_size=chroma_size,
-        max_pixels=_MAX_PIXELS.value, hints=_HINTS.value,
-        use_hints=_USE_HINTS.value, reference=_REFERENCE.value)
-    require_hints_fit(model, jobs, options)
+    options = dataclasses.replace(options, chroma_size=chroma_size)
 
     def color(job: Job) -> str:
         """Colors one file; returns an error message, or an empty text."""
@@ -128,9 +139,11 @@ def main(arguments: Sequence[str]) -> None:
     remarks: list[str] = []
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            for job, problem in zip(jobs, tqdm.tqdm(
+            # The bar counts a photograph when the next one is asked for: it
+            # must be asked to the end.
+            for problem, job in zip(tqdm.tqdm(
                     pool.map(color, jobs), total=len(jobs), unit="photo",
-                    disable=True if jobs[0].path == STANDARD else None)):
+                    disable=True if jobs[0].path == STANDARD else None), jobs):
                 if problem:
                     failed.append(problem)
                 elif job.path != STANDARD:

@@ -16,6 +16,7 @@ from absl import flags
 from data_pipelines import command
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
+from pix2pix_color.saved_model import find
 
 _MODEL = model_flag.define_model()
 _HOST = flags.DEFINE_string(
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str]) -> None:
         if importlib.util.find_spec(package) is None:
             raise UserError(f"The page needs {package}: pip install "
                             f"'pix2pix_color[demo]'")
+    find.find_card(_MODEL.value)
     with _listen(_HOST.value, _PORT.value) as listening:
         address = listening.getsockname()[0]
         with command.quiet_tensorflow():

@@ -11,10 +11,11 @@ from typing import Sequence
 
 from absl import flags
 
-from data_pipelines import command, files
+from data_pipelines import command, data_spec, files
 from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
-from pix2pix_color import model_flag
+from pix2pix_color import model_flag, weights_flag
+from pix2pix_color.saved_model import find
 
 _MODEL = model_flag.define_model()
 _DATA = command.define_data(
@@ -47,6 +48,13 @@ def main(arguments: Sequence[str]) -> None:
     if 0 < _IMAGE_SIZE.value < _MIN_SIZE:
         raise UserError(f"--image_size={_IMAGE_SIZE.value} must be at least "
                         f"{_MIN_SIZE}, or 0")
+    find.find_card(_MODEL.value)
+    if _DATA.value:
+        data_spec.require_data(_DATA.value, flag="--data")
+    weights_flag.find_file(_JUDGE_WEIGHTS.value, flag="--judge_weights")
+    if _INCEPTION_WEIGHTS.value not in ("", "imagenet"):
+        files.require_file(_INCEPTION_WEIGHTS.value,
+                           flag="--inception_weights")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise UserError(f"--output={_OUTPUT.value} must end in .json")
     if _OUTPUT.value:

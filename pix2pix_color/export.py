@@ -11,6 +11,7 @@ from absl import flags
 
 from data_pipelines import command
 from data_pipelines.errors import UserError
+from pix2pix_color.training.early_checks import require_exportable
 
 _RUN = command.define_path(
     "run", "", "The run's folder (fit's --workdir); colorizer is the trained "
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     if not _RUN.value:
         raise UserError("--run must name the folder of a run")
+    require_exportable(
+        _RUN.value, file_format=_FORMAT.value, checkpoint=_CHECKPOINT.value,
+        output_dir=_OUTPUT_DIR.value)
     with command.quiet_tensorflow():
         from pix2pix_color.training.exporting import export_run
     what, path = export_run(

@@ -12,6 +12,7 @@ from absl import flags
 
 from data_pipelines import command
 from pix2pix_color import config_flags
+from pix2pix_color.training import early_checks
 
 config_flags.define_config_flags()
 _DRY_RUN = flags.DEFINE_bool(
@@ -23,6 +24,7 @@ flags.adopt_module_key_flags(config_flags)
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     config = config_flags.config_from_flags()
+    early_checks.require_startable(config, dry_run=_DRY_RUN.value)
     with command.quiet_tensorflow():
         from pix2pix_color.training import run
     if _DRY_RUN.value:

@@ -14,12 +14,15 @@ import errno
 import fcntl
 import json
 import os
+import re
 from typing import Any
 
 from data_pipelines.errors import UserError
-from data_pipelines.files import write_atomically
+from data_pipelines.files import require_writable, write_atomically
 from pix2pix_color import config_flags
 from pix2pix_color.config import Config, differing_options
+
+_STEP_FOLDER = re.compile(r"step-(\d+)")
 
 
 class RunFolder:
@@ -34,6 +37,7 @@ class RunFolder:
         self.flags_path = os.path.join(path, "config.flags")
         self.run_path = os.path.join(path, "run.json")
         self.photographs_path = os.path.join(path, "photographs.npz")
+        self._lock_path = os.path.join(path, ".lock")
         self.checkpoints_dir = os.path.join(path, "checkpoints")
         self.samples_dir = os.path.join(path, "samples")
         self.export_dir = os.path.join(path, "export")
@@ -49,12 +53,25 @@ class RunFolder:
             written to.
         """
         try:
+            self._require_same_flags(config)
             self._claim(config)
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be used: "
                             f"{error.strerror}: {error.filename}") from error
 
-    def _claim(self, config: Config) -> None:
+    def require_usable(self, config: Config) -> None:
+        """Checks that the folder can be claimed; makes nothing that stays.
+
+        Raises:
+          UserError: as claim.
+        """
+        require_writable(self.path, flag="--workdir", is_folder=True)
+        self._require_same_flags(config)
+        if os.path.exists(self._lock_path):
+            self._lock()
+            self._lock_file.close()
+
+    def _require_same_flags(self, config: Config) -> None:
         if os.path.exists(self.flags_path):
             differing = differing_options(self.config(), config)
             if differing:
@@ -68,6 +85,8 @@ class RunFolder:
             raise UserError(
                 f"--workdir={self.path} is not empty and holds no run; choose "
                 f"another folder")
+
+    def _claim(self, config: Config) -> None:
         os.makedirs(self.path, exist_ok=True)
         self._lock()
         if not os.path.exists(self.flags_path):
@@ -81,12 +100,29 @@ class RunFolder:
                                       directory)
 
     def _lock(self) -> None:
-        self._lock_file = open(os.path.join(self.path, ".lock"), "w")
+        self._lock_file = open(self._lock_path, "w")
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"--workdir={self.path} is in use: another process "
                             f"trains in it") from None
+
+    def steps(self) -> set[int]:
+        """Returns the steps of its checkpoints, good or damaged."""
+        return steps_in(self.checkpoints_dir)
+
+    def require_checkpoint(self, *, flag: str) -> None:
+        """Checks that the folder holds a run, and a checkpoint of it.
+
+        Args:
+          flag: the flag that names the folder, for messages.
+
+        Raises:
+          UserError: it does not.
+        """
+        self.config()
+        if not self.steps():
+            raise UserError(f"{flag}={self.path} holds no checkpoint yet")
 
     def write_flags(self, config: Config) -> None:
         """Writes config.flags, replacing an earlier one."""
@@ -123,3 +159,15 @@ class RunFolder:
     def sample_path(self, name: str) -> str:
         """Returns the path of the sample grid of this name."""
         return os.path.join(self.samples_dir, f"{name}.png")
+
+
+def step_folder(step: int) -> str:
+    """Returns the name of the folder of a step's checkpoint."""
+    return f"step-{step:07d}"
+
+
+def steps_in(directory: str) -> set[int]:
+    """Returns the steps of a folder's checkpoints, good or damaged."""
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    return {int(found[1]) for found in map(_STEP_FOLDER.fullmatch, names)
+            if found}

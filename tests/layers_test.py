@@ -11,7 +11,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 LAYERS = (
     ("data_pipelines.augment", "data_pipelines.bmp_file",
      "data_pipelines.color", "data_pipelines.color_profile",
-     "data_pipelines.command", "data_pipelines.data_uri",
+     "data_pipelines.command", "data_pipelines.data_spec",
+     "data_pipelines.data_uri",
      "data_pipelines.decode", "data_pipelines.decode_file",
      "data_pipelines.degrade", "data_pipelines.errors",
      "data_pipelines.files", "data_pipelines.hints",
@@ -30,7 +31,7 @@ LAYERS = (
      "pix2pix_color.losses", "pix2pix_color.metric_names",
      "pix2pix_color.metrics", "pix2pix_color.model_flag",
      "pix2pix_color.networks", "pix2pix_color.run_folder",
-     "pix2pix_color.semantic_loss"),
+     "pix2pix_color.semantic_loss", "pix2pix_color.weights_flag"),
     ("pix2pix_color.saved_model",),
     ("pix2pix_color.evaluation", "pix2pix_color.summaries"),
     ("pix2pix_color.colorizing", "pix2pix_color.training"),
@@ -117,7 +118,11 @@ def test_a_dependency_has_one_importer(module, importer):
     *(ROOT / "pix2pix_color" / "config").glob("*.py"),
     ROOT / "pix2pix_color" / "config_flags.py",
     ROOT / "pix2pix_color" / "metric_names.py",
+    ROOT / "pix2pix_color" / "weights_flag.py",
+    ROOT / "pix2pix_color" / "saved_model" / "find.py",
+    ROOT / "pix2pix_color" / "training" / "early_checks.py",
     ROOT / "data_pipelines" / "command.py",
+    ROOT / "data_pipelines" / "data_spec.py",
     ROOT / "data_pipelines" / "errors.py"], ids=name_of)
 def test_flags_are_checked_without_tensorflow(path):
     assert {name.split(".")[0] for name in imports_of(path)}.isdisjoint(

@@ -13,9 +13,9 @@ from typing import BinaryIO, Callable, Iterator, Protocol
 
 import tensorflow as tf
 
-from data_pipelines import photo_file
+from data_pipelines import data_spec, photo_file
 from data_pipelines.errors import UserError
-from data_pipelines.sources import folder, sample_photos
+from data_pipelines.sources import sample_photos
 from data_pipelines.sources import tfds as tfds_source
 from data_pipelines.sources.records import Records
 
@@ -56,18 +56,13 @@ def open_collection(spec: str, *, tfds_data_dir: str,
       UserError: the kind is unknown or the collection cannot be opened.
     """
     origin = f"--data={spec}"
-    kind, _, argument = spec.partition(":")
-    if kind == "sample_photos" and not argument:
-        return _Folder(sample_photos.DIRECTORY, origin, folder.EXTENSIONS,
+    kind, argument = data_spec.require_preparable(spec)
+    if kind == "sample_photos":
+        return _Folder(sample_photos.DIRECTORY, origin, data_spec.ENDINGS,
                        sample_photos.HELD_OUT)
     if kind == "folder":
-        if not os.path.isdir(argument):
-            raise UserError(f"{origin}: there is no folder {argument!r}")
         return _Folder(os.path.abspath(argument), origin)
-    if kind == "tfds":
-        return _download(argument, tfds_data_dir, origin, say)
-    raise UserError(f"{origin} cannot be prepared; use sample_photos, "
-                    f"folder:DIR or tfds:NAME[/CONFIG][@SPLIT][#FEATURE]")
+    return _download(argument, tfds_data_dir, origin, say)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,12 +71,12 @@ class _Folder:
 
     directory: str
     origin: str
-    extensions: tuple[str, ...] = ("",)
+    endings: tuple[str, ...] = ("",)
     held_out: frozenset[str] = frozenset()
 
     def identities(self):
-        return folder.list_images(
-            self.directory, origin=self.origin, extensions=self.extensions)
+        return data_spec.list_files(
+            self.directory, origin=self.origin, endings=self.endings)
 
     def open(self, identity):
         # Without O_NONBLOCK, opening a pipe would wait for a writer.

@@ -1,6 +1,10 @@
 """Settings of `prepare`."""
 
 import dataclasses
+import os
+
+from data_pipelines.errors import UserError
+from data_pipelines.files import require_writable
 
 ENCODINGS = ("jpeg", "raw")
 
@@ -26,3 +30,17 @@ class Settings:
     near_duplicate_distance: int
     encoding: str
     jpeg_quality: int
+
+
+def require_new_folder(output_dir: str) -> str:
+    """Checks that --output_dir can be made; returns its absolute path.
+
+    Raises:
+      UserError: it exists, or cannot be written.
+    """
+    output_dir = os.path.abspath(output_dir)
+    if os.path.lexists(output_dir):
+        raise UserError(f"--output_dir={output_dir} exists already; remove it "
+                        f"or choose another name")
+    require_writable(output_dir, flag="--output_dir", is_folder=True)
+    return output_dir

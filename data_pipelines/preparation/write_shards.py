@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from typing import Any, Iterable, Iterator, Sequence, TextIO
@@ -23,7 +24,7 @@ from data_pipelines.errors import UserError
 from data_pipelines.preparation import photo_shards, row_files
 from data_pipelines.preparation.audit import audit_collection
 from data_pipelines.preparation.collection import open_collection
-from data_pipelines.preparation.settings import Settings
+from data_pipelines.preparation.settings import Settings, require_new_folder
 from data_pipelines.sources import shards
 
 _REPORT_FILE, _SUMMARY_FILE = "report.csv", "summary.json"
@@ -51,16 +52,10 @@ def prepare(*, data: str, output_dir: str, settings: Settings,
         collection cannot be opened, no photograph is left, or the disk is
         full.
     """
-    output_dir = os.path.abspath(output_dir)
-    if set(output_dir) & set("[]*?"):
-        raise UserError(f"--output_dir={output_dir} must not contain any of "
-                        f"[ ] * ?, which TensorFlow Datasets takes for "
-                        f"wildcards")
-    if os.path.lexists(output_dir):
-        raise UserError(f"--output_dir={output_dir} exists already; remove it "
-                        f"or choose another name")
+    output_dir = require_new_folder(output_dir)
     started = time.monotonic()
-    with (_work_folder(output_dir + files.UNFINISHED) as work_dir,
+    with (_work_folder(output_dir + files.UNFINISHED) as real_work_dir,
+          _plain_path(real_work_dir) as work_dir,
           _full_disk_explained(output_dir)):
         collection = open_collection(
             data, tfds_data_dir=tfds_data_dir, say=_say)
@@ -127,6 +122,21 @@ def _work_folder(work_dir: str) -> Iterator[str]:
             yield work_dir
         finally:
             shutil.rmtree(work_dir, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _plain_path(folder: str) -> Iterator[str]:
+    """Gives a folder a path that TensorFlow Datasets takes for no pattern.
+
+    files.plain_path does not do: worker processes use the path, too.
+    """
+    if not set(folder) & set("[]*?"):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as place:
+        link = os.path.join(place, "work")
+        os.symlink(folder, link)
+        yield link
 
 
 def _remove(path: str) -> None:

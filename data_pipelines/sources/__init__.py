@@ -3,8 +3,7 @@
 import functools
 from typing import Callable
 
-from data_pipelines.command import DATA_SPECS
-from data_pipelines.errors import UserError
+from data_pipelines.data_spec import require_data
 from data_pipelines.sources import (folder, kaggle_npy, paired, sample_photos,
                                     shards, tfds)
 from data_pipelines.sources.source import Source
@@ -30,8 +29,5 @@ def open_source(spec: str, *, flag: str, tfds_data_dir: str = "") -> Source:
         "kaggle_npy": kaggle_npy.open_kaggle_npy,
         "shards": shards.open_shards,
     }
-    kind, _, argument = spec.partition(":")
-    if kind not in kinds:
-        raise UserError(f"{flag}={spec}: unknown kind of source {kind!r}; use "
-                        f"{DATA_SPECS}")
+    kind, argument = require_data(spec, flag=flag)
     return kinds[kind](argument, origin=f"{flag}={spec}")

@@ -7,9 +7,9 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image
 
-from data_pipelines import color, decode_file
+from data_pipelines import color, data_spec, decode_file
 from data_pipelines.errors import UserError
-from data_pipelines.sources import folder, source
+from data_pipelines.sources import source
 from data_pipelines.sources.name_list import NameList
 
 # Number of pairs whose sizes are compared before training, and of names that
@@ -30,17 +30,14 @@ def open_paired(directories: str, *, origin: str) -> source.Source:
     which is reported too.
 
     Args:
-      directories: both folders, separated by a comma.
+      directories: both folders, separated by a comma; data_spec.py checks it.
       origin: the flag and data spec, for messages.
 
     Raises:
       UserError: a folder is missing, two files of one folder differ only in
         their extension or Unicode form, or there is no pair.
     """
-    gray_dir, comma, color_dir = directories.partition(",")
-    if not comma:
-        raise UserError(f"{origin}: paired takes two folders, "
-                        f"paired:GRAY_DIR,COLOR_DIR")
+    gray_dir, _, color_dir = directories.partition(",")
     gray_files = _by_stem(gray_dir, origin)
     color_files = _by_stem(color_dir, origin)
     stems = [stem for stem in color_files if stem in gray_files]
@@ -69,10 +66,8 @@ def open_paired(directories: str, *, origin: str) -> source.Source:
 
 
 def _by_stem(directory, origin):
-    if not os.path.isdir(directory):
-        raise UserError(f"{origin}: there is no folder {directory!r}")
     files: dict[str, str] = {}
-    for name in folder.list_images(directory, origin=origin):
+    for name in data_spec.list_images(directory, origin=origin):
         stem = unicodedata.normalize("NFC", os.path.splitext(name)[0])
         if stem in files:
             raise UserError(

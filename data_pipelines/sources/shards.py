@@ -12,6 +12,7 @@ from typing import Iterator, Sequence
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from data_pipelines import data_spec
 from data_pipelines.errors import UserError
 from data_pipelines.sources import source
 from data_pipelines.sources import tfds as tfds_source
@@ -40,8 +41,7 @@ def open_shards(directory: str, *, origin: str) -> source.Source:
     Raises:
       UserError: there is no prepared data set, or it is damaged.
     """
-    if not os.path.isdir(directory):
-        raise UserError(f"{origin}: there is no folder {directory!r}")
+    data_spec.require_folder(directory, origin=origin)
     try:
         builder = tfds.builder_from_directory(directory)
     except Exception as error:  # damaged files raise nearly anything

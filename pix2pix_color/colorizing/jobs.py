@@ -25,6 +25,8 @@ from pix2pix_color.colorizing.summary import list_passed_over
 STANDARD = "-"
 # Of colored photographs, by the value of --format.
 ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
+# What --format may be, too.
+OTHER_NAMES = {"jpg": "jpeg", "tif": "tiff"}
 
 
 @dataclasses.dataclass(frozen=True)

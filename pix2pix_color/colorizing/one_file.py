@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 import sys
-from typing import Iterator, Optional, Sequence
+from typing import Iterable, Iterator, Optional
 
 import numpy as np
 
@@ -44,41 +44,26 @@ def colorize_file(model: LoadedModel, job: Job, options: Options, *,
     if job.num_pages > 1:
         color_pages = (_color_into_one_file if options.file_format == "tiff"
                        else _color_into_many_files)
-        color_pages(model, content, job, options)
-        return [f"{beside(job.path)} is not used: hints are for one "
-                f"photograph, not for {job.num_pages} pages"
-                ] * (options.use_hints and os.path.exists(beside(job.path)))
+        return color_pages(model, content, job, options) + [
+            f"{beside(job.path)} is not used: hints are for one "
+            f"photograph, not for {job.num_pages} pages"
+        ] * (options.use_hints and os.path.exists(beside(job.path)))
     photograph = read_photograph(content, max_pixels=options.max_pixels)
     _color_samples(model, photograph, job.outputs, job.finished, options,
                    job.path)
-    return [] if photograph.num_pictures == 1 else [
+    return _say_lost([photograph.was_transparent]) + [
         f"only the first of its {photograph.num_pictures} pictures was "
-        f"colored"]
+        f"colored"] * (photograph.num_pictures > 1)
 
 
-def require_hints_fit(model: LoadedModel, jobs: Sequence[Job],
-                      options: Options) -> None:
-    """Checks that a model takes hints and the jobs can be given them.
-
-    Raises:
-      UserError: options name hints that cannot be used.
-    """
-    for flag in ("hints", "use_hints", "reference"):
-        if not getattr(options, flag):
-            continue
-        if not model.takes_hints:
-            raise UserError(
-                f"--{flag} needs a model that was trained with --hints, and "
-                f"{model.directory} was not")
-        if options.seeds:
-            raise UserError(f"--{flag} cannot be used with --samples")
-    if options.hints and (len(jobs) > 1 or jobs[0].is_video
-                          or jobs[0].num_pages > 1):
-        raise UserError(f"--hints={options.hints} is for one photograph; use "
-                        f"--use_hints for several")
+def _say_lost(was_transparent: Iterable[bool]) -> list[str]:
+    return ["its transparency is lost: the result is opaque"
+            ] * any(was_transparent)
 
 
 def _color_into_one_file(model, content, job, options):
+    was_transparent = []
+
     def pages(seed: Optional[int]) -> Iterator[Photograph]:
         for page in range(job.num_pages):
             try:
@@ -86,6 +71,7 @@ def _color_into_one_file(model, content, job, options):
                     content, max_pixels=options.max_pixels, page=page)
             except NoPhotographError as error:
                 raise NoPhotographError(f"page {page + 1}: {error}") from error
+            was_transparent.append(photograph.was_transparent)
             yield _color(model, photograph, options, seed, find_hints(
                 model, photograph.rgb, "", options))
 
@@ -94,21 +80,24 @@ def _color_into_one_file(model, content, job, options):
             with (replace_atomically(output) as unfinished,
                   open(unfinished, "w+b") as file):
                 write_pages(pages(seed), file)
+    return _say_lost(was_transparent)
 
 
 def _color_into_many_files(model, content, job, options):
     samples = len(job.outputs) // job.num_pages
-    problems = []
+    problems, was_transparent = [], []
     for page in range(job.num_pages):
         outputs = job.outputs[page * samples:(page + 1) * samples]
         try:
             photograph = read_photograph(
                 content, max_pixels=options.max_pixels, page=page)
+            was_transparent.append(photograph.was_transparent)
             _color_samples(model, photograph, outputs, job.finished, options)
         except NoPhotographError as error:
             problems.append(f"page {page + 1}: {error}")
     if problems:
         raise NoPhotographError("; ".join(problems))
+    return _say_lost(was_transparent)
 
 
 def _color_samples(model, photograph, outputs, finished, options, path=""):

@@ -50,12 +50,14 @@ class Photograph:
       icc_profile: a profile of sRGB, the values' own space, if the file had
         one that was applied or kept; None otherwise.
       num_pictures: how many pictures its file has: pages, frames, views.
+      was_transparent: whether a part of it is not opaque in its file.
     """
 
     rgb: np.ndarray
     metadata: Metadata = Metadata()
     icc_profile: Optional[bytes] = None
     num_pictures: int = 1
+    was_transparent: bool = False
 
 
 def read_photograph(image_bytes: bytes, *, max_pixels: int,
@@ -74,6 +76,7 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int,
         image = photo_file.load_image(io.BytesIO(image_bytes),
                                       max_pixels=max_pixels, page=page)
         rgb = photo_file.upright_rgb(image)
+        was_transparent = photo_file.is_transparent(image)
     except photo_file.Rejected as error:
         if error.reason == "not_an_image":
             raise NoPhotographError(
@@ -83,7 +86,8 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int,
     num_pictures = _count_pictures(image, image_bytes)
     return Photograph(rgb=np.asarray(rgb), metadata=read_metadata(image),
                       icc_profile=rgb.info.get("icc_profile"),
-                      num_pictures=num_pictures)
+                      num_pictures=num_pictures,
+                      was_transparent=was_transparent)
 
 
 def _count_pictures(image: Image.Image, image_bytes: bytes) -> int:

@@ -45,7 +45,7 @@ from pix2pix_color.colorizing.photograph import (NoPhotographError, Photograph,
 from pix2pix_color.colorizing.reference import Reference
 from pix2pix_color.colorizing.web_requests import (Guard, in_chunks, read_body,
                                                    read_json, refuse)
-from pix2pix_color.saved_model import trained
+from pix2pix_color.saved_model import find
 from pix2pix_color.saved_model.load import LoadedModel, gray_of
 
 _FILES = pathlib.Path(__file__).parent / "page"
@@ -288,7 +288,7 @@ def _colored(model: LoadedModel, rgb: np.ndarray,
 
 def describe(model: LoadedModel) -> str:
     """Returns a sentence that says which model answers."""
-    if model.directory == trained.NAME:
+    if model.directory == find.NAME:
         return "The colors come from the trained colorizer of pix2pix_color."
     names = [part for part in pathlib.Path(model.directory).parts
              if part != "export" and not part.isdecimal()]

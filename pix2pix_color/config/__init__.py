@@ -14,7 +14,7 @@ from typing import Any, Iterator, NamedTuple
 from data_pipelines.errors import UserError
 from pix2pix_color.config.data import Data
 from pix2pix_color.config.networks import ENCODERS, Networks
-from pix2pix_color.config.option import check_value
+from pix2pix_color.config.option import explain_value, is_allowed
 from pix2pix_color.config.reporting import Reporting
 from pix2pix_color.config.training import Training
 from pix2pix_color.metric_names import JUDGED
@@ -62,7 +62,7 @@ class Config:
     """All hyperparameters of one run.
 
     Raises:
-      UserError: a value is not allowed, or contradicts another one.
+      UserError: values are not allowed, or contradict each other; a line each.
     """
 
     data: Data = Data()
@@ -71,32 +71,14 @@ class Config:
     reporting: Reporting = Reporting()
 
     def __post_init__(self) -> None:
-        for field, value in self.options():
-            check_value(field, value)
-        self._check_needs()
-        self._check_sizes()
-        networks, reporting = self.networks, self.reporting
-        if networks.encoder_weights and networks.initial_weights:
-            raise UserError(
-                f"--encoder_weights={networks.encoder_weights} and "
-                f"--initial_weights={networks.initial_weights} exclude each "
-                f"other: the latter includes an encoder")
-        if (networks.encoder_weights == "imagenet"
-                and networks.generator == "resnet18_unet"
-                and networks.base_filters != 64):
-            raise UserError(
-                f"--encoder_weights=imagenet needs --base_filters=64, not "
-                f"{networks.base_filters}")
-        steps = re.fullmatch(r"([1-9]\d*),([1-9]\d*)", reporting.profile_steps)
-        if reporting.profile_steps and not (
-                steps and int(steps[1]) <= int(steps[2])):
-            raise UserError(
-                f"--profile_steps={reporting.profile_steps} must be the first "
-                f"and the last step to record, such as 10,20")
-        if not reporting.workdir:
-            raise UserError("--workdir must name a folder")
+        # A conflict with a value that is not allowed would be misleading.
+        problems = ([explain_value(field, value) for field, value
+                     in self.options() if not is_allowed(field, value)]
+                    or [*self._needs(), *self._sizes(), *self._others()])
+        if problems:
+            raise UserError("\n".join(problems))
 
-    def _check_needs(self) -> None:
+    def _needs(self) -> Iterator[str]:
         options = {field.name: (value, field.default)
                    for field, value in self.options()}
         for need in NEEDS:
@@ -109,38 +91,51 @@ class Config:
                         value != default and not need.values):
                     needed = ("=" + " or ".join(need.allowed) if need.allowed
                               else "" if other == "" else " above 0")
-                    raise UserError(
-                        f"--{name}={value} needs --{need.other}{needed}"
-                        + (f", not {other}" if needed else ""))
+                    yield (f"--{name}={value} needs --{need.other}{needed}"
+                           + (f", not {other}" if needed else ""))
 
-    def _check_sizes(self) -> None:
+    def _sizes(self) -> Iterator[str]:
         data, networks = self.data, self.networks
         size = data.image_size
         if networks.generator in ENCODERS:
             if size % 32 or size < 64:
-                raise UserError(
-                    f"--image_size={size} must be a multiple of 32, at least "
-                    f"64: --generator={networks.generator} halves it five "
-                    f"times")
+                yield (f"--image_size={size} must be a multiple of 32, at "
+                       f"least 64: --generator={networks.generator} halves it "
+                       f"five times")
         elif size not in (32, 64, 128, 256, 512):
-            raise UserError(
-                f"--image_size={size} must be a power of two from 32 to 512: "
-                f"the U-Net halves it down to one pixel")
+            yield (f"--image_size={size} must be a power of two from 32 to "
+                   f"512: the U-Net halves it down to one pixel")
         multiple = 2**networks.discriminator_layers
         if networks.discriminator == "patchgan" and (
                 size % multiple or size < 3 * multiple):
-            raise UserError(
-                f"--discriminator_layers={networks.discriminator_layers} needs "
-                f"an --image_size that is a multiple of {multiple}, at least "
-                f"{3 * multiple}, not {size}")
+            yield (f"--discriminator_layers={networks.discriminator_layers} "
+                   f"needs an --image_size that is a multiple of {multiple}, "
+                   f"at least {3 * multiple}, not {size}")
         if 0 < data.resize_size < size:
-            raise UserError(
-                f"--resize_size={data.resize_size} must be at least "
-                f"--image_size={size}, or 0")
+            yield (f"--resize_size={data.resize_size} must be at least "
+                   f"--image_size={size}, or 0")
         if 0 < data.max_resize_size < data.resize_size:
-            raise UserError(
-                f"--max_resize_size={data.max_resize_size} must be at least "
-                f"--resize_size={data.resize_size}, or 0")
+            yield (f"--max_resize_size={data.max_resize_size} must be at "
+                   f"least --resize_size={data.resize_size}, or 0")
+
+    def _others(self) -> Iterator[str]:
+        networks, reporting = self.networks, self.reporting
+        if networks.encoder_weights and networks.initial_weights:
+            yield (f"--encoder_weights={networks.encoder_weights} and "
+                   f"--initial_weights={networks.initial_weights} exclude "
+                   f"each other: the latter includes an encoder")
+        if (networks.encoder_weights == "imagenet"
+                and networks.generator == "resnet18_unet"
+                and networks.base_filters != 64):
+            yield (f"--encoder_weights=imagenet needs --base_filters=64, not "
+                   f"{networks.base_filters}")
+        steps = re.fullmatch(r"([1-9]\d*),([1-9]\d*)", reporting.profile_steps)
+        if reporting.profile_steps and not (
+                steps and int(steps[1]) <= int(steps[2])):
+            yield (f"--profile_steps={reporting.profile_steps} must be the "
+                   f"first and the last step to record, such as 10,20")
+        if not reporting.workdir:
+            yield "--workdir must name a folder"
 
     def pretrain_steps(self, num_train_examples: int) -> int:
         """Returns the number of updates without the adversarial loss.

@@ -4,8 +4,6 @@ import dataclasses
 import math
 from typing import Any, Optional, Sequence
 
-from data_pipelines.errors import UserError
-
 
 def option(default: Any, help: str, *, minimum: Optional[float] = None,
            maximum: Optional[float] = None,
@@ -39,14 +37,17 @@ def allowed_values(field: dataclasses.Field) -> str:
     return "" if low is None else f"at least {low}"
 
 
-def check_value(field: dataclasses.Field, value: Any) -> None:
-    """Raises UserError unless an option's value is allowed."""
+def is_allowed(field: dataclasses.Field, value: Any) -> bool:
+    """Tells whether an option may have a value."""
     low, high = field.metadata["minimum"], field.metadata["maximum"]
     choices = field.metadata["choices"]
-    # The comparisons are negated so that NaN fails them.
-    if ((isinstance(value, float) and not math.isfinite(value))
-            or (choices and value not in choices)
-            or (low is not None and not value >= low)
-            or (high is not None and not value <= high)):
-        raise UserError(
-            f"--{field.name}={value} must be {allowed_values(field)}")
+    # NaN fails the comparisons.
+    return ((not isinstance(value, float) or math.isfinite(value))
+            and (not choices or value in choices)
+            and (low is None or value >= low)
+            and (high is None or value <= high))
+
+
+def explain_value(field: dataclasses.Field, value: Any) -> str:
+    """Says what an option must be instead of a value."""
+    return f"--{field.name}={value} must be {allowed_values(field)}"

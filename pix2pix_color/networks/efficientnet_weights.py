@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from data_pipelines.errors import UserError
+from pix2pix_color import weights_flag
 from pix2pix_color.networks import efficientnet_lite, layers, weights_file
 
 DIRECTORY = pathlib.Path(__file__).parent / "imagenet"
@@ -44,7 +45,7 @@ def find_weights(weights: str, *, flag: str,
       UserError: there is no such file, or the package's is damaged.
     """
     if weights != "imagenet":
-        return weights_file.find_file(weights, flag=flag)
+        return weights_flag.find_file(weights, flag=flag)
     if variant not in (None, PACKAGED):
         raise UserError(
             f"{flag}=imagenet: the package has ImageNet weights of {PACKAGED}, "

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from data_pipelines.errors import UserError
+from pix2pix_color import weights_flag
 from pix2pix_color.config import Networks
 from pix2pix_color.networks import efficientnet_weights, layers, weights_file
 
@@ -80,7 +81,7 @@ def find_encoder_weights(networks: Networks) -> str:
             weights, flag=_FLAG, variant=networks.efficientnet)
     if weights == "imagenet":
         return _download()
-    return weights_file.find_file(weights, flag=_FLAG)
+    return weights_flag.find_file(weights, flag=_FLAG)
 
 
 def _download() -> str:

@@ -4,7 +4,6 @@ The file of a generator holds kernels as float16 and everything else as float32,
 named LAYER/VARIABLE; its metadata holds the flags of the generator's run.
 """
 
-import os
 from typing import Any, Mapping
 
 import keras
@@ -16,20 +15,6 @@ from data_pipelines.errors import UserError
 _FLAGS = "flags"
 _MAX_LISTED = 4
 _UNREADABLE = (safetensors.SafetensorError, OSError, KeyError, TypeError)
-
-
-def find_file(path: str, *, flag: str) -> str:
-    """Returns the path that a flag names, if it is a weights file's.
-
-    Raises:
-      UserError: there is no such file, or its name is another kind's.
-    """
-    if not os.path.isfile(path):
-        raise UserError(f"{flag}={path}: there is no such file")
-    if not path.endswith(".safetensors"):
-        raise UserError(
-            f"{flag}={path} must end in .safetensors, or be imagenet")
-    return path
 
 
 def read_tensors(path: str, *, flag: str) -> dict[str, np.ndarray]:

@@ -11,7 +11,6 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import \
     convert_variables_to_constants_v2
 
-from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
 from pix2pix_color.fast_keras import convolution
 from pix2pix_color.networks import encoder_unet
@@ -33,9 +32,6 @@ def write_bare_generator(generator: keras.Model, output_dir: str, *,
     Returns:
       The file's path. Its input is the condition of one photograph,
       [1, S, S, C]; its output is the target.
-
-    Raises:
-      UserError: the converter is not installed.
     """
     side, _, channels = generator.inputs[0].shape[1:]
 
@@ -63,12 +59,7 @@ def _to_tflite(predict_target) -> bytes:
 
 
 def _to_onnx(predict_target) -> bytes:
-    try:
-        import tf2onnx
-    except ImportError:
-        raise UserError(
-            "--format=onnx needs tf2onnx: pip install -c constraints.txt "
-            "-e '.[onnx]'") from None
+    import tf2onnx
     model, _ = tf2onnx.convert.from_function(
         predict_target, predict_target.input_signature, opset=_OPSET)
     return model.SerializeToString()

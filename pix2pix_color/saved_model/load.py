@@ -1,7 +1,5 @@
 """Finds and loads models that color photographs: arrays in, arrays out."""
 
-import json
-import os
 import pathlib
 from typing import Any, Optional, Union
 
@@ -11,9 +9,10 @@ import tensorflow as tf
 from data_pipelines import color, files
 from data_pipelines.errors import UserError
 from pix2pix_color import hardware
-from pix2pix_color.saved_model import trained
+from pix2pix_color.saved_model import find, trained
+from pix2pix_color.saved_model.find import (find_saved_model, read_card,
+                                            require_fitting)
 from pix2pix_color.saved_model.recolor import ChromaField
-from pix2pix_color.saved_model.write import CARD
 
 # Memory that coloring takes, as a multiple of the layers' outputs: convolutions
 # make copies. A cautious guess, not measured.
@@ -43,9 +42,9 @@ class LoadedModel:
 
     def __init__(self, path: Union[str, pathlib.Path]) -> None:
         hardware.claim_devices()
-        if path == trained.NAME or isinstance(path, pathlib.Path):
+        if path == find.NAME or isinstance(path, pathlib.Path):
             generator, config, self.card = trained.load_trained(
-                trained.DIRECTORY if path == trained.NAME
+                find.DIRECTORY if path == find.NAME
                 else pathlib.Path(path), flag="--model")
             self.directory = str(path)
             self.module: Any = trained.TrainedModule(
@@ -72,11 +71,8 @@ class LoadedModel:
         Raises:
           UserError: chroma_size is not a multiple of the model's.
         """
+        require_fitting(chroma_size, self.image_size)
         size = chroma_size or self.image_size
-        if size % self.image_size:
-            raise UserError(
-                f"--chroma_size={chroma_size} must be a multiple of this "
-                f"model's image size, {self.image_size}, or 0")
         room = _USABLE * hardware.memory_bytes()
         while (size > self.image_size and room < _OVERHEAD
                * self.card["activation_bytes"]
@@ -172,52 +168,6 @@ class LoadedModel:
 def gray_of(rgb: np.ndarray) -> np.ndarray:
     """Returns the photograph without its color, uint8 [H, W, 3]."""
     return color.given_gray(tf.constant(rgb)).numpy()
-
-
-def read_card(directory: str) -> dict[str, Any]:
-    """Reads a SavedModel's model_card.json.
-
-    Raises:
-      UserError: it is missing or damaged.
-    """
-    try:
-        with open(os.path.join(directory, CARD), encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError) as error:
-        raise UserError(f"--model={directory}: this SavedModel's card cannot "
-                        f"be read ({error}); use a SavedModel that `export` "
-                        f"wrote") from error
-
-
-def find_saved_model(path: str) -> str:
-    """Finds a SavedModel.
-
-    Args:
-      path: a SavedModel, a folder of versions, or a run's folder.
-
-    Returns:
-      The SavedModel's folder, the newest version if there are several.
-
-    Raises:
-      UserError: there is none.
-    """
-    for directory in (path, os.path.join(path, "export")):
-        if os.path.exists(os.path.join(directory, "saved_model.pb")):
-            return directory
-        versions = _versions(directory)
-        if versions:
-            return os.path.join(directory, max(versions, key=int))
-    raise UserError(
-        f"--model={path} holds no SavedModel; name a SavedModel, a folder of "
-        f"versions, a run that was exported, or colorizer")
-
-
-def _versions(directory: str) -> list[str]:
-    """Lists the numbered folders that hold a SavedModel, such as 7 or 0007."""
-    if not os.path.isdir(directory):
-        return []
-    return [name for name in os.listdir(directory) if name.isdecimal()
-            and os.path.exists(os.path.join(directory, name, "saved_model.pb"))]
 
 
 def load_saved_model(path: str) -> Any:

@@ -15,21 +15,14 @@ import keras
 import tensorflow as tf
 
 from data_pipelines import color
-from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
 from pix2pix_color import config_flags
 from pix2pix_color.config import Config
 from pix2pix_color.networks import build_generator, weights_file
+from pix2pix_color.saved_model.find import (DIRECTORY, TRAINED_CARD, WEIGHTS,
+                                            read_trained)
 from pix2pix_color.saved_model.module import trace_recolor
 from pix2pix_color.saved_model.prediction import Prediction
-
-# Its name in --model, --run and --initial_weights.
-NAME = "colorizer"
-DIRECTORY = pathlib.Path(__file__).parents[1] / "colorizer"
-_WEIGHTS, _CARD = "colorizer.safetensors", "model_card.json"
-# Entries that a card must have.
-_NEEDED = ("sha256", "image_size", "has_noise", "color_space",
-           "activation_bytes")
 
 
 def write_trained(directory: pathlib.Path, weights: bytes,
@@ -39,41 +32,8 @@ def write_trained(directory: pathlib.Path, weights: bytes,
     text = json.dumps({**card, "bytes": len(weights),
                        "sha256": hashlib.sha256(weights).hexdigest()},
                       indent=2, ensure_ascii=False) + "\n"
-    write_atomically(str(directory / _WEIGHTS), weights)
-    write_atomically(str(directory / _CARD), text.encode())
-
-
-def read_trained(directory: pathlib.Path = DIRECTORY, *,
-                 flag: str) -> tuple[str, dict[str, Any]]:
-    """Finds a colorizer's weights and reads its card.
-
-    Args:
-      directory: the folder of the two files.
-      flag: the flag that names it, for messages.
-
-    Returns:
-      The path of the weights, and the card.
-
-    Raises:
-      UserError: a file is missing or damaged, or they do not match.
-    """
-    weights = directory / _WEIGHTS
-    try:
-        card = json.loads((directory / _CARD).read_text(encoding="utf-8"))
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{flag}={NAME}: the trained colorizer in "
-                        f"{directory} cannot be read: {error}") from error
-    missing = [name for name in _NEEDED
-               if not isinstance(card, dict) or name not in card]
-    if missing:
-        raise UserError(f"{flag}={NAME}: the model card {directory / _CARD} "
-                        f"lacks {', '.join(missing)}")
-    if digest != card["sha256"]:
-        raise UserError(
-            f"{flag}={NAME}: {weights} has SHA-256 {digest}, but its card says "
-            f"{card['sha256']}; install the package again")
-    return str(weights), card
+    write_atomically(str(directory / WEIGHTS), weights)
+    write_atomically(str(directory / TRAINED_CARD), text.encode())
 
 
 def load_trained(directory: pathlib.Path = DIRECTORY, *,

@@ -19,6 +19,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from data_pipelines import color, decode, files
+from pix2pix_color.saved_model.find import CARD
 from pix2pix_color.saved_model.module import Colorizer
 from pix2pix_color.saved_model.prediction import Seed
 
@@ -26,7 +27,6 @@ from pix2pix_color.saved_model.prediction import Seed
 _INPUT = ("Image bytes and rgb are taken as sRGB; embedded color profiles are "
           "ignored. EXIF's orientation is applied (JPEG, PNG, WebP). Formats: "
           + decode.FORMATS + ".")
-CARD = os.path.join("assets.extra", "model_card.json")
 WARMUP = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MODEL_NAME = "pix2pix_color"
 # An unfinished version this old was left by a killed process, seconds.

@@ -7,7 +7,6 @@
 
 import json
 import os
-import re
 import shutil
 from typing import Optional
 
@@ -19,10 +18,10 @@ from data_pipelines.errors import UserError
 from data_pipelines.files import disk_error, plain_path, sync, write_atomically
 from pix2pix_color import config_flags
 from pix2pix_color.config import Config, differing_options
+from pix2pix_color.run_folder import step_folder, steps_in
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.train_state import TrainState
 
-_FOLDER = re.compile(r"step-(\d+)")
 _UNFINISHED = ".unfinished"
 _STATE, _JOURNAL, _FLAGS = "state", "journal.json", "config.flags"
 
@@ -51,7 +50,7 @@ class Checkpoints:
 
     def path(self, step: int) -> str:
         """Returns the folder of a step's checkpoint."""
-        return os.path.join(self._directory, f"step-{step:07d}")
+        return os.path.join(self._directory, step_folder(step))
 
     @property
     def latest(self) -> str:
@@ -137,7 +136,7 @@ class Checkpoints:
         for step in [*good[:-self._keep], *self._damaged]:
             if step != journal.best.get("step") and step < good[-1]:
                 shutil.rmtree(self.path(step), ignore_errors=True)
-        for name in _names_in(self._directory):
+        for name in os.listdir(self._directory):
             if name.endswith(_UNFINISHED):  # left by a killed process
                 shutil.rmtree(os.path.join(self._directory, name))
 
@@ -197,16 +196,6 @@ class Checkpoints:
                             f"{reason}") from error
         self._on_disk = step
         return journal
-
-
-def steps_in(directory: str) -> set[int]:
-    """Returns the steps of a folder's checkpoints, good or damaged."""
-    found = map(_FOLDER.fullmatch, _names_in(directory))
-    return {int(match.group(1)) for match in found if match}
-
-
-def _names_in(directory: str) -> list[str]:
-    return os.listdir(directory) if os.path.isdir(directory) else []
 
 
 def _to_bytes(journal: Journal) -> bytes:

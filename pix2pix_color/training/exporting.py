@@ -6,20 +6,17 @@ import subprocess
 from typing import Any, Optional
 
 from data_pipelines import color, decode
-from data_pipelines.errors import UserError
-from data_pipelines.files import require_writable, write_atomically
+from data_pipelines.files import write_atomically
 from pix2pix_color import config_flags, hardware
 from pix2pix_color.config import Config
 from pix2pix_color.networks import weights_file
-from pix2pix_color.saved_model import trained
+from pix2pix_color.saved_model import find, trained
 from pix2pix_color.saved_model.bare_generator import write_bare_generator
 from pix2pix_color.saved_model.prediction import Seed
 from pix2pix_color.saved_model.write import write_saved_model
+from pix2pix_color.training.early_checks import require_exportable
 from pix2pix_color.training.restore import restore_run
 from pix2pix_color.training.train_state import TrainState
-
-# The folder of the trained colorizer's exports unless another one is named.
-COLORIZER_DIR = os.path.join("runs", "trained_colorizer")
 
 
 def export_run(run: str, *, file_format: str = "saved_model",
@@ -46,14 +43,10 @@ def export_run(run: str, *, file_format: str = "saved_model",
         cannot be written to, or the format's converter is not installed.
     """
     seed = None
-    output_dir = output_dir or os.path.join(
-        COLORIZER_DIR if run == trained.NAME else run,
-        "export" if file_format == "saved_model" else file_format)
-    require_writable(output_dir, flag="--output_dir", is_folder=True)
-    if run == trained.NAME:
-        if checkpoint != "latest":
-            raise UserError(f"--checkpoint={checkpoint} is for runs; --run="
-                            f"{trained.NAME} has no checkpoints")
+    output_dir = require_exportable(
+        run, file_format=file_format, checkpoint=checkpoint,
+        output_dir=output_dir)
+    if run == find.NAME:
         hardware.claim_devices()
         generator, config, card = trained.load_trained(flag="--run")
         name = "the trained colorizer"

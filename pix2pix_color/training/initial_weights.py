@@ -4,12 +4,10 @@ import os
 
 import numpy as np
 
-from data_pipelines.errors import UserError
 from pix2pix_color.config import Config
-from pix2pix_color.networks import (build_generator, encoder_unet,
-                                    weights_file)
-from pix2pix_color.run_folder import RunFolder
-from pix2pix_color.saved_model import trained
+from pix2pix_color.networks import build_generator, encoder_unet, weights_file
+from pix2pix_color.saved_model import find
+from pix2pix_color.training.early_checks import require_initial_weights
 from pix2pix_color.training.restore import restore_run
 from pix2pix_color.training.train_state import TrainState
 
@@ -34,20 +32,17 @@ def read_initial_weights(config: Config) -> dict[str, np.ndarray]:
     weights = config.networks.initial_weights
     if not weights:
         return {}
-    if weights == trained.NAME:
-        path, _ = trained.read_trained(flag=_FLAG)
+    require_initial_weights(weights)
+    if weights == find.NAME:
+        path, _ = find.read_trained(flag=_FLAG)
         tensors = weights_file.read_tensors(path, flag=_FLAG)
-    elif os.path.isfile(weights) and weights.endswith(".safetensors"):
+    elif os.path.isfile(weights):
         tensors = weights_file.read_tensors(weights, flag=_FLAG)
-    elif os.path.exists(RunFolder(weights).flags_path):
+    else:
         other = restore_run(weights, checkpoint="latest", flag=_FLAG).state
         tensors = {name: variable.numpy() for name, variable
                    in weights_file.named_variables(
                        other.inference_generator).items()}
-    else:
-        raise UserError(
-            f"{_FLAG}={weights} must be {trained.NAME}, the folder of a run, "
-            f"or a .safetensors file that exists")
     generator = build_generator(config, precision="float32")
 
     def for_hints(named):

@@ -1,14 +1,17 @@
 """Progress of a training: a bar on a terminal, lines in a log."""
 
+import collections
 import io
 import sys
 import time
-from typing import Mapping, Optional, TextIO
+from typing import Callable, Mapping, Optional, TextIO
 
 import tqdm
 
 from pix2pix_color.training.journal import Journal
 
+# The time left follows from so many of the last lines.
+_REMEMBERED = 10
 _SHOWN = {"discriminator": "D", "generator": "G", "generator_l1": "L1"}
 
 
@@ -19,13 +22,19 @@ class Progress:
       first_step: number of updates completed before.
       total_steps: number of updates of the complete run.
       stream: where to write; standard error by default.
+      clock: returns seconds.
     """
 
     def __init__(self, *, first_step: int, total_steps: int,
-                 stream: Optional[TextIO] = None) -> None:
+                 stream: Optional[TextIO] = None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream or sys.stderr or io.StringIO()
-        self._first_step, self._total_steps = first_step, total_steps
-        self._started = time.monotonic()
+        self._step, self._total_steps = first_step, total_steps
+        self._clock = clock
+        # Steps and their times. The first update does not count: most of it is
+        # compilation.
+        self._times: collections.deque[tuple[int, float]] = collections.deque(
+            maxlen=_REMEMBERED)
         self._bar = None
         if self._stream.isatty():
             self._bar = tqdm.tqdm(
@@ -34,6 +43,9 @@ class Progress:
 
     def advance(self) -> None:
         """Counts one completed update."""
+        self._step += 1
+        if not self._times:
+            self._times.append((self._step, self._clock()))
         if self._bar is not None:
             self._bar.update()
 
@@ -52,12 +64,13 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix(shown)
             return
-        elapsed = time.monotonic() - self._started
-        left = (elapsed / (step - self._first_step)
-                * (self._total_steps - step))
+        first, since = self._times[0]
+        self._times.append((step, self._clock()))
+        left = "" if step == first else "  " + tqdm.tqdm.format_interval(
+            (self._clock() - since) / (step - first)
+            * (self._total_steps - step)) + " left"
         numbers = "  ".join(f"{label} {text}" for label, text in shown.items())
-        self.say(f"step {step}/{self._total_steps}  {numbers}  "
-                 f"{tqdm.tqdm.format_interval(left)} left")
+        self.say(f"step {step}/{self._total_steps}  {numbers}{left}")
 
     def say(self, line: str) -> None:
         """Prints a line without breaking the bar."""

@@ -41,14 +41,14 @@ def restore_run(workdir: str, *, checkpoint: str,
     """
     hardware.claim_devices()
     folder = RunFolder(workdir)
+    folder.require_checkpoint(flag=flag)
     config = folder.config()
     state = TrainState.create(config, precision="float32", pretrained=False,
                               learning=False)
     checkpoints = Checkpoints(state, config=config,
                               directory=folder.checkpoints_dir)
     journal = checkpoints.restore_latest()
-    if journal is None:
-        raise UserError(f"{flag}={workdir} holds no checkpoint yet")
+    assert journal  # there is a checkpoint
     best = journal.best
     if checkpoint != "latest":
         step = (best.get("step") if checkpoint == "best" else

@@ -27,12 +27,13 @@ from pix2pix_color.networks import (discriminators, efficientnet_weights,
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.summaries import Summaries
 from pix2pix_color.training import exporting, initial_weights, loop, memory
-from pix2pix_color.training.checkpoints import Checkpoints, steps_in
+from pix2pix_color.training.checkpoints import Checkpoints
 from pix2pix_color.training.distribution import Workers, rejoining
 from pix2pix_color.training.interruption import Interruption
 from pix2pix_color.training.journal import Journal
 from pix2pix_color.training.photograph_sets import PhotographSets
 from pix2pix_color.training.reporter import Reporter
+from pix2pix_color.training.schedules import Schedule
 from pix2pix_color.training.train_state import TrainState
 
 # The final evaluation on training photographs, which shows memorization, takes
@@ -130,9 +131,12 @@ def _train_and_export(config: Config, workers: Workers,
     _say("samples", f"{reporter.sample_path(state.step_number)}, evaluation")
     _say("", f"{training_path}, training")
     _say("SavedModel", _export(config, state, folder, facts, before))
-    tensorboard = os.path.join(os.path.dirname(sys.executable), "tensorboard")
-    _say("curves", f"{tensorboard} --logdir "
-                   f"{shlex.quote(folder.path)}")
+    path, python = shlex.quote(folder.path), shlex.quote(sys.executable)
+    _say("color", f"{python} -m pix2pix_color.colorize --model={path} PHOTO")
+    _say("web page", f"{python} -m pix2pix_color.demo --model={path}")
+    # TensorFlow's messages say nothing that matters here.
+    _say("curves", f"TF_CPP_MIN_LOG_LEVEL=3 {python} -m tensorboard.main "
+                   f"--logdir {path}")
 
 
 def prepare(config: Config, workers: Workers, interruption: Interruption
@@ -152,7 +156,7 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     rejected = RejectedExamples(config.data.max_bad_fraction)
     folder = RunFolder(config.reporting.workdir)
     # Missing weights must be noticed before the folder is claimed.
-    begins = workers.is_chief and not steps_in(folder.checkpoints_dir)
+    begins = workers.is_chief and not folder.steps()
     if begins:
         encoder_weights.find_encoder_weights(config.networks)
     initial = (initial_weights.read_initial_weights(config) if begins
@@ -168,6 +172,9 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
         num_replicas=workers.strategy.num_replicas_in_sync)
     facts = _facts(config, precision, jit_compile, train_source, eval_source)
     _say_what_is_used(facts, workers)
+    if config.data.batch_size > len(train_source):
+        _say("", f"--batch_size={config.data.batch_size} is more: a batch has "
+                 f"photographs several times")
     for remark in sorted({train_source.remark, eval_source.remark} - {""}):
         _say("", remark)
 
@@ -195,6 +202,8 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
             f"{state.step_number} steps already, more than {total_steps}")
     if state.step_number:
         _say("resuming", f"at step {state.step_number} of {total_steps}")
+        _say_if_rate_rises(folder.config(), config, len(train_source),
+                           state.step_number, journal)
     else:
         _say("training", f"{total_steps} steps of {config.data.batch_size}")
     pretrain_steps = config.pretrain_steps(len(train_source))
@@ -290,6 +299,26 @@ def _say_what_is_used(facts: dict[str, Any], workers: Workers) -> None:
     _say("data", f"{facts['data']['train_photographs']} photographs to train "
                  f"on, {facts['data']['evaluation_photographs']} to evaluate "
                  f"on")
+
+
+def _say_if_rate_rises(before: Config, config: Config, num_examples: int,
+                       step: int, journal: Journal) -> None:
+    """Says that a longer run goes on with a higher learning rate.
+
+    Args:
+      before: the flags before the run was resumed.
+      config: the flags now.
+      num_examples: number of training photographs.
+      step: number of completed updates.
+      journal: has the state of --lr_schedule=plateau.
+    """
+    old, new = (Schedule(flags, num_train_examples=num_examples)
+                .learning_rates(step, journal.plateau)["generator"]
+                for flags in (before, config))
+    if new > old:
+        _say("", f"the learning rate rises from {old:.3g} to {new:.3g}: with "
+                 f"another --steps or --epochs, --lr_schedule="
+                 f"{config.training.lr_schedule} lowers it later")
 
 
 def _say_what_changed(changes: str, journal: Journal) -> None:

@@ -53,6 +53,38 @@ def test_modules_are_never_taken_for_garbage(tmp_path, monkeypatch):
     assert gc.isenabled()
 
 
+@pytest.mark.parametrize("module", [
+    "data_pipelines.prepare", "data_pipelines.inspect", "pix2pix_color.fit",
+    "pix2pix_color.colorize", "pix2pix_color.evaluate", "pix2pix_color.export",
+    "pix2pix_color.demo"])
+def test_help_may_be_cut_off(module):
+    assert run_into_closed_pipe("-m", module, "--help") == (0, "")
+
+
+@pytest.mark.parametrize("lines, expected", [
+    (1, (0, "")),  # all was done when the output was found closed
+    (9999, (1, "error: standard output was closed before the end\n"))])
+def test_a_closed_output_is_no_traceback(lines, expected):
+    assert run_into_closed_pipe("-c", (
+        f"from data_pipelines import command\n"
+        f"command.run(lambda _: [print('a line') for _ in range({lines})])"
+    )) == expected
+
+
+def run_into_closed_pipe(*arguments):
+    """Runs Python; returns its exit code and what it complains of."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, stdout=writer,
+            stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": ""})
+    finally:
+        os.close(writer)
+    return done.returncode, done.stderr
+
+
 def test_shared_flags_belong_to_the_command_that_defines_them():
     help_text = subprocess.run(
         [sys.executable, "-m", "data_pipelines.inspect", "--help"], cwd=ROOT,

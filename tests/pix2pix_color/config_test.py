@@ -105,6 +105,31 @@ def test_a_wrong_value_is_named_with_what_is_allowed(options, message):
         make(**options)
 
 
+@pytest.mark.parametrize("options, messages", [
+    (dict(classifier_weights="other", pretrain_learning_rate=0.1,
+          image_size=100, resize_size=50, encoder_weights="a",
+          initial_weights="b"),
+     ["--encoder_weights=a needs --generator=resnet18_unet or "
+      "efficientnet_unet, not unet",
+      "--pretrain_learning_rate=0.1 needs --pretrain_epochs above 0, not 0.0",
+      "--classifier_weights=other needs --semantic_weight above 0, not 0.0",
+      "--image_size=100 must be a power of two from 32 to 512: the U-Net "
+      "halves it down to one pixel",
+      "--discriminator_layers=3 needs an --image_size that is a multiple of 8, "
+      "at least 24, not 100",
+      "--resize_size=50 must be at least --image_size=100, or 0",
+      "--encoder_weights=a and --initial_weights=b exclude each other: the "
+      "latter includes an encoder"]),
+    (dict(generator="resnet", batch_size=0, encoder_weights="a"),
+     ["--batch_size=0 must be at least 1",
+      "--generator=resnet must be one of unet, resnet18_unet, "
+      "efficientnet_unet"])], ids=["conflicts", "values"])
+def test_all_that_is_wrong_is_told_at_once(options, messages):
+    with pytest.raises(UserError) as refusal:
+        make(**options)
+    assert str(refusal.value).splitlines() == messages
+
+
 @pytest.mark.parametrize("options", [
     dict(upsampling="resize"), dict(distribute="mirrored"),
     dict(best_metric="kl", judge_weights="imagenet"),

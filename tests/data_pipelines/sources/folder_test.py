@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from data_pipelines import photo_file
 from data_pipelines.errors import UserError
 from data_pipelines.sources import folder, source
 
@@ -42,17 +43,33 @@ def test_files_are_found_recursively_and_sorted(tmp_path):
 
 
 def test_other_files_are_passed_over(tmp_path):
-    fill(tmp_path, "a.jpg", "notes.txt", "b.jpg.part", "jpg", "c.tiff",
+    fill(tmp_path, "a.jpg", "notes.txt", "b.jpg.part", "jpg", "c.psd",
          "d.gif", "e.jpg~")
     assert identities(tmp_path) == ["a.jpg"]
 
 
 @pytest.mark.parametrize("extension", [
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".JPG", ".Jpeg", ".PNG", ".BMP",
-    ".WebP"])
+    ".WebP", ".tif", ".TIFF"])
 def test_extension_counts_in_any_case(tmp_path, extension):
     fill(tmp_path, "photo" + extension)
     assert identities(tmp_path) == ["photo" + extension]
+
+
+@pytest.mark.parametrize("mode, options", [
+    ("RGB", {"compression": "tiff_lzw"}), ("CMYK", {}), ("I;16", {}),
+    ("RGBA", {"tiffinfo": {274: 6}})])  # orientation
+def test_tiff_is_the_picture_that_colorize_sees(tmp_path, mode, options):
+    levels = np.arange(12 * 16 * 4, dtype=np.uint8).reshape(12, 16, 4)
+    pixels = (levels[..., 0].astype("<u2") * 257 if mode == "I;16"
+              else levels[..., :len(mode)])
+    Image.frombytes(mode, (16, 12), pixels.tobytes()).save(
+        tmp_path / "a.tif", **options)
+    photographs = folder.open_folder(str(tmp_path), origin="--data=folder:x")
+    with open(tmp_path / "a.tif", "rb") as file:
+        expected = np.asarray(photo_file.read_rgb(file))
+    assert np.ptp(expected) > 100
+    np.testing.assert_array_equal(photographs.load(index_tensor(0)), expected)
 
 
 @pytest.mark.parametrize("name", [

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import color
-from data_pipelines.errors import UserError
 from data_pipelines.sources import sample_photos
 
 
@@ -66,9 +65,3 @@ def test_every_photograph_decodes_to_a_picture_in_color():
         assert np.ptp(lab[..., 0]) > 30.0, identity
         num_decoded += 1
     assert num_decoded == 64
-
-
-def test_argument_is_refused():
-    with pytest.raises(UserError, match="^--data=sample_photos: sample_photos "
-                       "takes no argument, got 'large'$"):
-        open_sample_photos("large")

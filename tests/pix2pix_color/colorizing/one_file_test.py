@@ -212,6 +212,33 @@ def test_a_damaged_page_is_named_and_stops_no_other(model, tmp_path):
             path.unlink()
 
 
+@pytest.mark.parametrize("file_format, mode, level, expected", [
+    ("PNG", "LA", 254, True), ("PNG", "RGBA", 0, True),
+    ("PNG", "RGBA", 255, False), ("GIF", "RGBA", 0, True),
+    ("WEBP", "RGBA", 9, True), ("TIFF", "RGBA", 254, True),
+    ("TIFF", "RGBA", 255, False), ("TIFF", "LA", 0, True)])
+@pytest.mark.parametrize("pages", [1, 2])
+def test_lost_transparency_is_told(
+        model, tmp_path, file_format, mode, level, expected, pages):
+    if pages > 1 and file_format != "TIFF":
+        pytest.skip("has one photograph")
+    photo = smooth_photo().convert(mode)
+    photo.putpixel((3, 4), (*photo.getpixel((3, 4))[:-1], level))
+    path = tmp_path / "photo"
+    if pages > 1:
+        smooth_photo().save(path, file_format, save_all=True,
+                            append_images=[photo])
+    else:
+        photo.save(path, file_format)
+    for result_format in ("png", "tiff"):
+        job, = jobs.find_jobs(
+            [str(path)], output_dir=str(tmp_path / "out"), samples=0,
+            file_format=result_format, overwrite=False)[0]
+        assert one_file.colorize_file(model, job, jobs.Options(
+            file_format=result_format)) == [
+                "its transparency is lost: the result is opaque"] * expected
+
+
 @pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "AVIF", "MPO"])
 def test_further_pictures_of_other_formats_are_told(
         model, tmp_path, file_format):

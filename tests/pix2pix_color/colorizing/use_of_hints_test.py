@@ -12,6 +12,7 @@ from data_pipelines.errors import UserError
 from pix2pix_color.colorizing import one_file
 from pix2pix_color.colorizing.jobs import Job, Options
 from pix2pix_color.colorizing.reference import Reference
+from pix2pix_color.colorizing.requirements import require_hints_fit
 from pix2pix_color.saved_model.recolor import ChromaField
 
 RED = [{"x": 3, "y": 1, "color": "#ff0000"}]
@@ -160,8 +161,7 @@ def test_every_frame_of_a_video_takes_the_reference_s_colors(folder):
      "--use_hints cannot be used with --samples")])
 def test_hints_are_refused_where_they_cannot_be_used(
         given, jobs, takes_hints, message):
-    model: Any = Model()
-    model.takes_hints = takes_hints
     with pytest.raises(UserError, match=message):
-        one_file.require_hints_fit(
-            model, [Job("a.jpg", ("b.png",))] * jobs, Options(**given))
+        require_hints_fit(
+            Options(**given), [Job("a.jpg", ("b.png",))] * jobs, model="m",
+            takes_hints=takes_hints)

@@ -1,6 +1,5 @@
 """Files of the bare generator, against the network that they were made from."""
 
-import sys
 
 import keras
 import numpy as np
@@ -8,7 +7,6 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 
-from data_pipelines.errors import UserError
 from pix2pix_color.networks import unet
 from pix2pix_color.saved_model.bare_generator import write_bare_generator
 
@@ -50,11 +48,3 @@ def test_a_file_agrees_with_the_network(generator, tmp_path, kind, run):
     expected = generator(condition, training=False)
     assert np.abs(expected).max() > 0.3
     np.testing.assert_allclose(run(path, condition), expected, atol=1e-4)
-
-
-def test_without_the_converter_it_is_named(generator, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(UserError, match="--format=onnx needs tf2onnx: pip "
-                       "install"):
-        write_bare_generator(generator, str(tmp_path / "new"), kind="onnx")
-    assert not (tmp_path / "new").exists()

@@ -124,6 +124,29 @@ def test_a_changed_folder_and_gray_photographs_are_said(tmp_path, capsys):
                                            metric="ab_l1")
 
 
+def test_a_rate_that_rises_and_a_batch_of_repetitions_are_said(
+        tmp_path, capsys):
+    def begin(*arguments):
+        return prepare(tmp_path / "run", "--batch_size=8",
+                       "--learning_rate=1e-3", *arguments)[0]
+
+    training = begin("--steps=4")
+    assert ("            --batch_size=8 is more: a batch has photographs "
+            "several times\n") in capsys.readouterr().out
+    training.state.step.assign(4)
+    training.save()
+    for steps, rates in ((4, ""), (16, "0 to 0.001"), (5, "0 to 0.0004")):
+        del training  # as its process would end
+        gc.collect()
+        training = begin(f"--steps={steps}")
+        said = capsys.readouterr().out
+        assert f"resuming    at step 4 of {steps}\n" in said
+        rise = re.search("the learning rate rises from (.*): with another "
+                         "--steps or --epochs, --lr_schedule=linear lowers it "
+                         "later\n", said)
+        assert (rise[1] if rise else "") == rates
+
+
 def test_no_photograph_is_trained_and_evaluated_on():
     train, evaluation = run.open_sources(parse("--eval_examples=2"))
     whole = open_source("sample_photos", flag="--data", tfds_data_dir="")
