@@ -11,9 +11,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 LAYERS = (
     ("data_pipelines.augment", "data_pipelines.bmp_file",
      "data_pipelines.color", "data_pipelines.color_profile",
-     "data_pipelines.command", "data_pipelines.data_uri",
-     "data_pipelines.decode", "data_pipelines.decode_file",
-     "data_pipelines.degrade", "data_pipelines.errors",
+     "data_pipelines.command", "data_pipelines.command_help",
+     "data_pipelines.data_uri", "data_pipelines.decode",
+     "data_pipelines.decode_file", "data_pipelines.degrade",
+     "data_pipelines.errors",
      "data_pipelines.files", "data_pipelines.hints",
      "data_pipelines.image_header", "data_pipelines.linear_light",
      "data_pipelines.orientation", "data_pipelines.photo_file",
@@ -118,6 +119,7 @@ def test_a_dependency_has_one_importer(module, importer):
     ROOT / "pix2pix_color" / "config_flags.py",
     ROOT / "pix2pix_color" / "metric_names.py",
     ROOT / "data_pipelines" / "command.py",
+    ROOT / "data_pipelines" / "command_help.py",
     ROOT / "data_pipelines" / "errors.py"], ids=name_of)
 def test_flags_are_checked_without_tensorflow(path):
     assert {name.split(".")[0] for name in imports_of(path)}.isdisjoint(
