@@ -35,7 +35,8 @@ def help_text(groups: Mapping[str, Sequence[str]]) -> str:
 
 def _describe(flag: flags.Flag) -> Iterator[str]:
     if flag.boolean:
-        yield f"  --[no]{flag.name} (default: {'yes' if flag.default else 'no'})"
+        default = "yes" if flag.default else "no"
+        yield f"  --[no]{flag.name} (default: {default})"
     else:
         default = (flag.default_as_str or "").strip("'")
         yield f"  --{flag.name}={default}"

@@ -142,7 +142,8 @@ def write_point(writer, step, value):
 
 @pytest.mark.parametrize("resumed_at, expected", [
     (20, [(10, 1.0), (20, 1.0), (30, 2.0)]), (0, [(30, 2.0)])])
-def test_a_resumed_run_has_one_point_per_step(tmp_path, resumed_at, expected):
+def test_a_resumed_run_has_one_point_per_step(
+        tmp_path, resumed_at, expected):
     killed = summaries.Summaries(str(tmp_path))
     for step in (10, 20, 25, 30):  # 25 does not come again
         write_point(killed, step, 1.0)
@@ -173,7 +174,8 @@ def test_curves_are_read_up_to_a_half_written_event(tmp_path, missing):
     for step in (10, 20):
         write_point(writer, step, 1.0)
     writer.close()
-    last = max((tmp_path / "eval").glob("*tfevents*"), key=lambda path: path.name)
+    last = max((tmp_path / "eval").glob("*tfevents*"),
+               key=lambda path: path.name)
     last.write_bytes(last.read_bytes()[:-missing])
     points = summaries.read_curves(str(tmp_path / "eval"))["metric/ab_l1"]
     assert list(points) == [10]
