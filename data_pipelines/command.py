@@ -6,10 +6,11 @@ import io
 import os
 import sys
 import tempfile
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 from absl import app, flags, logging
 
+from data_pipelines import command_help
 from data_pipelines.errors import Interrupted, UserError
 
 # The exit code of work that was interrupted, was saved, and goes on when the
@@ -105,7 +106,8 @@ def define_max_pixels() -> flags.FlagHolder[int]:
         "larger ones are refused.", lower_bound=1)
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
+def run(main: Callable[[Sequence[str]], None],
+        groups: Optional[Mapping[str, Sequence[str]]] = None) -> None:
     """Runs a command.
 
     Exits with 0 if the work was done. What the user can fix (a wrong flag, a
@@ -116,7 +118,15 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     Args:
       main: takes the arguments that are not flags, beginning with the command.
         They are paths: ~ and ~user are home folders, as in a path flag.
+      groups: heading -> names of flags, for --help; None for no groups.
     """
+    def parse(arguments):
+        if not command_help.ARGUMENTS.isdisjoint(arguments):
+            with contextlib.suppress(BrokenPipeError):  # as by `| head`
+                print(command_help.help_text(groups or {}))
+            sys.exit(0)
+        return _parse(arguments)
+
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # TensorFlow raises it
@@ -141,7 +151,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             sys.exit("interrupted")
 
     try:
-        app.run(guarded, flags_parser=_parse)
+        app.run(guarded, flags_parser=parse)
     finally:
         _flush_stdout()
 
@@ -223,7 +233,7 @@ def _parse(arguments: Sequence[str]) -> Sequence[str]:
         return flags.FLAGS(arguments)
     except (flags.Error, UnicodeError) as error:
         sys.exit(f"error: {one_line(error)}")
-    except (SystemExit, BrokenPipeError):  # absl ends --help with 1
+    except (SystemExit, BrokenPipeError):  # absl ends --helpfull with 1
         sys.exit(0)
 
 

@@ -17,6 +17,13 @@ from pix2pix_color.config.option import allowed_values
 # its missing flags would silently become defaults.
 _END = "\n# end\n"
 
+# What --help lists first.
+_FOREMOST = ("data", "workdir", "initial_weights", "generator", "image_size",
+             "batch_size", "epochs", "learning_rate", "gan_weight", "degrade")
+# Those of Config.training that --help lists by themselves.
+_LOSSES = ("gan_loss", "label_smoothing", "l1_weight", "psnr_weight",
+           "colorfulness_weight", "semantic_weight", "classifier_weights")
+
 _DEFINE: dict[type, Callable] = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
@@ -36,6 +43,23 @@ def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
         define = (_DEFINE_HOLDER.get(field.metadata["holds"])
                   or _DEFINE[type(default)])
         define(field.name, default, help_text, flag_values=flag_values)
+
+
+def help_groups() -> dict[str, list[str]]:
+    """Groups the flags for --help: heading -> names."""
+    default = Config()
+
+    def names_of(*groups):
+        return [field.name for group in groups
+                for field in dataclasses.fields(group)
+                if field.name not in (*_FOREMOST, *_LOSSES)]
+
+    return {"What most runs set": list(_FOREMOST),
+            "Photographs": names_of(default.data),
+            "Networks": names_of(default.networks),
+            "Losses": list(_LOSSES),
+            "Training": names_of(default.training),
+            "Run folder and reports": names_of(default.reporting)}
 
 
 def config_from_flags(flag_values: flags.FlagValues = flags.FLAGS) -> Config:

@@ -3,7 +3,8 @@
 Each photograph's center square is resized to the model's size or to
 --image_size. Prints the metrics' means and 95 % intervals, beside those of the
 gray image. --output=metrics.json also writes metrics.csv, with one line for
-each photograph, and metrics.html, with the best, median and worst photographs.
+each photograph, and metrics.html, with the best, median and worst photographs
+or all of a few.
 """
 
 import os

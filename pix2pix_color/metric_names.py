@@ -33,7 +33,7 @@ class Metric(NamedTuple):
 
 
 METRICS: Mapping[str, Metric] = {
-    "ab_l1": Metric("a*b* error", "", False),
+    "ab_l1": Metric("ab_l1", "", False),
     "psnr_db": Metric("PSNR", "dB", True),
     "ssim": Metric("SSIM", "", True),
     "delta_e": Metric("CIEDE2000", "", False),

@@ -1,9 +1,10 @@
 """All TensorBoard tags: event files are written and read here only."""
 
 import contextlib
+import glob
 import os
 import time
-from typing import Iterator, Mapping, Optional, Union
+from typing import Iterator, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import tensorflow as tf
@@ -14,9 +15,10 @@ from tensorboard.plugins.hparams import summary as hparams
 
 from data_pipelines.errors import UserError
 from data_pipelines.files import disk_error
+from pix2pix_color.metric_names import METRICS
 
 # TensorBoard's custom-scalars page: title -> the tags in one chart.
-_CHARTS = {
+_LOSS_CHARTS = {
     "discriminator: real against fake":
         ("loss/discriminator_real", "loss/discriminator_fake"),
     "generator: total and its parts":
@@ -27,11 +29,18 @@ _CHARTS = {
         ("loss/generator", "loss/discriminator"),
 }
 
+# The sub-run of `eval/` with the same metrics of the gray image.
+_GRAY = "gray"
+
 Flag = Union[bool, int, float, str]
 
 
 class Summaries:
     """The event files of a run: `train/` and `eval/` below its folder.
+
+    TensorBoard has one color for each run, that is, for each folder of event
+    files. Lines of one chart are therefore in folders of their own: each loss
+    in `train/NAME`, the gray image's metrics in `eval/gray`.
 
     Args:
       workdir: the run's folder.
@@ -43,24 +52,34 @@ class Summaries:
     def __init__(self, workdir: str, *, step: int = 0,
                  hyperparameters: Optional[Mapping[str, Flag]] = None) -> None:
         self._workdir = workdir
-        folders = [os.path.join(workdir, name) for name in ("train", "eval")]
-        for folder in folders:
-            _mark_start(folder, step)
-        self._train, self._eval = map(tf.summary.create_file_writer, folders)
-        self._write_layout()
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._first_step = step
+        for folder in ("train", "eval"):
+            for path in (folder, *_sub_runs(workdir, folder)):
+                self._writer(path)
+        self._write_layout("losses", _LOSS_CHARTS, run="train")
+        self._has_metrics_layout = False
         if hyperparameters:
             self._write_flags(hyperparameters)
 
-    def _write_layout(self) -> None:
-        """Writes the layout of the custom-scalars page."""
-        charts = [
-            layout_pb2.Chart(
-                title=title, multiline=layout_pb2.MultilineChartContent(
-                    tag=[f"^{tag}$" for tag in tags]))
-            for title, tags in _CHARTS.items()]
-        layout = layout_pb2.Layout(category=[
-            layout_pb2.Category(title="losses", chart=charts)])
-        with self._train.as_default():
+    def _writer(self, path: str) -> tf.summary.SummaryWriter:
+        """Returns the writer of a folder below the run's, such as train."""
+        if path not in self._writers:
+            folder = os.path.join(self._workdir, path)
+            _mark_start(folder, self._first_step)
+            self._writers[path] = tf.summary.create_file_writer(folder)
+        return self._writers[path]
+
+    def _write_layout(self, category: str, charts: Mapping[str, Sequence[str]],
+                      *, run: str) -> None:
+        """Writes the layout of a part of the custom-scalars page."""
+        layout = layout_pb2.Layout(category=[layout_pb2.Category(
+            title=category, chart=[
+                layout_pb2.Chart(
+                    title=title, multiline=layout_pb2.MultilineChartContent(
+                        tag=[f"^{tag}$" for tag in tags]))
+                for title, tags in charts.items()])])
+        with self._writer(run).as_default():
             tf.summary.experimental.write_raw_pb(
                 custom_scalar.pb(layout).SerializeToString(), step=0)
 
@@ -71,7 +90,7 @@ class Summaries:
             name: (value.encode(errors="backslashreplace").decode()
                    if isinstance(value, str) else value)
             for name, value in hyperparameters.items()})
-        with self._eval.as_default():
+        with self._writer("eval").as_default():
             tf.summary.experimental.write_raw_pb(
                 summary.SerializeToString(), step=0)
 
@@ -89,41 +108,52 @@ class Summaries:
           rejected: number of photographs that could not be read so far.
           stage: 0 in pretraining, 1 with the adversarial loss.
         """
-        with self._train.as_default(step):
-            for name, value in losses.items():
+        for name, value in losses.items():
+            with self._writer(f"train/{name}").as_default(step):
                 tf.summary.scalar(f"loss/{name}", value)
+        with self._writer("train").as_default(step):
             for network, rate in learning_rates.items():
                 tf.summary.scalar(f"learning_rate/{network}", rate)
             tf.summary.scalar("stage", stage)
             tf.summary.scalar("images_per_second", images_per_second)
             tf.summary.scalar("rejected_photographs", rejected)
 
-    def write_metrics(self, means: Mapping[str, float], *,
-                      step: int) -> None:
+    def write_metrics(self, means: Mapping[str, float],
+                      gray_means: Mapping[str, float], *, step: int) -> None:
         """Writes one point of every evaluation curve.
 
         Args:
           means: metric -> average over the evaluation photographs.
+          gray_means: the same of the gray image, which is written for the
+            metrics that have a better direction.
           step: number of completed updates.
         """
-        with self._eval.as_default(step):
-            for name, value in means.items():
-                tf.summary.scalar(f"metric/{name}", value)
+        if not self._has_metrics_layout:
+            self._write_layout("metrics, beside the gray image's", {
+                METRICS[name].label_with_arrow: [f"metric/{name}"]
+                for name in means}, run="eval")
+            self._has_metrics_layout = True
+        directed = {name: value for name, value in gray_means.items()
+                    if METRICS[name].higher_is_better is not None}
+        for path, values in ("eval", means), (f"eval/{_GRAY}", directed):
+            with self._writer(path).as_default(step):
+                for name, value in values.items():
+                    tf.summary.scalar(f"metric/{name}", value)
 
     def write_grid(self, grid: np.ndarray, *, step: int) -> None:
         """Writes a sample grid, uint8 [H, W, 3]."""
-        with self._eval.as_default(step):
+        with self._writer("eval").as_default(step):
             tf.summary.image("samples", grid[np.newaxis])
 
     def flush(self) -> None:
-        """Flushes both files to the disk.
+        """Flushes all files to the disk.
 
         Raises:
           UserError: the disk is full or cannot be written to.
         """
         try:
-            self._train.flush()
-            self._eval.flush()
+            for writer in self._writers.values():
+                writer.flush()
         except tf.errors.OpError as error:
             raise UserError(
                 f"the event files in {self._workdir} could not be written "
@@ -131,9 +161,16 @@ class Summaries:
                 f"again") from error
 
     def close(self) -> None:
-        """Flushes and closes both files."""
-        self._train.close()
-        self._eval.close()
+        """Flushes and closes all files."""
+        for writer in self._writers.values():
+            writer.close()
+
+
+def _sub_runs(workdir: str, folder: str) -> list[str]:
+    """Returns the folders of event files in a folder of a run, sorted."""
+    return sorted({os.path.dirname(path) for path in glob.glob(
+        os.path.join(glob.escape(folder), "*", "*tfevents*"),
+        root_dir=workdir)})
 
 
 def _mark_start(folder: str, step: int) -> None:
@@ -160,9 +197,21 @@ def read_curves(folder: str) -> dict[str, dict[int, float]]:
       folder: `train/` or `eval/` of a run; it need not exist.
 
     Returns:
-      tag -> step -> value, steps ascending. Points that a restart has
-      overtaken are left out.
+      tag -> step -> value, steps ascending, without the gray image's curves.
+      Points that a restart has overtaken are left out.
     """
+    curves: dict[str, dict[int, float]] = {}
+    for path in ("", *_sub_runs(folder, "")):
+        if path == _GRAY:
+            continue  # it has the tags of eval/
+        for tag, points in _read_curves(os.path.join(folder, path)).items():
+            curves.setdefault(tag, {}).update(points)
+    return {tag: dict(sorted(points.items()))
+            for tag, points in curves.items() if points}
+
+
+def _read_curves(folder: str) -> dict[str, dict[int, float]]:
+    """Reads the curves of one folder, without its sub-runs."""
     curves: dict[str, dict[int, float]] = {}
     for event in _read_events(folder):
         if event.session_log.status == event_pb2.SessionLog.START:
@@ -175,8 +224,7 @@ def read_curves(folder: str) -> dict[str, dict[int, float]]:
                     and not tensor.tensor_shape.dim):
                 curves.setdefault(value.tag, {})[event.step] = (
                     tf.make_ndarray(tensor).item())
-    return {tag: dict(sorted(points.items()))
-            for tag, points in curves.items() if points}
+    return curves
 
 
 def _read_events(folder: str) -> Iterator[event_pb2.Event]:

@@ -11,8 +11,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 LAYERS = (
     ("data_pipelines.augment", "data_pipelines.bmp_file",
      "data_pipelines.color", "data_pipelines.color_profile",
-     "data_pipelines.command", "data_pipelines.data_spec",
-     "data_pipelines.data_uri",
+     "data_pipelines.command", "data_pipelines.command_help",
+     "data_pipelines.data_spec", "data_pipelines.data_uri",
      "data_pipelines.decode", "data_pipelines.decode_file",
      "data_pipelines.degrade", "data_pipelines.errors",
      "data_pipelines.files", "data_pipelines.hints",
@@ -122,6 +122,7 @@ def test_a_dependency_has_one_importer(module, importer):
     ROOT / "pix2pix_color" / "saved_model" / "find.py",
     ROOT / "pix2pix_color" / "training" / "early_checks.py",
     ROOT / "data_pipelines" / "command.py",
+    ROOT / "data_pipelines" / "command_help.py",
     ROOT / "data_pipelines" / "data_spec.py",
     ROOT / "data_pipelines" / "errors.py"], ids=name_of)
 def test_flags_are_checked_without_tensorflow(path):

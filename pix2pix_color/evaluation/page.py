@@ -1,4 +1,4 @@
-"""The best, median and worst photographs of an evaluation, as one HTML file."""
+"""An evaluation's numbers and photographs, as one HTML file."""
 
 from typing import Any, Iterator, Sequence
 
@@ -18,37 +18,45 @@ _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True,
                            lstrip_blocks=True).from_string("""\
 <!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body { font: 15px sans-serif; margin: 2em; }
+body { font: 15px sans-serif; margin: 1em; }
+h1, figcaption { overflow-wrap: anywhere; }
 table { border-collapse: collapse; }
-td, th { padding: .3em .8em; text-align: right; }
-figure { display: inline-block; margin: .5em; }
-figcaption { font-size: 12px; max-width: 48em; }
-img { max-width: 48em; }
+td, th { padding: .3em .6em; text-align: right; }
+tr :first-child { padding-left: 0; text-align: left; }
+figure { display: inline-block; margin: .5em 1em .5em 0; max-width: 48em;
+         vertical-align: top; }
+figcaption, code { font-size: 12px; }
+img { display: block; max-width: 100%; }
 </style></head><body>
 <h1>{{ title }}</h1>
 <table>
-<tr><th>{{ result|length }} photographs, mean and 95 % interval</th>
-{% for name in result.means() %}<th>{{ metrics[name].label }}</th>{% endfor %}
-</tr>
-{% for row, means, intervals in rows %}
-<tr><th>{{ row }}</th>
-{% for name, mean in means.items() %}
-<td>{{ "%.2f"|format(mean) }}
+<tr><th>{{ result|length }} photographs: mean (95 % interval)</th>
+<th>colorized</th><th>gray image</th></tr>
+{% for name in columns[0][0] %}
+<tr><th>{{ metrics[name].label_with_arrow }}
+{% if name != metrics[name].title %}<code>{{ name }}</code>{% endif %}</th>
+{% for means, intervals in columns %}
+<td>{{ "%.2f"|format(means[name]) }}
 {% if name in intervals %}({{ "%.2f to %.2f"|format(*intervals[name]) }})
 {% endif %}</td>
 {% endfor %}
 </tr>
 {% endfor %}
 </table>
-<p>Each photograph: gray, colorized, real.</p>
+<p>Arrows point to the better values. <code>Small names</code> are those in the
+JSON and CSV files.</p>
 {% for heading, figures in sections %}
 <h2>{{ heading }}</h2>
+{% if loop.first %}<p>Each photograph: gray, colorized, real.</p>{% endif %}
 {% for figure in figures %}
 <figure><img alt="" src="{{ figure.uri }}">
 <figcaption>{{ figure.identity }}:
 {% for name, value in figure.numbers.items() %}
-{{ metrics[name].label }} {{ "%.2f"|format(value) }}{{ ", " if not loop.last }}
+{{ metrics[name].title }} {{ "%.2f"|format(value) }}
+{{- " " ~ metrics[name].unit if metrics[name].unit -}}
+{{ ", " if not loop.last }}
 {% endfor %}</figcaption></figure>
 {% endfor %}
 {% endfor %}
@@ -68,23 +76,28 @@ def draw_page(result: Evaluation, *, source: Source, answer: Answer,
       image_size: side of the square, pixels.
       title: the page's heading.
       degraded: whether photographs are shown as old prints.
-      num_each: how many of the best, median and worst to show.
+      num_each: how many of the best, median and worst to show. Up to three
+        times as many are all shown, once.
 
     Returns:
       HTML that needs no other file.
     """
     order = np.argsort(result.colorized[_RANKED_BY], kind="stable")
-    middle = max(0, (len(order) - num_each) // 2)
-    ranks = {"Best": order[:num_each], "Worst": order[::-1][:num_each],
-             "Median": order[middle:middle + num_each]}
+    by = f"by {METRICS[_RANKED_BY].title}"
+    middle = (len(order) - num_each) // 2
+    ranks = {f"All {len(order)} photographs, the best first, {by}": order}
+    if len(order) > 3 * num_each:
+        ranks = {f"Best {by}": order[:num_each],
+                 f"Median {by}": order[middle:middle + num_each],
+                 f"Worst {by}": order[::-1][:num_each]}
     return _PAGE.render(
         title=title, result=result, metrics=METRICS,
-        rows=[("colorized", result.means(), result.intervals()),
-              ("gray image", result.gray_means(), result.gray_intervals())],
+        columns=[(result.means(), result.intervals()),
+                 (result.gray_means(), result.gray_intervals())],
         sections=[
-            (f"{name} by {METRICS[_RANKED_BY].label}",
-             _figures(result, ranks[name].tolist(), source, answer, image_size,
-                      degraded)) for name in ("Best", "Median", "Worst")])
+            (heading, _figures(result, places.tolist(), source, answer,
+                               image_size, degraded))
+            for heading, places in ranks.items()])
 
 
 def _figures(result: Evaluation, places: Sequence[int], source: Source,

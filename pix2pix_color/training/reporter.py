@@ -107,7 +107,7 @@ class Reporter:
         """Evaluates on eval_source and writes a point of each curve."""
         result = self.measure()
         self._summaries.write_metrics(
-            result.means(), step=self._state.step_number)
+            result.means(), result.gray_means(), step=self._state.step_number)
         return result
 
     def write_samples(self) -> None:

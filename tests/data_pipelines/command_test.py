@@ -89,4 +89,34 @@ def test_shared_flags_belong_to_the_command_that_defines_them():
     help_text = subprocess.run(
         [sys.executable, "-m", "data_pipelines.inspect", "--help"], cwd=ROOT,
         capture_output=True, text=True, check=True).stdout
-    assert "--data:" in help_text and "--tfds_data_dir:" in help_text
+    assert "--data=" in help_text and "--tfds_data_dir=" in help_text
+
+
+def test_help_lists_flags_in_groups_and_in_order(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        '"""Does something."""\n'
+        "from absl import flags\n"
+        "from data_pipelines import command\n"
+        "flags.DEFINE_bool('zeal', True, 'How eagerly.')\n"
+        "flags.DEFINE_integer('big', 7, 'How big.', lower_bound=3)\n"
+        "flags.DEFINE_enum('mood', 'dull', ['dull', 'bold'], 'Its mood.')\n"
+        "command.run(print, {'First': ['mood']})\n")
+    process = subprocess.run(
+        [sys.executable, program, "--big=5", "--help"], cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True)
+    assert process.returncode == 0
+    assert process.stdout.startswith("""\
+Does something.
+
+First:
+  --mood=dull
+      <dull|bold>: Its mood.
+
+Other flags:
+  --[no]zeal (default: yes)
+      How eagerly.
+  --big=7
+      How big. (integer >= 3)
+""")

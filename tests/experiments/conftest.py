@@ -71,7 +71,7 @@ def write_run(path, *, steps=(10, 20, 30), total=30, batch_size=4,
             learning_rates={"generator": 2e-4, "discriminator": 1e-4},
             images_per_second=0.0 if step == steps[0] else 8.0, rejected=0,
             stage=int(stage_border is None or step > stage_border))
-        writer.write_metrics({**METRICS, "ab_l1": 100.0 - step}, step=step)
+        writer.write_metrics({**METRICS, "ab_l1": 100.0 - step}, {}, step=step)
     writer.close()
     return path
 

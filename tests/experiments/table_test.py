@@ -19,11 +19,11 @@ def test_a_row_holds_the_costs_and_results_of_a_run(make_run):
     # 30 updates of 4 photographs, 40 an epoch, 8 a second.
     assert first[:5] == ["first", "3.0", "120", "0.2", "8.0"]
     of_run = dict(zip(head, first))
-    assert of_run["a*b* error"] == "9.50 (7.00 to 12.50)"
+    assert of_run["ab_l1"] == "9.50 (7.00 to 12.50)"
     assert of_run["colorfulness gap"] == "12.00 (7.00 to 12.50)"
-    assert dict(zip(head, second))["a*b* error"] == "8.12 (7.00 to 12.50)"
+    assert dict(zip(head, second))["ab_l1"] == "8.12 (7.00 to 12.50)"
     assert gray[0] == "gray image"
-    assert dict(zip(head, gray))["a*b* error"] == "1.50 (1.00 to 2.00)"
+    assert dict(zip(head, gray))["ab_l1"] == "1.50 (1.00 to 2.00)"
     assert len({len(row) for row in (head, first, second, gray)}) == 1
 
 

@@ -156,7 +156,7 @@ def test_evaluate_repeats_the_run_s_own_evaluation(trained, tmp_path):
     assert told["photographs"] == card["metrics"]["photographs"]
     assert told["colorized"] == pytest.approx(
         card["metrics"]["colorized"], rel=0.02)  # bfloat16 while training
-    assert "95 % intervals: a*b* error" in process.stdout
+    assert "95 % intervals: ab_l1" in process.stdout
     assert str(output.with_suffix(".html")) in process.stdout
 
 

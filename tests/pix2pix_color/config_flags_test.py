@@ -20,6 +20,13 @@ def test_no_flags_give_the_defaults():
     assert parse() == Config()
 
 
+def test_help_groups_name_every_option_once():
+    names = [name for group in config_flags.help_groups().values()
+             for name in group]
+    assert sorted(names) == sorted(field.name for field, _ in
+                                   Config().options())
+
+
 def other_value(field, default):
     """A value that is allowed and not the default."""
     if isinstance(default, bool):

@@ -36,7 +36,8 @@ def written(tmp_path):
             {**LOSSES, "generator": float(step)}, step=step,
             learning_rates={"generator": 2e-4, "discriminator": 1e-4},
             images_per_second=37.5, rejected=2, stage=int(step > 10))
-    writer.write_metrics({"ab_l1": 9.5}, step=20)
+    writer.write_metrics({"ab_l1": 9.5, "colorfulness": 30.0},
+                         {"ab_l1": 11.0, "colorfulness": 0.0}, step=20)
     writer.write_grid(np.full((4, 6, 3), 7, np.uint8), step=20)
     writer.close()
     return tmp_path
@@ -44,7 +45,8 @@ def written(tmp_path):
 
 def test_curves_have_one_point_a_step(written):
     train = read(written / "train")
-    assert scalars(train, "loss/generator") == [(10, 10.0), (20, 20.0)]
+    assert scalars(read(written / "train" / "generator"),
+                   "loss/generator") == [(10, 10.0), (20, 20.0)]
     assert scalars(train, "learning_rate/discriminator") == [
         (10, pytest.approx(1e-4)), (20, pytest.approx(1e-4))]
     assert scalars(train, "images_per_second")[1] == (20, 37.5)
@@ -54,19 +56,32 @@ def test_curves_have_one_point_a_step(written):
 def test_evaluation_has_curves_and_grids(written):
     events = read(written / "eval")
     assert scalars(events, "metric/ab_l1") == [(20, 9.5)]
+    assert scalars(events, "metric/colorfulness") == [(20, 30.0)]
     _, _, png = tf.make_ndarray(events.Tensors("samples")[0].tensor_proto)
     np.testing.assert_array_equal(
         tf.io.decode_png(png), np.full((4, 6, 3), 7, np.uint8))
 
 
-def test_every_line_of_the_charts_is_a_curve_that_is_written(written):
-    train = read(written / "train")
+def test_the_gray_image_has_a_line_beside_each_metric_with_a_direction(
+        written):
+    gray = read(written / "eval" / "gray")
+    assert scalars(gray, "metric/ab_l1") == [(20, 11.0)]
+    assert "metric/colorfulness" not in gray.Tags()["tensors"]
+
+
+def charts(events):
+    """Title -> tags of the charts in a run's layout."""
     layout = layout_pb2.Layout()
     layout.ParseFromString(tf.make_ndarray(
-        train.Tensors("custom_scalars__config__")[0].tensor_proto).item())
-    charts = {chart.title: [tag.strip("^$") for tag in chart.multiline.tag]
-              for chart in layout.category[0].chart}
-    assert charts == {
+        events.Tensors("custom_scalars__config__")[0].tensor_proto).item())
+    return {chart.title: [tag.strip("^$") for tag in chart.multiline.tag]
+            for chart in layout.category[0].chart}
+
+
+def test_lines_of_one_chart_are_in_folders_of_their_own(written):
+    """TensorBoard has one color for each folder."""
+    train = written / "train"
+    expected = {
         "discriminator: real against fake":
             ["loss/discriminator_real", "loss/discriminator_fake"],
         "generator: total and its parts":
@@ -76,8 +91,15 @@ def test_every_line_of_the_charts_is_a_curve_that_is_written(written):
              "loss/generator_bins"],
         "generator against discriminator":
             ["loss/generator", "loss/discriminator"]}
-    written_tags = set(train.Tags()["tensors"])
-    assert {tag for tags in charts.values() for tag in tags} <= written_tags
+    assert charts(read(train)) == expected
+    for tag in {tag for tags in expected.values() for tag in tags}:
+        assert read(train / tag.removeprefix("loss/")).Tags()["tensors"] == [
+            tag]
+
+
+def test_metrics_are_laid_out_by_their_names_in_words(written):
+    assert charts(read(written / "eval")) == {
+        "ab_l1 ↓": ["metric/ab_l1"], "colorfulness": ["metric/colorfulness"]}
 
 
 def test_curves_are_read_as_they_were_written(written):
@@ -85,8 +107,8 @@ def test_curves_are_read_as_they_were_written(written):
     assert train["loss/generator"] == {10: 10.0, 20: 20.0}
     assert train["stage"] == {10: 0.0, 20: 1.0}
     assert "custom_scalars__config__" not in train
-    assert summaries.read_curves(str(written / "eval")).keys() == {
-        "metric/ab_l1"}
+    assert summaries.read_curves(str(written / "eval")) == {
+        "metric/ab_l1": {20: 9.5}, "metric/colorfulness": {20: 30.0}}
     assert summaries.read_curves(str(written / "nowhere")) == {}
 
 
@@ -115,12 +137,13 @@ def test_flags_are_written_for_the_hparams_page(tmp_path):
 def write_point(writer, step, value):
     writer.write_losses({"generator": value}, step=step, learning_rates={},
                         images_per_second=1.0, rejected=0, stage=1)
-    writer.write_metrics({"ab_l1": value}, step=step)
+    writer.write_metrics({"ab_l1": value}, {"ab_l1": 12.0}, step=step)
 
 
 @pytest.mark.parametrize("resumed_at, expected", [
     (20, [(10, 1.0), (20, 1.0), (30, 2.0)]), (0, [(30, 2.0)])])
-def test_a_resumed_run_has_one_point_per_step(tmp_path, resumed_at, expected):
+def test_a_resumed_run_has_one_point_per_step(
+        tmp_path, resumed_at, expected):
     killed = summaries.Summaries(str(tmp_path))
     for step in (10, 20, 25, 30):  # 25 does not come again
         write_point(killed, step, 1.0)
@@ -129,10 +152,11 @@ def test_a_resumed_run_has_one_point_per_step(tmp_path, resumed_at, expected):
     resumed = summaries.Summaries(str(tmp_path), step=resumed_at)
     write_point(resumed, 30, 2.0)
     resumed.close()
-    for folder, tag in (("train", "loss/generator"), ("eval", "metric/ab_l1")):
-        events = read(tmp_path / folder)
+    for part, sub_run, tag in (("train", "generator", "loss/generator"),
+                               ("eval", "", "metric/ab_l1")):
+        events = read(tmp_path / part / sub_run)
         assert scalars(events, tag) == expected
-        curves = summaries.read_curves(str(tmp_path / folder))
+        curves = summaries.read_curves(str(tmp_path / part))
         assert list(curves[tag].items()) == expected
     assert read(tmp_path / "train").Tensors("custom_scalars__config__")
 
@@ -150,7 +174,8 @@ def test_curves_are_read_up_to_a_half_written_event(tmp_path, missing):
     for step in (10, 20):
         write_point(writer, step, 1.0)
     writer.close()
-    last = max((tmp_path / "eval").iterdir(), key=lambda path: path.name)
+    last = max((tmp_path / "eval").glob("*tfevents*"),
+               key=lambda path: path.name)
     last.write_bytes(last.read_bytes()[:-missing])
     points = summaries.read_curves(str(tmp_path / "eval"))["metric/ab_l1"]
     assert list(points) == [10]

@@ -34,7 +34,8 @@ def url(tmp_path_factory):
                 dict.fromkeys(StepLosses._fields, step / 10), step=step,
                 learning_rates={"generator": 2e-4}, images_per_second=30.0,
                 rejected=0, stage=1)
-            writer.write_metrics({"ab_l1": step * l1_weight}, step=step)
+            writer.write_metrics({"ab_l1": step * l1_weight},
+                                 {"ab_l1": 11.0}, step=step)
             writer.write_grid(np.full((5, 7, 3), step, np.uint8), step=step)
             writer.close()
         wait_for_the_next_second()
@@ -79,7 +80,8 @@ def get(address, data=None):
 def wait_until_loaded(url):
     """Until TensorBoard has read both steps of both runs."""
     for name in RUNS:
-        for points in (f"scalars/scalars?run={name}/train&tag=loss/generator",
+        for points in (f"scalars/scalars?run={name}/train/generator"
+                       "&tag=loss/generator",
                        f"scalars/scalars?run={name}/eval&tag=metric/ab_l1",
                        f"images/images?run={name}/eval&tag=samples&sample=0"):
             end = time.monotonic() + 60
@@ -97,16 +99,18 @@ def num_points(address):
 
 def test_curves_are_served_point_by_point(url):
     points = json.loads(get(f"{url}/data/plugin/scalars/scalars"
-                            "?run=plain/train&tag=loss/generator"))
+                            "?run=plain/train/generator&tag=loss/generator"))
     assert [(step, value) for _, step, value in points] == [(10, 1), (20, 2)]
 
 
-def test_the_three_charts_are_laid_out(url):
+def test_the_charts_are_laid_out(url):
     layout = json.loads(get(f"{url}/data/plugin/custom_scalars/layout"))
-    titles = [chart["title"] for chart in layout["category"][0]["chart"]]
-    assert titles == ["discriminator: real against fake",
-                      "generator: total and its parts",
-                      "generator against discriminator"]
+    assert {category["title"]: [chart["title"] for chart in category["chart"]]
+            for category in layout["category"]} == {
+        "losses": ["discriminator: real against fake",
+                   "generator: total and its parts",
+                   "generator against discriminator"],
+        "metrics, beside the gray image's": ["ab_l1 ↓"]}
 
 
 def test_grids_are_served_as_pictures(url):

@@ -123,7 +123,7 @@ def test_each_kind_of_loss_has_a_panel_a_run(shown):
     assert [alt for alt, _ in shown.pictures["Losses"]] == [
         "<b>&one", "two"] * 3
     assert [alt for alt, _ in shown.pictures["Metrics over time"]] == [
-        "a*b* error ↓", "PSNR, dB ↑", "SSIM ↑", "CIEDE2000 ↓",
+        "ab_l1 ↓", "PSNR, dB ↑", "SSIM ↑", "CIEDE2000 ↓",
         "colorfulness", "colorfulness gap ↓"]
 
 

@@ -167,7 +167,7 @@ def test_the_comparison_table_has_every_number_under_its_name():
         {"unet at 256 px": handmade(), "other": handmade()})
     head, *rows = table.splitlines()
     assert re.split("  +", head.strip()) == [
-        "a*b* error", "PSNR, dB", "SSIM", "CIEDE2000", "colorfulness",
+        "ab_l1", "PSNR, dB", "SSIM", "CIEDE2000", "colorfulness",
         "colorfulness (field)", "colorfulness gap", "colorfulness gap (field)"]
     colorized = "9.00 22.25 0.81 11.50 25.00 23.00 3.00 1.00".split()
     gray = "13.50 24.12 0.62 16.00 0.00 0.00 28.00 24.00".split()
@@ -267,26 +267,34 @@ def test_fid_is_computed_from_what_features_see(held_out, photographs):
         evaluate(predict_tint, held_out.select([0]), features=features)
 
 
-@pytest.mark.parametrize("num_each, expected", [
-    (4, [0, 1, 2, 3, 2, 3, 4, 5, 7, 6, 5, 4]),
-    (16, [*range(8), *range(8), *reversed(range(8))])])
-def test_the_page_shows_best_median_and_worst(
-        held_out, of_tint, num_each, expected):
+@pytest.mark.parametrize("num_each, expected, headings", [
+    (2, [0, 1, 3, 4, 7, 6], [f"{name} by CIEDE2000" for name in
+                             ("Best", "Median", "Worst")]),
+    # Three times as many are not more than there are.
+    (3, range(8), ["All 8 photographs, the best first, by CIEDE2000"])])
+def test_the_page_shows_best_median_and_worst_or_all_once(
+        held_out, of_tint, num_each, expected, headings):
     drawn = page.draw_page(
         of_tint, source=held_out, answer=answer_of(predict_tint),
         image_size=IMAGE_SIZE, title="tint & more", num_each=num_each)
-    order = np.argsort(of_tint.colorized["delta_e"])[expected]
-    shown = re.findall(r"<figcaption>(\S+):\s+a\*b\* error ([\d.]+),", drawn)
-    assert [name for name, _ in shown] == [
+    order = np.argsort(of_tint.colorized["delta_e"])[[*expected]]
+    shown = re.findall(
+        r"<figcaption>(\S+):\s+ab_l1 ([\d.]+),\s+PSNR ([\d.]+) dB,", drawn)
+    assert [name for name, *_ in shown] == [
         held_out.identities[index] for index in order]
-    assert [float(number) for _, number in shown] == pytest.approx(
-        of_tint.colorized["ab_l1"][order].tolist(), abs=0.006)
-    assert re.findall("<h2>(.*)</h2>", drawn) == [
-        f"{name} by CIEDE2000" for name in ("Best", "Median", "Worst")]
+    for place, metric in enumerate(("ab_l1", "psnr_db"), start=1):
+        assert [float(numbers[place]) for numbers in shown] == pytest.approx(
+            of_tint.colorized[metric][order].tolist(), abs=0.006)
+    assert re.findall("<h2>(.*)</h2>", drawn) == headings
     assert "<h1>tint &amp; more</h1>" in drawn
     low, high = of_tint.intervals()["psnr_db"]
-    assert re.search(rf"<td>{of_tint.means()['psnr_db']:.2f}\s+"
-                     rf"\({low:.2f} to {high:.2f}\)", drawn)
+    gray_low, gray_high = of_tint.gray_intervals()["psnr_db"]
+    assert [" ".join(cell.split()) for cell in re.findall(
+        "<t[hd]>(.*?)</t", drawn[drawn.index("<th>PSNR"):], re.S)[:3]] == [
+            "PSNR, dB ↑ <code>psnr_db</code>",
+            f"{of_tint.means()['psnr_db']:.2f} ({low:.2f} to {high:.2f})",
+            f"{of_tint.gray_means()['psnr_db']:.2f} "
+            f"({gray_low:.2f} to {gray_high:.2f})"]
     pictures = re.findall(r"base64,([\w+/=]+)", drawn)
     strip = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[0]))))
     assert strip.shape == (IMAGE_SIZE, 3 * IMAGE_SIZE, 3)
