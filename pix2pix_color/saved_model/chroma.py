@@ -5,7 +5,7 @@
        twice the other) so that the shorter side is S/2
     -> mirrored at the borders to S x S; a panorama to S x its length
     -> the generator's a*b*; a panorama's in blended tiles that overlap by half
-       or more; the generator may be given a person's hints
+       or more
     -> borders cut off; a*b* as a function of lightness around each pixel
 
 The last step makes colors follow the edges of L* at full resolution, as in the
@@ -16,13 +16,12 @@ sixth came back with 2 % less error than by bicubic interpolation; at an edge,
 with a sixth of its error.
 """
 
-from typing import Callable, Optional, Union
+from typing import Callable, Union
 
 import tensorflow as tf
 
 from data_pipelines import augment, color
 from pix2pix_color import color_bins
-from pix2pix_color.saved_model import hints
 from pix2pix_color.saved_model.recolor import ChromaField
 
 # A photograph whose sides' ratio exceeds this is a panorama.
@@ -40,18 +39,15 @@ Size = Union[int, tf.Tensor]
 
 
 def predict_field(rgb: tf.Tensor, *, predict: Callable[..., tf.Tensor],
-                  size: Size, color_space: color.ColorSpace,
-                  given: Optional[tf.Tensor] = None) -> ChromaField:
+                  size: Size, color_space: color.ColorSpace) -> ChromaField:
     """Predicts a photograph's chroma at the generator's resolution.
 
     Args:
       rgb: uint8 [H, W, 3].
       predict: condition float32 [1, size, size, C] -> target float32
-        [1, size, size, D], the generator in inference mode. With hints, it
-        also takes their map, float32 [1, size/2, size/2, 3].
+        [1, size, size, D], the generator in inference mode.
       size: side of the square, pixels: an int, or int32 [].
       color_space: the generator's.
-      given: float32 [K, 4], a person's hints (hints.py); None for none.
 
     Returns:
       A field of the resized photograph's size.
@@ -61,17 +57,13 @@ def predict_field(rgb: tf.Tensor, *, predict: Callable[..., tf.Tensor],
     canvas = mirror(reduced, tf.maximum(height, size), tf.maximum(width, size))
     condition, _ = color_space.encode(canvas)
 
-    def ab_of(tile, first):
-        seen = () if given is None else (hints.draw_tile(
-            given, tf.stack([height, width]), first, size),)
-        target = predict(tile[tf.newaxis], *seen)[0]
+    def ab_of(tile):
+        target = predict(tile[tf.newaxis])[0]
         return color_space.ab_of(target) * color.AB_SCALE
 
     ab = _in_tiles(ab_of, condition, size)[:height, :width]
     lightness = color.scale_lightness(color.rgb_to_lab(reduced)[..., :1])
-    field = follow_lightness(lightness, ab)
-    return field if given is None else hints.settle(
-        field, lightness, given, rgb)
+    return follow_lightness(lightness, ab)
 
 
 def likely_colors(rgb: tf.Tensor, points: tf.Tensor, *, size: int,
@@ -199,8 +191,7 @@ def _in_tiles(ab_of, condition, size):
     """Applies ab_of to squares that cover a strip and blends the results.
 
     Args:
-      ab_of: (square float32 [size, size, C], its upper left corner int32
-        [2]) -> float32 [size, size, 2].
+      ab_of: square float32 [size, size, C] -> float32 [size, size, 2].
       condition: float32 [H, W, C], H or W is size.
       size: side of a square, pixels.
 
@@ -222,15 +213,14 @@ def _in_tiles(ab_of, condition, size):
         tile = condition[first[0]:first[0] + size, first[1]:first[1] + size]
         tile = tf.reshape(tile, [size, size, condition.shape[-1]])
         margins = tf.pad(tf.stack([first, room - first], 1), [[0, 1], [0, 0]])
-        weighted = tf.concat([ab_of(tile, first) * weight, weight], axis=-1)
+        weighted = tf.concat([ab_of(tile) * weight, weight], axis=-1)
         total += tf.pad(weighted, margins)
         return index + 1, tf.ensure_shape(total, [None, None, 3])
 
     def whole():
         # With ensure_shape, TensorFlow's optimizer would assume this shape even
         # where the other branch is taken.
-        return ab_of(tf.reshape(condition, [size, size, condition.shape[-1]]),
-                     tf.zeros([2], tf.int32))
+        return ab_of(tf.reshape(condition, [size, size, condition.shape[-1]]))
 
     def blended():
         _, total = tf.while_loop(

@@ -1,23 +1,33 @@
-"""A person's color hints: how the generator sees them, and how they are kept.
+"""A person's color hints: how they spread, and how they are kept.
 
 A hint is (y, x, a*, b*): its place, in 0..1 of the photograph's height and
 width, and its color in native units. Rows of NaN are padding.
 
-The generator spreads hints over what they belong to. settle then adds what is
-still missing at their places, so that what was asked for is what is seen. The
-addition fades with the distance from the hint and with the difference in
-lightness, as in the bilateral filter (Tomasi and Manduchi 1998). The additions
-are solved for all hints together, so that none disturbs another.
+The generator's colors differ from the hints'. spread takes that difference to
+what is alike: near, of the same lightness, and of the same predicted color. It
+is the mean of a Gaussian process (Rasmussen and Williams 2006, section 2.2)
+whose kernel has a wide and a narrow part, so many hints count no more than they
+say. settle then adds what is still missing at the hints' places, so that what
+was asked for is what is seen. Its addition fades with the distance from the
+hint and with the difference in lightness, as in the bilateral filter (Tomasi
+and Manduchi 1998). All hints are solved for together, so that none disturbs
+another.
 """
+
+from typing import Any
 
 import tensorflow as tf
 
-from data_pipelines import color, hints
+from data_pipelines import augment, color
 from pix2pix_color.saved_model.recolor import ChromaField, cubic_taps
 
-# Side of the square that the generator sees, in pixels of its map.
-_SIDE = 3
-# How far an addition reaches: sides of the photograph, and units of L*/50.
+# The kernel of spread: each part's share, and deviations in longer sides of the
+# photograph, in L*/50 and in units of a*b*. Chosen for PSNR on photographs with
+# 1, 10 and 100 hints.
+_KERNEL = ((0.6, 1.0, 0.8, 20.0), (0.4, 0.15, 0.24, 12.0))
+# Variance of a hint's color, where the kernel's is 1.
+_NOISE = 0.03
+# How far an addition of settle reaches: sides of the photograph, and L*/50.
 _DISTANCE, _LIGHTNESS = 0.08, 0.15
 # Keeps hints at one place solvable: they get the mean of their colors.
 _RIDGE = 1e-4
@@ -28,28 +38,73 @@ def is_hint(given: tf.Tensor) -> tf.Tensor:
     return tf.reduce_all(tf.math.is_finite(given), axis=-1)
 
 
-def draw_tile(given: tf.Tensor, shape: tf.Tensor, first: tf.Tensor,
-              size: int) -> tf.Tensor:
-    """Draws the map of hints for one of the generator's squares.
+def add_hints(field: ChromaField, given: tf.Tensor,
+              rgb: tf.Tensor) -> ChromaField:
+    """Makes a prediction follow hints.
 
     Args:
+      field: the prediction, of height h and width w.
       given: float32 [K, 4], hints.
-      shape: int32 [2], height and width of the reduced photograph, pixels.
-      first: int32 [2], the square's upper left corner in it.
-      size: int or int32 [], the square's side.
+      rgb: uint8 [H, W, 3], the photograph.
 
     Returns:
-      float32 [1, size/2, size/2, 3], as data_pipelines.hints makes them.
+      A field of the same size.
     """
-    exists = is_hint(given)
-    given = tf.where(exists[:, tf.newaxis], given, 0.0)
-    place = given[:, :2] * tf.cast(shape, tf.float32) - tf.cast(
-        first, tf.float32)
-    corner = tf.cast(tf.floor(place / 2.0), tf.int32) - _SIDE // 2
-    side = tf.where(exists, _SIDE, 0)[:, tf.newaxis]
-    return hints.draw_map(
-        given[tf.newaxis, :, 2:] / color.AB_SCALE,
-        tf.concat([corner, side], axis=-1)[tf.newaxis], size // 2)
+    lightness = color.scale_lightness(color.rgb_to_lab(augment.resize(
+        rgb, tf.shape(field.slope)[:2]))[..., :1])
+    return settle(spread(field, lightness, given), lightness, given, rgb)
+
+
+def spread(field: ChromaField, lightness: tf.Tensor,
+           given: tf.Tensor) -> ChromaField:
+    """Spreads the hints' difference to predicted colors over what is alike.
+
+    Args:
+      field: the prediction, of height h and width w.
+      lightness: float32 [h, w, 1], L*/50 - 1.
+      given: float32 [K, 4], hints.
+
+    Returns:
+      A field of the same size.
+    """
+    exists = tf.cast(is_hint(given), tf.float32)[:, tf.newaxis]
+    given = tf.where(exists > 0, given, 0.0)
+    shape = tf.shape(lightness)[:2]
+    ab = field.slope * lightness + field.intercept
+    pixel = _pixel(given, shape)
+    longer = tf.cast(tf.reduce_max(shape), tf.float32)
+    own = tf.gather_nd(_describe(lightness, ab, longer), pixel)
+    kernel = _kernel(own, own) * exists * tf.transpose(exists)
+    missing = (given[:, 2:] - tf.gather_nd(ab, pixel)) * exists
+    shares = exists * tf.linalg.solve(
+        kernel + _NOISE * tf.eye(tf.shape(own)[0]), missing)
+    added = tf.map_fn(  # for all pixels at once it would fill the memory
+        lambda row: tf.matmul(_kernel(row, own), shares),
+        _describe(lightness, ab, longer))
+    return ChromaField(field.slope, field.intercept + added)
+
+
+def _describe(lightness, ab, longer):
+    """Returns what spread compares of each pixel, float32 [h, w, 5]."""
+    y, x = tf.meshgrid(*(
+        (tf.range(tf.cast(side, tf.float32)) + 0.5) / longer
+        for side in tf.unstack(tf.shape(lightness)[:2])), indexing="ij")
+    return tf.concat([y[..., tf.newaxis], x[..., tf.newaxis], lightness, ab],
+                     -1)
+
+
+def _kernel(one: tf.Tensor, other: tf.Tensor) -> Any:
+    """Returns how alike pixels [N, 5] and [K, 5] are, float32 [N, K], 0 to 1.
+    """
+    def apart(first, last):
+        return sum(tf.square(one[:, axis, tf.newaxis] - other[:, axis])
+                   for axis in range(first, last))
+
+    place, light, color_apart = apart(0, 2), apart(2, 3), apart(3, 5)
+    return sum(share * tf.exp(-0.5 * (
+        place / sides**2 + light / light_deviation**2
+        + color_apart / units**2))
+        for share, sides, light_deviation, units in _KERNEL)
 
 
 def settle(field: ChromaField, lightness: tf.Tensor, given: tf.Tensor,

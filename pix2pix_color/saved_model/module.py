@@ -86,8 +86,7 @@ class Colorizer(tf.Module):
                     name="condition")),
         }
         if prediction.takes_hints:
-            self.predict_hinted_field = prediction.field(
-                any_size=True, hinted=True)
+            self.predict_hinted_field = prediction.hinted_field(any_size=True)
             self.predict_likely_colors = prediction.likely_colors
             self.predict_features = prediction.features
             self._add_hinted_signatures()
@@ -159,12 +158,13 @@ class Colorizer(tf.Module):
 
     def _colorize(self, rgb, *, seed=None, hints=None):
         """Colors uint8 [H, W, 3]; a seed adds noise."""
-        slope, intercept = self._prediction.field(
-            sampling=seed is not None, hinted=hints is not None)(
-                rgb, tf.constant(self.image_size),
-                tf.zeros([], tf.int64) if seed is None else seed,
-                *([] if hints is None else [hints]))
-        return self.recolor(rgb, slope, intercept)
+        inputs = (rgb, tf.constant(self.image_size),
+                  tf.zeros([], tf.int64) if seed is None else seed)
+        if hints is None:
+            field = self._prediction.field(sampling=seed is not None)(*inputs)
+        else:
+            field = self._prediction.hinted_field()(*inputs, hints)
+        return self.recolor(rgb, *field)
 
 
 def trace_recolor() -> Any:

@@ -16,6 +16,7 @@ from data_pipelines import color
 from pix2pix_color.fast_keras import convolution
 from pix2pix_color.networks import encoder_unet
 from pix2pix_color.saved_model import chroma, hints
+from pix2pix_color.saved_model.recolor import ChromaField
 
 _HINTS = tf.TensorSpec([None, 4], tf.float32, name="hints")
 # The inputs of every function that predicts a field. The seed has no effect
@@ -87,20 +88,27 @@ class Prediction:
         """Maps condition and an unused seed to the target without noise."""
         return self._generator_of(self.image_size)
 
-    def field(self, *, any_size: bool = False, sampling: bool = False,
-              hinted: bool = False) -> Any:
+    def field(self, *, any_size: bool = False,
+              sampling: bool = False) -> Any:
         """Returns the function from FIELD_INPUTS to slope and intercept.
 
         Args:
           any_size: whether it obeys chroma_size, a multiple of the generator's
             size; otherwise it takes the generator's, which is faster.
           sampling: whether it draws noise, if there is any.
-          hinted: whether it has one more input, hints float32 [K, 4].
         """
         sampling &= self.has_noise
-        return self._once(
-            ("field", any_size, sampling, hinted),
-            lambda: self._trace_field(any_size, sampling, hinted))
+        return self._once(("field", any_size, sampling),
+                          lambda: self._trace_field(any_size, sampling))
+
+    def hinted_field(self, *, any_size: bool = False) -> Any:
+        """Returns the function from FIELD_INPUTS and hints, float32 [K, 4].
+
+        Args:
+          any_size: as for field.
+        """
+        return self._once(("hinted_field", any_size),
+                          lambda: self._trace_hinted_field(any_size))
 
     @property
     def field_of_any_size(self) -> Any:
@@ -126,56 +134,50 @@ class Prediction:
             field_of_any_size, autograph=False).get_concrete_function(
                 *FIELD_INPUTS, tf.TensorSpec([], tf.bool, name="sampling"))
 
-    def _generator_of(self, side: Optional[int], *, sampling: bool = False,
-                      hinted: bool = False) -> Any:
+    def _generator_of(self, side: Optional[int], *,
+                      sampling: bool = False) -> Any:
         """Returns the generator for squares of one side, or of any (None)."""
-        return self._once(("generator", side, sampling, hinted),
-                          lambda: self._trace_generator(side, sampling, hinted))
+        return self._once(("generator", side, sampling),
+                          lambda: self._trace_generator(side, sampling))
 
-    def _trace_generator(self, side: Optional[int], sampling: bool,
-                         hinted: bool) -> Any:
+    def _trace_generator(self, side: Optional[int], sampling: bool) -> Any:
         channels = self._generator.inputs[0].shape[-1]
-        half = side and side // 2
-        specs = [tf.TensorSpec([None, side, side, channels], tf.float32),
-                 tf.TensorSpec([], tf.int64)]
-        if hinted:
-            specs.append(tf.TensorSpec([None, half, half, 3], tf.float32))
 
-        @tf.function(autograph=False, input_signature=specs)
-        def generate(condition, seed, hints=None):
+        @tf.function(autograph=False, input_signature=[
+            tf.TensorSpec([None, side, side, channels], tf.float32),
+            tf.TensorSpec([], tf.int64)])
+        def generate(condition, seed):
             with self._noise(seed if sampling else None):
                 # Not through __call__, which insists on S x S: convolutions
                 # take larger squares just as well.
                 return self._generator.call(encoder_unet.inputs_of(
-                    self._generator, condition, hints), training=False)
+                    self._generator, condition), training=False)
 
         return generate.get_concrete_function()
 
-    def _trace_field(self, any_size: bool, sampling: bool,
-                     hinted: bool) -> Any:
+    def _trace_field(self, any_size: bool, sampling: bool) -> Any:
         generate = self._generator_of(None if any_size else self.image_size,
-                                      sampling=sampling, hinted=hinted)
+                                      sampling=sampling)
 
-        def field(rgb, chroma_size, seed, given=None):
+        @tf.function(autograph=False, input_signature=FIELD_INPUTS)
+        def field(rgb, chroma_size, seed):
             return tuple(chroma.predict_field(
-                rgb, given=given,
-                predict=lambda condition, *seen: generate(
-                    condition, seed, *seen),
+                rgb, predict=lambda condition: generate(condition, seed),
                 size=chroma_size if any_size else self.image_size,
                 color_space=self._color_space))
 
-        if not hinted:
-            return tf.function(
-                field, autograph=False,
-                input_signature=FIELD_INPUTS).get_concrete_function()
-        # Without hints, the other function: its arithmetic rounds differently.
+        return field.get_concrete_function()
+
+    def _trace_hinted_field(self, any_size: bool) -> Any:
         plain = self.field(any_size=any_size)
 
         @tf.function(autograph=False, input_signature=(*FIELD_INPUTS, _HINTS))
         def hinted_field(rgb, chroma_size, seed, given):
-            return tf.cond(tf.reduce_any(hints.is_hint(given)),
-                           lambda: field(rgb, chroma_size, seed, given),
-                           lambda: tuple(plain(rgb, chroma_size, seed)))
+            field = ChromaField(*plain(rgb, chroma_size, seed))
+            return tf.cond(
+                tf.reduce_any(hints.is_hint(given)),
+                lambda: tuple(hints.add_hints(field, given, rgb)),
+                lambda: tuple(field))
 
         return hinted_field.get_concrete_function()
 
