@@ -1,6 +1,7 @@
 """Start and end of every command of the project, and flags they share."""
 
 import contextlib
+import functools
 import gc
 import io
 import os
@@ -105,7 +106,8 @@ def define_max_pixels() -> flags.FlagHolder[int]:
         "larger ones are refused.", lower_bound=1)
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
+def run(main: Callable[[Sequence[str]], None], *,
+        rewrite: Callable[[Sequence[str]], Sequence[str]] = list) -> None:
     """Runs a command.
 
     Exits with 0 if the work was done. What the user can fix (a wrong flag, a
@@ -116,6 +118,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     Args:
       main: takes the arguments that are not flags, beginning with the command.
         They are paths: ~ and ~user are home folders, as in a path flag.
+      rewrite: what the command does with its arguments before they are parsed;
+        a UserError of it ends the command.
     """
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
@@ -138,7 +142,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         except KeyboardInterrupt:
             sys.exit("interrupted")
 
-    app.run(guarded, flags_parser=_parse)
+    app.run(guarded, flags_parser=functools.partial(_parse, rewrite=rewrite))
 
 
 def refuse_arguments(arguments: Sequence[str]) -> None:
@@ -213,10 +217,12 @@ def _tensorflow_file_errors() -> tuple[type[Exception], ...]:
             errors.FailedPreconditionError, errors.NotFoundError)
 
 
-def _parse(arguments: Sequence[str]) -> Sequence[str]:
+def _parse(arguments: Sequence[str], *,
+           rewrite: Callable[[Sequence[str]], Sequence[str]]
+           ) -> Sequence[str]:
     try:
-        return flags.FLAGS(arguments)
-    except (flags.Error, UnicodeError) as error:
+        return flags.FLAGS(rewrite(arguments))
+    except (flags.Error, UnicodeError, UserError) as error:
         sys.exit(f"error: {one_line(error)}")
     except SystemExit:  # absl ends --help with 1
         sys.exit(0)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import \
     convert_variables_to_constants_v2
 
+from data_pipelines import extras
 from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
 from pix2pix_color.fast_keras import convolution
@@ -67,8 +68,8 @@ def _to_onnx(predict_target) -> bytes:
         import tf2onnx
     except ImportError:
         raise UserError(
-            "--format=onnx needs tf2onnx: pip install -c constraints.txt "
-            "-e '.[onnx]'") from None
+            "--format=onnx needs tf2onnx: "
+            + extras.how_to_install("onnx")) from None
     model, _ = tf2onnx.convert.from_function(
         predict_target, predict_target.input_signature, opset=_OPSET)
     return model.SerializeToString()
