@@ -38,15 +38,9 @@ _INCEPTION_WEIGHTS = command.define_path(
     "inception_weights", "", "Weights of Keras's InceptionV3 without its top "
     "(inception_v3_..._notop.h5), or imagenet to download them; adds fid.")
 
-# SSIM needs at least its window of 11 px.
-_MIN_SIZE = 16
-
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    if 0 < _IMAGE_SIZE.value < _MIN_SIZE:
-        raise UserError(f"--image_size={_IMAGE_SIZE.value} must be at least "
-                        f"{_MIN_SIZE}, or 0")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise UserError(f"--output={_OUTPUT.value} must end in .json")
     if _OUTPUT.value:

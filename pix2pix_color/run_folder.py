@@ -14,7 +14,7 @@ import errno
 import fcntl
 import json
 import os
-from typing import Any
+from typing import IO, Any, Optional
 
 from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
@@ -31,6 +31,7 @@ class RunFolder:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._lock_file: Optional[IO[str]] = None
         self.flags_path = os.path.join(path, "config.flags")
         self.run_path = os.path.join(path, "run.json")
         self.photographs_path = os.path.join(path, "photographs.npz")
@@ -41,7 +42,7 @@ class RunFolder:
     def claim(self, config: Config) -> None:
         """Makes the folder, or checks that it holds a run with the same flags.
 
-        It stays locked until this process ends.
+        It stays locked until release, or until this process ends.
 
         Raises:
           UserError: the folder holds a run with other flags, which the message
@@ -87,6 +88,11 @@ class RunFolder:
         except BlockingIOError:
             raise UserError(f"--workdir={self.path} is in use: another process "
                             f"trains in it") from None
+
+    def release(self) -> None:
+        """Unlocks the folder, if it was claimed."""
+        if self._lock_file:
+            self._lock_file.close()
 
     def write_flags(self, config: Config) -> None:
         """Writes config.flags, replacing an earlier one."""

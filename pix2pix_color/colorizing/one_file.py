@@ -66,16 +66,25 @@ def require_hints_fit(model: LoadedModel, jobs: Sequence[Job],
     for flag in ("hints", "use_hints", "reference"):
         if not getattr(options, flag):
             continue
-        if not model.takes_hints:
-            raise UserError(
-                f"--{flag} needs a model that was trained with --hints, and "
-                f"{model.directory} was not")
+        require_takes_hints(model, flag)
         if options.seeds:
             raise UserError(f"--{flag} cannot be used with --samples")
     if options.hints and (len(jobs) > 1 or jobs[0].is_video
                           or jobs[0].num_pages > 1):
         raise UserError(f"--hints={options.hints} is for one photograph; use "
                         f"--use_hints for several")
+
+
+def require_takes_hints(model: LoadedModel, flag: str) -> None:
+    """Checks that a model takes hints.
+
+    Raises:
+      UserError: it does not, but the flag of this name needs it.
+    """
+    if not model.takes_hints:
+        raise UserError(
+            f"--{flag} needs a model that was trained with --hints, and "
+            f"{model.directory} was not")
 
 
 def _color_into_one_file(model, content, job, options):

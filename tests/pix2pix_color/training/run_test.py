@@ -17,6 +17,7 @@ from data_pipelines import split
 from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source
 from pix2pix_color import config_flags, hardware
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training import run
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
@@ -38,7 +39,7 @@ def prepare(workdir, *arguments):
                    "--base_filters=2", "--train_examples=6",
                    "--eval_examples=2", *arguments)
     training, train_source, _ = run.prepare(
-        config, Workers(config), Interruption())
+        config, RunFolder(str(workdir)), Workers(config), Interruption())
     return training, train_source
 
 
