@@ -14,7 +14,7 @@ from pix2pix_color import summaries
 from pix2pix_color.colorizing import hints_file, one_file
 from pix2pix_color.colorizing.photograph import (NoPhotographError,
                                                  read_photograph)
-from pix2pix_color.colorizing.reference import find_hints
+from pix2pix_color.colorizing.reference import Reference
 from pix2pix_color.config import Config
 from pix2pix_color.evaluation import of_saved_model
 from pix2pix_color.saved_model.load import LoadedModel
@@ -100,8 +100,8 @@ class Colorizer:
             return hints_file.parse_hints(list(hints), "hints", height=height,
                                           width=width)
         if reference is not None:
-            return find_hints(self._model, rgb,
-                              _rgb_of(reference, "reference"))
+            return Reference(
+                self._model, _rgb_of(reference, "reference")).find_hints(rgb)
         return None
 
     def evaluate(self, data: str = "", *, image_size: int = 0,
