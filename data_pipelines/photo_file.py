@@ -23,8 +23,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageChops
 
-from data_pipelines import (bmp_file, color, color_profile, image_header,
-                            png_file, tiff_file)
+from data_pipelines import (bmp_file, color, color_profile, extras,
+                            image_header, png_file, tiff_file)
 from data_pipelines.command import MAX_PIXELS
 
 try:
@@ -117,8 +117,8 @@ def load_image(file: BinaryIO, *, min_size: int = 1,
         if raw_format:
             raise Rejected("unreadable", tiff_file.explain_raw(raw_format))
         if not _READS_HEIC and _is_heic(head):
-            raise Rejected("unreadable", "HEIC needs pillow-heif: pip install "
-                                         "'pix2pix_color[heic]'")
+            raise Rejected("unreadable", "HEIC needs pillow-heif: "
+                           + extras.how_to_install("heic"))
         if tiff_file.is_tiff(head):
             with tiff_file.open_page(file, page) as directory:
                 _require_size(*directory.size, min_size, max_pixels)

@@ -18,7 +18,7 @@ from typing import Sequence
 
 from absl import flags, logging
 
-from data_pipelines import command, data_spec
+from data_pipelines import command, data_spec, extras
 from data_pipelines.errors import UserError
 from data_pipelines.preparation.settings import (ENCODINGS, Settings,
                                                  require_new_folder)
@@ -74,8 +74,8 @@ def main(arguments: Sequence[str]) -> None:
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "apache_beam":
             raise
-        raise UserError("preparing shards needs Apache Beam: pip install "
-                        "pix2pix_color[prepare]") from error
+        raise UserError("preparing shards needs Apache Beam: "
+                        + extras.how_to_install("prepare")) from error
     options = beam_options.parse_beam_options(_BEAM_OPTIONS.value)
     settings = Settings(
         shorter_side=_SHORTER_SIDE.value, min_size=_MIN_SIZE.value,

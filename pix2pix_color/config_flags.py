@@ -4,12 +4,13 @@ Nothing here imports TensorFlow, so a wrong flag is reported at once.
 """
 
 import dataclasses
-from typing import Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from absl import flags
 
 from data_pipelines import command
 from data_pipelines.errors import UserError
+from pix2pix_color import recipes
 from pix2pix_color.config import Config
 from pix2pix_color.config.option import allowed_values
 
@@ -108,6 +109,22 @@ def config_from_text(text: str, *, origin: str) -> Config:
     """
     return _parse([line for line in text.splitlines()
                    if line.startswith("--")], origin)
+
+
+def config_from_options(recipe: str, options: Mapping[str, Any]) -> Config:
+    """Builds a Config of a recipe and of options that go before it.
+
+    Args:
+      recipe: a flag file or a recipe's name; empty for the defaults.
+      options: name -> value.
+
+    Raises:
+      UserError: there is no such recipe or option, or a value is not allowed.
+    """
+    arguments = [f"--flagfile={recipes.find_flag_file(recipe)}"
+                 ] if recipe else []
+    arguments += [f"--{name}={value}" for name, value in options.items()]
+    return _parse(arguments, "options")
 
 
 def _parse(arguments: Sequence[str], origin: str) -> Config:

@@ -13,7 +13,7 @@ from typing import Sequence
 
 from absl import flags
 
-from data_pipelines import command
+from data_pipelines import command, extras
 from data_pipelines.errors import UserError
 from pix2pix_color import model_flag
 from pix2pix_color.saved_model import find
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
     for package in ("starlette", "uvicorn"):
         if importlib.util.find_spec(package) is None:
-            raise UserError(f"The page needs {package}: pip install "
-                            f"'pix2pix_color[demo]'")
+            raise UserError(f"The page needs {package}: "
+                            + extras.how_to_install("demo"))
     find.find_card(_MODEL.value)
     with _listen(_HOST.value, _PORT.value) as listening:
         address = listening.getsockname()[0]

@@ -40,15 +40,9 @@ _INCEPTION_WEIGHTS = command.define_path(
     "inception_weights", "", "Weights of Keras's InceptionV3 without its top "
     "(inception_v3_..._notop.h5), or imagenet to download them; adds fid.")
 
-# SSIM needs at least its window of 11 px.
-_MIN_SIZE = 16
-
 
 def main(arguments: Sequence[str]) -> None:
     command.refuse_arguments(arguments)
-    if 0 < _IMAGE_SIZE.value < _MIN_SIZE:
-        raise UserError(f"--image_size={_IMAGE_SIZE.value} must be at least "
-                        f"{_MIN_SIZE}, or 0")
     find.find_card(_MODEL.value)
     if _DATA.value:
         data_spec.require_data(_DATA.value, flag="--data")

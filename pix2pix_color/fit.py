@@ -1,5 +1,7 @@
 """Trains a colorizer: python -m pix2pix_color.fit --flagfile=F [--flag=...].
 
+F is a file, or a recipe of the package by its name, such as fine_tune.
+
 Resumes the run in --workdir if there is one. Ends with an evaluation on
 training and evaluation photographs and a SavedModel. SIGINT or SIGTERM
 finishes the update, saves the run and exits with code 75; a second signal
@@ -11,7 +13,7 @@ from typing import Sequence
 from absl import flags
 
 from data_pipelines import command
-from pix2pix_color import config_flags
+from pix2pix_color import config_flags, recipes
 from pix2pix_color.training import early_checks
 
 config_flags.define_config_flags()
@@ -34,4 +36,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, config_flags.help_groups())
+    command.run(main, config_flags.help_groups(), rewrite=recipes.with_paths)

@@ -1,5 +1,6 @@
 """The machine: its devices, its memory and the arithmetic that suits it."""
 
+import contextlib
 import os
 import platform
 import re
@@ -17,7 +18,7 @@ CGROUP_LIMIT_PATH = "/sys/fs/cgroup/memory.max"
 def claim_devices(*, deterministic: bool = False) -> None:
     """Lets TensorFlow take GPU memory as needed instead of all of it.
 
-    Call it before anything else touches a device.
+    Call it before anything else touches a device; later it changes nothing.
 
     Args:
       deterministic: whether every operation must repeat to the bit.
@@ -25,7 +26,9 @@ def claim_devices(*, deterministic: bool = False) -> None:
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+        # Too late if this process, a notebook's, used the GPU before.
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def resolve_precision(precision: str) -> str:

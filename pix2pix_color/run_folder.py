@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import re
-from typing import Any
+from typing import IO, Any, Optional
 
 from data_pipelines.errors import UserError
 from data_pipelines.files import require_writable, write_atomically
@@ -34,6 +34,7 @@ class RunFolder:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._lock_file: Optional[IO[str]] = None
         self.flags_path = os.path.join(path, "config.flags")
         self.run_path = os.path.join(path, "run.json")
         self.photographs_path = os.path.join(path, "photographs.npz")
@@ -45,7 +46,7 @@ class RunFolder:
     def claim(self, config: Config) -> None:
         """Makes the folder, or checks that it holds a run with the same flags.
 
-        It stays locked until this process ends.
+        It stays locked until release, or until this process ends.
 
         Raises:
           UserError: the folder holds a run with other flags, which the message
@@ -123,6 +124,11 @@ class RunFolder:
         self.config()
         if not self.steps():
             raise UserError(f"{flag}={self.path} holds no checkpoint yet")
+
+    def release(self) -> None:
+        """Unlocks the folder, if it was claimed."""
+        if self._lock_file:
+            self._lock_file.close()
 
     def write_flags(self, config: Config) -> None:
         """Writes config.flags, replacing an earlier one."""

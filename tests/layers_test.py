@@ -15,11 +15,12 @@ LAYERS = (
      "data_pipelines.data_spec", "data_pipelines.data_uri",
      "data_pipelines.decode", "data_pipelines.decode_file",
      "data_pipelines.degrade", "data_pipelines.errors",
-     "data_pipelines.files", "data_pipelines.hints",
-     "data_pipelines.image_header", "data_pipelines.linear_light",
-     "data_pipelines.orientation", "data_pipelines.photo_file",
-     "data_pipelines.png_file", "data_pipelines.sources",
-     "data_pipelines.tiff_file", "data_pipelines.tiff_samples"),
+     "data_pipelines.extras", "data_pipelines.files",
+     "data_pipelines.hints", "data_pipelines.image_header",
+     "data_pipelines.linear_light", "data_pipelines.orientation",
+     "data_pipelines.photo_file", "data_pipelines.png_file",
+     "data_pipelines.sources", "data_pipelines.tiff_file",
+     "data_pipelines.tiff_samples"),
     ("data_pipelines.cache", "data_pipelines.colorless",
      "data_pipelines.first_look", "data_pipelines.inspection",
      "data_pipelines.pipeline", "data_pipelines.preparation",
@@ -30,16 +31,19 @@ LAYERS = (
      "pix2pix_color.fast_keras", "pix2pix_color.hardware",
      "pix2pix_color.losses", "pix2pix_color.metric_names",
      "pix2pix_color.metrics", "pix2pix_color.model_flag",
-     "pix2pix_color.networks", "pix2pix_color.run_folder",
-     "pix2pix_color.semantic_loss", "pix2pix_color.weights_flag"),
+     "pix2pix_color.networks", "pix2pix_color.recipes",
+     "pix2pix_color.run_folder", "pix2pix_color.semantic_loss",
+     "pix2pix_color.weights_flag"),
     ("pix2pix_color.saved_model",),
     ("pix2pix_color.evaluation", "pix2pix_color.summaries"),
     ("pix2pix_color.colorizing", "pix2pix_color.training"),
-    ("pix2pix_color.colorize", "pix2pix_color.demo",
-     "pix2pix_color.evaluate", "pix2pix_color.export", "pix2pix_color.fit"),
+    ("pix2pix_color.api",),
+    ("pix2pix_color.__main__", "pix2pix_color.colorize",
+     "pix2pix_color.demo", "pix2pix_color.evaluate",
+     "pix2pix_color.export", "pix2pix_color.fit"),
     ("experiments",),
 )
-COMMANDS = LAYERS[2] + LAYERS[7]
+COMMANDS = LAYERS[2] + LAYERS[8]
 MODULES = sorted(
     path for package in ("data_pipelines", "pix2pix_color", "experiments")
     for path in (ROOT / package).rglob("*.py"))

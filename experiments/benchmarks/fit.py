@@ -24,6 +24,7 @@ from data_pipelines.errors import UserError
 from experiments.benchmarks import steps, turns
 from pix2pix_color import hardware
 from pix2pix_color.config import Reporting
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training import run
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
@@ -95,8 +96,8 @@ def prepare_fit(image_size: int, filters: int, batch_size: int, data: str,
     config = dataclasses.replace(
         steps.config_of(image_size, filters, batch_size, data=data),
         reporting=Reporting(workdir=folder))
-    training, source, _ = run.prepare(config, Workers(config),
-                                      Interruption())
+    training, source, _ = run.prepare(config, RunFolder(folder),
+                                      Workers(config), Interruption())
     update = training.make_update(source)
     update()
     started = time.monotonic()

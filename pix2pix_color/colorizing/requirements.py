@@ -72,10 +72,7 @@ def require_hints_fit(options: Options, jobs: Sequence[Job], *, model: str,
     for flag in ("hints", "use_hints", "reference"):
         if not getattr(options, flag):
             continue
-        if not takes_hints:
-            raise UserError(
-                f"--{flag} needs a model that was trained with --hints, and "
-                f"{model} was not")
+        require_takes_hints(takes_hints, f"--{flag}", model=model)
         if options.seeds:
             raise UserError(f"--{flag} cannot be used with --samples")
     if options.hints and (len(jobs) > 1 or jobs[0].is_video
@@ -85,3 +82,15 @@ def require_hints_fit(options: Options, jobs: Sequence[Job], *, model: str,
     for flag in ("hints", "reference"):
         if getattr(options, flag):
             require_file(getattr(options, flag), flag=f"--{flag}")
+
+
+def require_takes_hints(takes_hints: bool, option: str, *,
+                        model: str) -> None:
+    """Checks that a model takes hints, which an option needs.
+
+    Raises:
+      UserError: it does not.
+    """
+    if not takes_hints:
+        raise UserError(f"{option} needs a model that was trained with "
+                        f"--hints, and {model} was not")

@@ -8,6 +8,7 @@ from typing import Callable, Optional
 
 import numpy as np
 
+from data_pipelines import extras
 from data_pipelines.errors import UserError
 from data_pipelines.files import replace_atomically
 from pix2pix_color.colorizing.jobs import Options
@@ -47,8 +48,8 @@ def colorize_video(model: LoadedModel, path: str, output: str,
         from pix2pix_color.colorizing.video_reader import Picture, VideoReader
         from pix2pix_color.colorizing.video_writer import VideoWriter
     except ImportError:
-        raise UserError(f"{path}: videos need PyAV: pip install "
-                        f"'pix2pix_color[video]'") from None
+        raise UserError(f"{path}: videos need PyAV: "
+                        + extras.how_to_install("video")) from None
     with open(path, "rb"):
         pass  # if this fails, the message is the operating system's
     with VideoReader(path, max_pixels=options.max_pixels) as reader:

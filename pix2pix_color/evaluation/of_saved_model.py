@@ -9,6 +9,7 @@ from typing import Any, Optional
 import numpy as np
 
 from data_pipelines import color, colorless, sources, split
+from data_pipelines.errors import UserError
 from data_pipelines.files import write_atomically
 from data_pipelines.rejected import RejectedExamples
 from data_pipelines.sources import Source
@@ -17,6 +18,9 @@ from pix2pix_color.evaluation.protocol import Answer, Evaluation
 from pix2pix_color.metric_names import METRICS
 from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.saved_model.load import LoadedModel
+
+# SSIM needs at least its window of 11 px.
+_MIN_SIZE = 16
 
 
 class Score:
@@ -36,13 +40,17 @@ class Score:
       inception_weights: for fid.inception_features; empty for none.
 
     Raises:
-      UserError: no photograph can be read, or weights cannot be used.
+      UserError: image_size is too small, no photograph can be read, or
+        weights cannot be used.
     """
 
     def __init__(self, model: LoadedModel, source: Source, *,
                  image_size: int = 0, degraded: bool = False,
                  judge_weights: str = "",
                  inception_weights: str = "") -> None:
+        if image_size and image_size < _MIN_SIZE:
+            raise UserError(f"--image_size={image_size} must be at least "
+                            f"{_MIN_SIZE}, or 0")
         self._model, self._source = model, source
         self._degraded = degraded
         self._judge = (judge.Judge(judge_weights,

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 
+from data_pipelines import extras
 from data_pipelines.data_spec import require_data
 from data_pipelines.errors import UserError
 from data_pipelines.files import require_writable
@@ -81,8 +82,8 @@ def require_exportable(run: str, *, file_format: str, checkpoint: str,
         RunFolder(run).require_checkpoint(flag="--run")
     if (file_format == "onnx"
             and importlib.util.find_spec("tf2onnx") is None):
-        raise UserError("--format=onnx needs tf2onnx: pip install -c "
-                        "constraints.txt -e '.[onnx]'")
+        raise UserError("--format=onnx needs tf2onnx: "
+                        + extras.how_to_install("onnx"))
     output_dir = output_dir or os.path.join(
         COLORIZER_DIR if run == find.NAME else run,
         "export" if file_format == "saved_model" else file_format)

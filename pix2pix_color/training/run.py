@@ -56,9 +56,11 @@ def fit(config: Config) -> None:
         if not workers.is_chief:  # nobody needs its files
             config = _in_folder(config, stack.enter_context(
                 tempfile.TemporaryDirectory()))
+        folder = RunFolder(config.reporting.workdir)
         stack.enter_context(rejoining(workers))
         stack.enter_context(memory.exhaustion_explained(config))
-        _train_and_export(config, workers, interruption)
+        stack.callback(folder.release)
+        _train_and_export(config, folder, workers, interruption)
         workers.wait_for_all()
 
 
@@ -80,7 +82,8 @@ def dry_run(config: Config) -> None:
           memory.exhaustion_explained(config)):
         workers = Workers(config)
         training, train_source, _ = prepare(
-            _in_folder(config, unused), workers, Interruption())
+            _in_folder(config, unused), RunFolder(unused), workers,
+            Interruption())
         state, batch_size = training.state, config.data.batch_size
         for name, network in (("generator", state.generator),
                               ("discrim.", state.discriminator)):
@@ -94,10 +97,10 @@ def dry_run(config: Config) -> None:
     _say("dry run", f"nothing was written to {config.reporting.workdir}")
 
 
-def _train_and_export(config: Config, workers: Workers,
+def _train_and_export(config: Config, folder: RunFolder, workers: Workers,
                       interruption: Interruption) -> None:
-    folder = RunFolder(config.reporting.workdir)
-    training, train_source, facts = prepare(config, workers, interruption)
+    training, train_source, facts = prepare(config, folder, workers,
+                                            interruption)
     state, reporter = training.state, training.reporter
     folder.write_flags(config)
     before = folder.read_run_json()
@@ -139,9 +142,12 @@ def _train_and_export(config: Config, workers: Workers,
                    f"--logdir {path}")
 
 
-def prepare(config: Config, workers: Workers, interruption: Interruption
+def prepare(config: Config, folder: RunFolder, workers: Workers,
+            interruption: Interruption
             ) -> tuple[loop.TrainingLoop, Source, dict[str, Any]]:
     """Opens the photographs, builds the networks and restores the run.
+
+    The folder, that of --workdir, stays claimed.
 
     Returns:
       The training, its photographs, and facts for run.json.
@@ -154,7 +160,6 @@ def prepare(config: Config, workers: Workers, interruption: Interruption
     workers.require_equal(train_source.identities,
                           flag=f"--data={config.data.data}")
     rejected = RejectedExamples(config.data.max_bad_fraction)
-    folder = RunFolder(config.reporting.workdir)
     # Missing weights must be noticed before the folder is claimed.
     begins = workers.is_chief and not folder.steps()
     if begins:

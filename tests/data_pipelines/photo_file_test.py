@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines import photo_file
+from data_pipelines import extras, photo_file
 from data_pipelines.photo_file import Rejected, read_rgb
 
 WIDTH, HEIGHT = 12, 8
@@ -162,7 +162,7 @@ def test_heic_names_what_it_needs(tmp_path):
          "photo_file.read_rgb(open(sys.argv[1], 'rb'))", str(path)],
         capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1].endswith(
-        "HEIC needs pillow-heif: pip install 'pix2pix_color[heic]'")
+        "HEIC needs pillow-heif: " + extras.how_to_install("heic"))
 
 
 @pytest.mark.parametrize("file_format, options", [

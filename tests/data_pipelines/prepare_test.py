@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data_pipelines import photo_file
+from data_pipelines import extras, photo_file
 from data_pipelines.errors import UserError
 from data_pipelines.preparation.settings import ENCODINGS
 from data_pipelines.sources import sample_photos
@@ -418,8 +418,8 @@ def test_without_beam_the_line_says_what_to_install(tmp_path):
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == 1
     assert complaints == (
-        "error: preparing shards needs Apache Beam: pip install "
-        "pix2pix_color[prepare]\n")
+        "error: preparing shards needs Apache Beam: "
+        + extras.how_to_install("prepare") + "\n")
 
 
 def test_progress_is_a_bar_on_a_terminal(tmp_path):

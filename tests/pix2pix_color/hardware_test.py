@@ -86,6 +86,16 @@ def test_memory_grows_with_need_and_repeats_are_exact_when_asked(monkeypatch):
     assert done[2:] == ["deterministic", ("GPU:0", True), ("GPU:1", True)]
 
 
+def test_a_gpu_that_a_notebook_used_before_stays_as_it_is(monkeypatch):
+    def too_late(*arguments):
+        raise RuntimeError("cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "list_physical_devices",
+                        lambda kind: [f"{kind}:0"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", too_late)
+    hardware.claim_devices()
+
+
 @pytest.fixture
 def memory(monkeypatch, tmp_path):
     """A function that gives this machine other memory limits."""

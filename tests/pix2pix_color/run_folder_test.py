@@ -36,6 +36,8 @@ def test_a_folder_that_another_process_trains_in_is_refused(tmp_path):
     one.claim(Config())
     with pytest.raises(UserError, match="another process trains in it"):
         run_folder.RunFolder(str(tmp_path / "one")).claim(Config())
+    one.release()
+    run_folder.RunFolder(str(tmp_path / "one")).claim(Config())
 
 
 def test_a_claim_that_was_killed_half_way_is_taken_up(tmp_path):

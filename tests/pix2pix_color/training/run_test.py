@@ -17,6 +17,7 @@ from data_pipelines import split
 from data_pipelines.errors import UserError
 from data_pipelines.sources import open_source
 from pix2pix_color import config_flags, hardware
+from pix2pix_color.run_folder import RunFolder
 from pix2pix_color.training import run
 from pix2pix_color.training.distribution import Workers
 from pix2pix_color.training.interruption import Interruption
@@ -38,7 +39,7 @@ def prepare(workdir, *arguments):
                    "--base_filters=2", "--train_examples=6",
                    "--eval_examples=2", *arguments)
     training, train_source, _ = run.prepare(
-        config, Workers(config), Interruption())
+        config, RunFolder(str(workdir)), Workers(config), Interruption())
     return training, train_source
 
 
@@ -130,15 +131,15 @@ def test_a_rate_that_rises_and_a_batch_of_repetitions_are_said(
         return prepare(tmp_path / "run", "--batch_size=8",
                        "--learning_rate=1e-3", *arguments)[0]
 
-    training = begin("--steps=4")
+    held = [begin("--steps=4")]
     assert ("            --batch_size=8 is more: a batch has photographs "
             "several times\n") in capsys.readouterr().out
-    training.state.step.assign(4)
-    training.save()
+    held[0].state.step.assign(4)
+    held[0].save()
     for steps, rates in ((4, ""), (16, "0 to 0.001"), (5, "0 to 0.0004")):
-        del training  # as its process would end
+        held.clear()  # as its process would end
         gc.collect()
-        training = begin(f"--steps={steps}")
+        held.append(begin(f"--steps={steps}"))
         said = capsys.readouterr().out
         assert f"resuming    at step 4 of {steps}\n" in said
         rise = re.search("the learning rate rises from (.*): with another "
