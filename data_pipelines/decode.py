@@ -23,6 +23,7 @@ Python can be called, decode_file.py reads more and applies color profiles.
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 
 from data_pipelines import orientation
@@ -48,6 +49,8 @@ _BMP_HEADER_BYTES = 40  # of BITMAPINFOHEADER; those of OS/2 are shorter
 _BMP_MASKS = (3, 6)  # BI_BITFIELDS, BI_ALPHABITFIELDS
 _BMP_CHANNELS = (0xFF0000, 0xFF00, 0xFF, -2**24)
 _HEADER_BYTES = 66
+# An integer of Python would become int32 in a graph.
+_ZERO = np.int64(0)
 
 # A scan may be 10 bytes long and yet go over every pixel; photographs have
 # about ten. Files in which these could not add up to many seconds (bytes times
@@ -138,6 +141,9 @@ def _with_few_scans(jpeg_bytes):
 def _decode_other(image_bytes, max_pixels):
     image_bytes = _checked(
         image_bytes, _size_in_header(image_bytes), max_pixels)
+    image_bytes = tf.cond(_is_at(image_bytes, 0, b"BM"),
+                          lambda: _without_tail(image_bytes),
+                          lambda: image_bytes)
     has_masks, _, channels = _bmp_masks(_head(image_bytes))
     # TensorFlow decodes a WebP into as many channels as it has, or not at all.
     return tf.case([
@@ -147,6 +153,16 @@ def _decode_other(image_bytes, max_pixels):
             tf.io.decode_bmp(image_bytes, channels=4), channels, axis=-1)),
     ], default=lambda: tf.io.decode_image(
         image_bytes, channels=3, expand_animations=False))
+
+
+def _without_tail(bmp_bytes):
+    """Drops what is behind a BMP's pixels, where TensorFlow reads nothing."""
+    head = _head(bmp_bytes)
+    start, _, width, height = tf.unstack(
+        _integers(head, 10, 4, tf.int32), num=4)
+    bits = _integers(head, 28, 1, tf.uint16)[0]
+    row = (bits * width + 31) // 32 * 4
+    return tf.strings.substr(bmp_bytes, _ZERO, start + row * tf.abs(height))
 
 
 def _bmp_masks(head):

@@ -20,7 +20,11 @@ _WEBP_ICC, _WEBP_EXIF, _WEBP_ANIMATION = 0x20, 0x08, 0x02
 _MAX_PROFILE_BYTES = 16 * 2**20
 _JPEG_FRAME = struct.Struct(">xHHB")
 _PNG_HEADER = struct.Struct(">IIxB")
-_BMP_HEADER = struct.Struct("<14xIii2xHI")
+_BMP_HEADER = struct.Struct("<10xIIii2xHI")
+# Of BITMAPV5HEADER: what the colors are, and where the profile is.
+_BMP_SPACE, _BMP_PROFILE_INSIDE = 70, b"DEBM"
+_BMP_PROFILE = struct.Struct("<126xII")
+_BMP_V5_BYTES = 124
 
 UPRIGHT = 1
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
@@ -227,9 +231,18 @@ def _without_prefix(image_bytes, chunk):
 def _read_bmp(image_bytes):
     header = Header("BMP", is_plain=False)
     if len(image_bytes) >= _BMP_HEADER.size:
-        size, width, height, bits, compression = _BMP_HEADER.unpack_from(
-            image_bytes)
+        start, size, width, height, bits, compression = (
+            _BMP_HEADER.unpack_from(image_bytes))
         header.num_pixels = abs(height) * width
         # OS/2's headers are shorter; others have a palette or masks.
-        header.is_plain = (size >= 40 and bits in (24, 32) and compression == 0)
+        # TensorFlow reads no file with anything behind the pixels.
+        row = -(-bits * width // 32) * 4
+        header.is_plain = (
+            size >= 40 and bits in (24, 32) and compression == 0
+            and start + row * abs(height) == len(image_bytes))
+        if (size >= _BMP_V5_BYTES
+                and len(image_bytes) >= _BMP_PROFILE.size
+                and image_bytes.startswith(_BMP_PROFILE_INSIDE, _BMP_SPACE)):
+            start, length = _BMP_PROFILE.unpack_from(image_bytes)
+            header.icc_profile = image_bytes[14 + start:14 + start + length]
     return header

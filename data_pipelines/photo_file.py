@@ -7,7 +7,8 @@ bmp_file.py BMP with masks. This module is not for the hot path.
     gray, gray + alpha, RGBA    the gray value three times, alpha dropped
     palette, bilevel            the palette applied
     CMYK, YCCK, YCbCr           converted to RGB
-    embedded color profile      applied: values become sRGB
+    embedded color profile      applied: values become sRGB; what a PNG tells
+                                otherwise (gAMA, cHRM, cICP) is ignored
     16 bits a channel           the upper 8 are kept
     animated, several pages     the first one
     EXIF and TIFF orientation   applied; that of XMP and of texts is ignored
@@ -19,6 +20,7 @@ import io
 import warnings
 from typing import BinaryIO, Iterator
 
+import imagecodecs
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageChops
@@ -132,11 +134,34 @@ def load_image(file: BinaryIO, *, min_size: int = 1,
             image_bytes = file.read()
             _require_size(*bmp_file.read_size(image_bytes), min_size,
                           max_pixels)
-            return Image.fromarray(bmp_file.decode(image_bytes))
-        image = Image.open(file, formats=_FORMATS)
-        _require_size(*image.size, min_size, max_pixels)
-        image.load()
+            image = Image.fromarray(bmp_file.decode(image_bytes))
+        else:
+            image = Image.open(file, formats=_FORMATS)
+            _require_size(*image.size, min_size, max_pixels)
+            image.load()
+        file.seek(0)
+        if head.startswith(b"BM"):
+            image.info["icc_profile"] = image_header.read_header(
+                file.read()).icc_profile
+        elif image.format == "JPEG2000" and image.mode in ("RGB", "RGBA"):
+            return _whole_range(image, file.read())
         return image
+
+
+def _whole_range(image: Image.Image, image_bytes: bytes) -> Image.Image:
+    """Decodes a JPEG 2000 again whose samples have more than 8 bits.
+
+    Pillow makes 0 of the largest ones.
+    """
+    # ISO/IEC 15444-1, A.5.1: the bits of the first component less one.
+    place = image_bytes.find(b"\xff\x4f\xff\x51") + 42
+    bits = (image_bytes[place] & 0x7F) + 1
+    if bits <= 8:
+        return image
+    samples = imagecodecs.jpeg2k_decode(image_bytes)
+    deep = Image.fromarray((samples >> (bits - 8)).astype(np.uint8))
+    deep.info, deep.format = image.info, image.format
+    return deep
 
 
 def _is_heic(head):

@@ -5,7 +5,7 @@ import unicodedata
 
 import tensorflow as tf
 from absl import logging
-from PIL import Image
+from PIL import ExifTags, Image
 
 from data_pipelines import color, data_spec, decode_file
 from data_pipelines.errors import UserError
@@ -93,10 +93,9 @@ def _report_sizes(gray_dir, gray_names, color_dir, color_names, origin):
     differing = []
     for gray, colored in list(zip(gray_names, color_names))[:_SIZES_CHECKED]:
         try:
-            with Image.open(os.path.join(gray_dir, gray)) as first, \
-                    Image.open(os.path.join(color_dir, colored)) as second:
-                if first.size != second.size:
-                    differing.append(colored)
+            if (_upright_size(os.path.join(gray_dir, gray))
+                    != _upright_size(os.path.join(color_dir, colored))):
+                differing.append(colored)
         except (OSError, Image.DecompressionBombError):
             continue  # the pipeline will report it
     if differing:
@@ -104,3 +103,9 @@ def _report_sizes(gray_dir, gray_names, color_dir, color_names, origin):
             "%s: of the first %d pairs %d differ in size, %s first; the gray "
             "photograph is resized to the color one's", origin,
             min(_SIZES_CHECKED, len(gray_names)), len(differing), differing[0])
+
+
+def _upright_size(path):
+    with Image.open(path) as image:
+        is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return image.size[::-1] if is_turned else image.size

@@ -68,14 +68,18 @@ _PHOTOGRAPH = re.compile(rb"|".join((
     rb".{4}ftyp(?:avi[fs]|hei[cxms]|hev[cxms]|mif1|msf1)",  # AVIF, HEIC
 )), re.DOTALL)
 _VIDEO = re.compile(rb"|".join((
-    rb"RIFF.{4}AVI[ \x19]",
-    rb"\0\0\x01[\xba\xb3]",  # MPEG program stream, MPEG-1 and 2
+    rb"\0\0\x01\xb3",  # MPEG-1 and 2
     rb"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02",  # MXF
     rb"\x1f\x07\0[\x3f\xbf]",  # DV
     rb"\xb7\xd8\0\x20\x37\x49\xda\x11\xa6\x4e\0\x07\xe9\x5e\xad\x8d",  # WTV
     rb"YUV4MPEG2 ",
 )), re.DOTALL)
 
+# The number of a stream of pictures (ISO/IEC 13818-1, table 2-22; SMPTE RP 227
+# for VC-1).
+_MPEG_VIDEO = re.compile(
+    rb"\0\0\x01(?:[\xe0-\xef]|\xfd.{5,20}\x81[\x55-\x5f])", re.DOTALL)
+_AVI_VIDEO = re.compile(rb"strh.{4}(?:vids|iavs)", re.DOTALL)
 _MP4_SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B ", b"aax ")
 _QUICKTIME_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _MP4_VIDEO_TRACK = re.compile(rb"hdlr.{8}vide|cmov", re.DOTALL)
@@ -130,8 +134,15 @@ def _video_or_sound(file: BinaryIO, head: bytes) -> Optional[Kind]:
     def video_if(condition):
         return Kind.VIDEO if condition else Kind.SOUND
 
-    if _VIDEO.match(head) or _is_transport_stream(head):
+    if _VIDEO.match(head):
         return Kind.VIDEO
+    if head.startswith(b"\0\0\1\xba"):
+        return video_if(_MPEG_VIDEO.search(_read_again(file)))
+    payloads = _transport_payloads(file, head)
+    if payloads is not None:
+        return video_if(any(map(_MPEG_VIDEO.match, payloads)))
+    if head.startswith(b"RIFF") and head[8:11] == b"AVI":
+        return video_if(_AVI_VIDEO.search(_read_again(file)))
     if head[4:8] == b"ftyp":
         # One that breaks off before its list of tracks counts as a video.
         return video_if(head[8:12] not in _MP4_SOUND_BRANDS
@@ -158,12 +169,21 @@ def _read_again(file: BinaryIO) -> bytes:
     return file.read(_MAX_LIST_BYTES)
 
 
-def _is_transport_stream(head: bytes) -> bool:
-    """MPEG-TS, which may begin in the middle of a packet."""
-    return any(
-        set(head[start::packet]) == {ord("G")}
-        and len(head[start::packet]) >= _MIN_TS_PACKETS
-        for packet in _TS_PACKET_BYTES for start in range(packet))
+def _transport_payloads(file: BinaryIO, head: bytes) -> Optional[list[bytes]]:
+    """Lists what begins in MPEG-TS packets; None for another kind of file.
+
+    The file may begin in the middle of a packet (ISO/IEC 13818-1, 2.4.3.2).
+    """
+    for size in _TS_PACKET_BYTES:
+        for start in range(size):
+            if (set(head[start::size]) == {ord("G")}
+                    and len(head[start::size]) >= _MIN_TS_PACKETS):
+                content = _read_again(file)
+                packets = (content[place:place + 188] for place in
+                           range(start, len(content) - 188, size))
+                return [packet[5 + packet[4] if packet[3] & 0x20 else 4:]
+                        for packet in packets if packet[1] & 0x40]
+    return None
 
 
 def _has_mp4_video(file: BinaryIO) -> Optional[bool]:

@@ -1,7 +1,7 @@
 """Reads videos: pictures, their times, packets of sound.
 
-    pictures   the first stream that is not an attached picture, upright, in
-               8 bits
+    pictures   the first stream that is not an attached picture, and of JPEGs
+               or PNGs only if there is no other, upright, in 8 bits
     times      the file's own; one that is not later than the one before it is
                moved behind it by less than a tenth of a millisecond
     sound      the first track
@@ -11,6 +11,7 @@ PyAV, the extra `video`, does the work.
 
 import heapq
 import itertools
+import struct
 from fractions import Fraction
 from typing import Any, Iterator, NamedTuple, Optional
 
@@ -36,6 +37,11 @@ _BROADCAST = 0x0200
 _WITH_DURATION = {"mov", "matroska", "avi", "flv", "asf"}
 # The end may be missed by this many seconds, or by this share.
 _MAX_MISSED, _MAX_SHARE_MISSED = 0.5, 0.02
+
+# File Properties Object: play duration, preroll, flags (ASF specification 3.2).
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_TIMES = struct.Struct("<48xQ8xQI")
+_MAX_ASF_HEADER = 1 << 16
 
 # Values of ITU-T H.273 for matrix and transfer.
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
@@ -86,6 +92,8 @@ class VideoReader:
         streams = self.container.streams
         videos = [stream for stream in streams.video if not (
             stream.disposition & av.stream.Disposition.attached_pic)]
+        # Some programs do not mark a cover as one.
+        videos.sort(key=_is_perhaps_a_cover)
         if not videos:
             raise NoPhotographError(
                 "holds no video, only a cover picture" if streams.video
@@ -110,11 +118,12 @@ class VideoReader:
         # MP4 hides pictures before 0.
         is_kept = start <= _MAX_START and (self.video.start_time or 0) >= 0
         self.start = Fraction(0) if is_kept else start
-        self._seconds = float(max(
-            Fraction(self.container.duration or 0, av.time_base),
-            self.video.frames * self._frame_seconds))
+        self._seconds = max(
+            (self.container.duration or 0) / av.time_base,
+            float(self.video.frames * self._frame_seconds),
+            _seconds_of_asf(path))
         self.total = self.video.frames or round(
-            self._seconds / self._frame_seconds)
+            self._seconds / float(self._frame_seconds))
         self._is_avi = self.container.format.name == "avi"
         self._is_broadcast = self.container.format.flags & _BROADCAST
         self._queue: list[int] = []
@@ -208,12 +217,15 @@ class VideoReader:
           packet: of pictures or sound; None for the last pictures.
         """
         try:
-            return (packet.decode() if packet is not None
-                    else self.video.codec_context.decode(None))
+            frames = (packet.decode() if packet is not None
+                      else self.video.codec_context.decode(None))
         except av.error.FFmpegError as error:
             self._damaged += 1
             self._error = self._error or error.strerror or str(error)
             return []
+        if frames and packet is not None and packet.size:
+            self._error = ""  # it goes on
+        return frames
 
     def _settle(self, packet):
         """Lets the file begin at 0 and closes joints, in a packet's times."""
@@ -270,6 +282,8 @@ class VideoReader:
             (len(streams.subtitles), "subtitle track"),
             # MP4 has chapters as a stream of text.
             (sum(1 for _ in streams.data) - has_chapters, "data stream"),
+            (int("timecode" in map(str.lower, self.container.metadata)),
+             "timecode"),
             (sum(1 for _ in streams.attachments), "attachment")]
         left_out = ", ".join(f"{number} {name}{'s' * (number > 1)}"
                              for number, name in lost if number > 0)
@@ -293,3 +307,18 @@ class VideoReader:
             return ""
         of = f" of {self._seconds:.1f} s" if missed > 0 else ""
         return f"breaks off after {self._end:.1f} s{of}"
+
+
+def _is_perhaps_a_cover(stream):
+    return bool(stream.codec_context
+                and stream.codec_context.name in ("mjpeg", "png"))
+
+
+def _seconds_of_asf(path):
+    """Reads how long a WMV is, which FFmpeg does not if it is cut off."""
+    with open(path, "rb") as file:
+        found = file.read(_MAX_ASF_HEADER).partition(_ASF_PROPERTIES)[2]
+    if len(found) < _ASF_TIMES.size:
+        return 0.0
+    ticks, milliseconds, flags = _ASF_TIMES.unpack_from(found)
+    return 0.0 if flags & 1 else ticks / 1e7 - milliseconds / 1e3

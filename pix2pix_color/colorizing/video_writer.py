@@ -34,9 +34,10 @@ class VideoWriter:
     """
 
     def __init__(self, file: BinaryIO, reader: VideoReader) -> None:
-        # The movie's own ticks place the first sound and picture.
-        self._container: Any = av.open(
-            file, "w", format="mp4", options={"movie_timescale": "90000"})
+        # The movie's own ticks place the first sound and picture. Of many
+        # timecodes FFmpeg makes no track, and then no file.
+        self._container: Any = av.open(file, "w", format="mp4", options={
+            "movie_timescale": "90000", "write_tmcd": "0"})
         self._container.metadata.update(reader.container.metadata)
         chapters: list[Any] = reader.container.chapters()
         for chapter in chapters:

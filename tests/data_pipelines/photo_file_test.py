@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zlib
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,6 +50,16 @@ def test_rgb_comes_through_unchanged(file_format, options):
     rgb = gradient(3)
     np.testing.assert_array_equal(
         pixels(encoded(Image.fromarray(rgb), file_format, **options)), rgb)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_white_in_a_deep_jpeg_2000_is_white(bits):
+    rgb = gradient(3)
+    rgb[0] = 255
+    deep = ((rgb.astype(int) * 257) >> (16 - bits)).astype(np.uint16)
+    np.testing.assert_array_equal(pixels(io.BytesIO(
+        imagecodecs.jpeg2k_encode(deep, level=0, codecformat="jp2",
+                                  bitspersample=bits))), rgb)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "AVIF"])

@@ -1,5 +1,6 @@
 """Whatever reads a file sees the same picture: one answer for all."""
 
+import struct
 import zlib
 
 import numpy as np
@@ -84,6 +85,16 @@ def inks_not_inverted(rgb):
         image, "JPEG", "CMYK", quality=100, subsampling=0)), rgb)
 
 
+def bmp_with_a_profile(rgb):
+    values = in_space(rgb, ADOBE_RGB)
+    content = bytearray(bmp(fields(values, RGBA), 32, RGBA, header=124))
+    embedded = profile(ADOBE_RGB)
+    content[70:74] = b"DEBM"  # PROFILE_EMBEDDED
+    struct.pack_into("<II", content, 126, len(content) - 14, len(embedded))
+    return ImageFile(bytes(content) + embedded, rgb, served=values,
+                     tolerance=PROFILE_TOLERANCE)
+
+
 def gray_alpha(rgb):
     gray = np.repeat(rgb[..., :1], 3, axis=2)
     return ImageFile(png(rgb[..., :2]), gray)
@@ -123,6 +134,9 @@ KINDS = {
     "ten_bits.bmp": lambda rgb: ImageFile(
         bmp(fields(rgb, TEN_BITS), 32, TEN_BITS), rgb, served=None,
         tolerance=1),
+    "with_a_profile.bmp": bmp_with_a_profile,
+    "bytes_behind_the_pixels.bmp": lambda rgb: ImageFile(
+        encode(rgb, "BMP") + bytes(2), rgb),
     "565.bmp": lambda rgb: ImageFile(
         bmp(fields(rgb, FIVE_SIX_FIVE), 16, FIVE_SIX_FIVE, header=124), rgb,
         served=None, tolerance=5),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import ExifTags, Image
 
 from data_pipelines import color, pipeline
 from data_pipelines.errors import UserError
@@ -54,6 +54,16 @@ def test_the_gray_photograph_is_resized_and_that_is_said(tmp_path, caplog):
     photo = load(photos, 0)
     assert photo.shape == (10, 12, 4) and (photo[..., 3] == 77).all()
     assert "of the first 1 pairs 1 differ in size, a.png first" in caplog.text
+
+
+def test_sizes_are_compared_upright(tmp_path, caplog):
+    save(tmp_path / "gray" / "a.png", 77, size=(12, 10), mode="L")
+    (tmp_path / "color").mkdir()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (10, 12)).save(tmp_path / "color" / "a.jpg", exif=exif)
+    assert load(open_paired(tmp_path), 0).shape == (10, 12, 4)
+    assert "differ in size" not in caplog.text
 
 
 def test_the_condition_is_the_given_gray_and_the_target_the_color(tmp_path):

@@ -43,14 +43,17 @@ def test_gray_maps_are_photographs(tmp_path, content):
 
 
 def written(container, video=True, sound=False):
-    """A file of one second, by FFmpeg."""
+    """A file of one second at most, by FFmpeg."""
     codecs = {"webm": ("libvpx", "libopus"), "ogg": ("libvpx", "libopus"),
               "flv": ("flv1", "aac"), "asf": ("wmv2", "wmav2"),
               "avi": ("mpeg4", "mp2"), "dvd": ("mpeg2video", "mp2"),
-              "mpegts": ("mpeg2video", "mp2"), "mpeg": ("mpeg1video", "mp2")}
+              "mpegts": ("mpeg2video", "mp2"), "m2ts": ("mpeg2video", "ac3"),
+              "mpeg": ("mpeg1video", "mp2")}
     video_codec, sound_codec = codecs.get(container, ("mpeg4", "aac"))
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as target:
+    options = {"mpegts_m2ts_mode": "1"} if container == "m2ts" else {}
+    with av.open(buffer, "w", options=options, format=(
+            "mpegts" if options else container)) as target:
         streams = []
         if video:
             stream = target.add_stream(video_codec, rate=25)
@@ -74,7 +77,7 @@ def written(container, video=True, sound=False):
 
 
 CONTAINERS = ["mp4", "mov", "3gp", "matroska", "webm", "avi", "dvd", "mpeg",
-              "mpegts", "asf", "flv", "ogg"]
+              "mpegts", "m2ts", "asf", "flv", "ogg"]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -96,7 +99,8 @@ def test_every_container_of_videos_is_found_whatever_its_name(
 
 
 @pytest.mark.parametrize("container", [
-    "ipod", "mp4", "3gp", "matroska", "webm", "asf", "flv", "ogg"])
+    "ipod", "mp4", "3gp", "matroska", "webm", "asf", "flv", "ogg", "avi",
+    "mpegts", "m2ts", "mpeg", "dvd"])
 def test_sound_in_a_container_of_videos_is_no_video(tmp_path, container):
     assert kind_of(tmp_path, written(container, video=False, sound=True),
                    "sound.mp4") is Kind.SOUND

@@ -169,6 +169,32 @@ def test_the_first_stream_that_is_no_cover_is_colored(model, tmp_path):
     assert remarks == ["not carried over: 1 further picture"]
 
 
+def test_a_cover_that_is_not_marked_as_one_is_no_film(model, tmp_path):
+    def add_film(target, _):
+        film = target.add_stream("libx264", rate=25)
+        film.width, film.height, film.pix_fmt = 96, 64, "yuv420p"
+        frames = [av.VideoFrame.from_ndarray(np.asarray(smooth_photo(64, 96)),
+                                             format="rgb24") for _ in EVEN]
+        return [packet for frame in (*frames, None)
+                for packet in film.encode(frame)]
+
+    path = tmp_path / "film.mkv"
+    write(path, [0], codec="mjpeg", pix_fmt="yuvj420p", size=(32, 32),
+          ticks=Fraction(1, 1000), prepare=add_film)
+    output, remarks = colorize(model, path)
+    assert len(times_of(output)) == len(EVEN)
+    assert remarks == ["not carried over: 1 further picture"]
+
+
+def test_a_timecode_that_mp4_does_not_take_is_left_out(model, tmp_path):
+    path = tmp_path / "film.mkv"
+    write(path, ticks=Fraction(1, 1000), prepare=lambda target, _: (
+        target.metadata.update({"timecode": "01:00:00;02"})))
+    output, remarks = colorize(model, path)
+    assert len(times_of(output)) == len(EVEN)
+    assert remarks == ["not carried over: 1 timecode"]
+
+
 def test_what_is_not_carried_over_is_said(model, tmp_path):
     path = tmp_path / "film.mkv"
     write(path, codec="ffv1", pix_fmt="yuv420p10le", ticks=Fraction(1, 1000),
@@ -202,7 +228,8 @@ def test_title_and_chapters_are_carried_over(model, tmp_path):
 @pytest.mark.parametrize("name, how", [
     ("film.mp4", {"options": {"movflags": "faststart"}}),
     ("film.mkv", {"ticks": Fraction(1, 1000)}),
-    ("film.avi", {"codec": "mpeg4", "ticks": Fraction(1, 25)})])
+    ("film.avi", {"codec": "mpeg4", "ticks": Fraction(1, 25)}),
+    ("film.wmv", {"codec": "wmv2", "ticks": Fraction(1, 1000)})])
 def test_a_file_that_breaks_off_is_colored_as_far_as_it_goes(
         model, tmp_path, name, how):
     path = tmp_path / name
@@ -216,6 +243,18 @@ def test_a_file_that_breaks_off_is_colored_as_far_as_it_goes(
     after = times_of(tmp_path / "out.mp4")
     np.testing.assert_allclose(after, np.arange(len(after)) / 25, atol=1e-3)
     assert 3 < len(after) < 75
+
+
+def test_damage_in_the_middle_is_no_end(model, tmp_path):
+    path = tmp_path / "film.mkv"
+    write(path, ticks=Fraction(1, 1000), coder={"g": "5"})
+    with av.open(str(path)) as source:
+        packet = [packet for packet in source.demux() if packet.size][12]
+        damaged = bytes(packet)
+    path.write_bytes(path.read_bytes().replace(damaged, bytes(len(damaged))))
+    output, remarks = colorize(model, path)
+    assert remarks == ["is damaged in 1 place"]
+    assert times_of(output)[-1] == pytest.approx(EVEN[-1])
 
 
 def test_an_error_of_writing_names_the_result(model, tmp_path):

@@ -109,6 +109,7 @@ def test_a_changed_folder_and_gray_photographs_are_said(tmp_path, capsys):
             f"{train[0]}\n") in capsys.readouterr().out
     training.state.step.assign(1)
     training.journal.note_evaluation({"ab_l1": 1.0}, step=1, metric="ab_l1")
+    training.rejected.reasons["gone.jpg"] = "it breaks off"
     training.save()
     del training  # as its process would end
     gc.collect()
@@ -123,6 +124,7 @@ def test_a_changed_folder_and_gray_photographs_are_said(tmp_path, capsys):
     ) in capsys.readouterr().out
     assert resumed.journal.note_evaluation({"ab_l1": 2.0}, step=2,
                                            metric="ab_l1")
+    assert resumed.rejected.reasons["gone.jpg"] == "it breaks off"
 
 
 def test_a_rate_that_rises_and_a_batch_of_repetitions_are_said(
