@@ -43,8 +43,8 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(f"--output={output} must name a .png file")
     model = LoadedModel(_MODEL.value)
     if not model.takes_hints:
-        raise UserError(f"--model={_MODEL.value} takes no hints: train one "
-                        f"with --hints")
+        raise UserError(f"--model={_MODEL.value} takes no hints; it must be "
+                        f"an efficientnet_unet")
     measured = measure(model, data=command_flags.DATA.value)
     numbers = os.path.splitext(output)[0] + ".json"
     write_atomically(numbers, (json.dumps(measured, indent=1) + "\n").encode())

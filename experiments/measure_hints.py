@@ -38,7 +38,8 @@ def measure(model: LoadedModel, *, data: str) -> dict[str, Any]:
       the model's answers; floor_db: the same without learning; likely_share
       and plain_share, of places whose own color is within 12 units of one of
       the likely colors and of the plain answer; nearest_median and
-      plain_median, the median distances.
+      plain_median, the median distances. Those of likely colors are only there
+      if the model offers them.
     """
     source = of_saved_model.open_data(data)
     psnr: dict[str, list[list[float]]] = {"psnr_db": [], "floor_db": []}
@@ -53,7 +54,8 @@ def measure(model: LoadedModel, *, data: str) -> dict[str, Any]:
             rng = np.random.default_rng(np.abs(seed))
             real = color.rgb_to_lab(tf.constant(rgb)).numpy()
             drawn = draw_hints(real, max(NUMBERS), rng)
-            answers = [model.predict_field(rgb, hints=drawn[:number])
+            plain_field = model.predict_field(rgb)
+            answers = [model.follow_hints(plain_field, drawn[:number], rgb)
                        for number in NUMBERS]
             psnr["psnr_db"].append([
                 _psnr(rgb, model.recolor(rgb, field)) for field in answers])
@@ -62,17 +64,21 @@ def measure(model: LoadedModel, *, data: str) -> dict[str, Any]:
                 for number in NUMBERS])
             place = rng.integers(0, _SIZE, (_PLACES, 2))
             own = real[place[:, 0], place[:, 1], 1:]
-            likely, _ = model.likely_colors(rgb, (place + 0.5) / _SIZE)
-            nearest.extend(_distance(likely, own[:, np.newaxis]).min(axis=-1))
+            if model.offers_likely_colors:
+                likely, _ = model.likely_colors(rgb, (place + 0.5) / _SIZE)
+                nearest.extend(
+                    _distance(likely, own[:, np.newaxis]).min(axis=-1))
             shown = color.rgb_to_lab(tf.constant(model.recolor(
                 rgb, answers[0]))).numpy()[place[:, 0], place[:, 1], 1:]
             plain.extend(_distance(shown, own))
     return {
         "data": source.origin, "photographs": len(plain) // _PLACES,
         **{name: _means(values) for name, values in psnr.items()},
-        "likely_share": round(float(np.mean(np.array(nearest) <= _CLOSE)), 4),
+        **({"likely_share": round(float(np.mean(
+                np.array(nearest) <= _CLOSE)), 4),
+            "nearest_median": round(float(np.median(nearest)), 2)}
+           if nearest else {}),
         "plain_share": round(float(np.mean(np.array(plain) <= _CLOSE)), 4),
-        "nearest_median": round(float(np.median(nearest)), 2),
         "plain_median": round(float(np.median(plain)), 2)}
 
 

@@ -91,9 +91,8 @@ def run(folder, module, *arguments):
      "or 0"),
     (COLORIZE, ["photos", "--samples=2"],
      "--samples=2 needs a model with noise, and colorizer has none"),
-    (COLORIZE, ["photos", "--hints=nope"],
-     "--hints needs a model that was trained with --hints, and colorizer was "
-     "not"),
+    (COLORIZE, ["photos/a.jpg", "--hints=nope"],
+     "--hints=nope: there is no such file"),
     (PREPARE, ["--data=folder:nope", "--output_dir=new"], NO_DATA),
     (PREPARE, ["--data=folder:empty", "--output_dir=new"],
      "--data=folder:empty contains no file"),

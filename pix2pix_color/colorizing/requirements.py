@@ -92,5 +92,5 @@ def require_takes_hints(takes_hints: bool, option: str, *,
       UserError: it does not.
     """
     if not takes_hints:
-        raise UserError(f"{option} needs a model that was trained with "
-                        f"--hints, and {model} was not")
+        raise UserError(f"{option} needs an efficientnet_unet, and {model} is "
+                        f"none")

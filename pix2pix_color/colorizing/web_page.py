@@ -189,6 +189,8 @@ class _Page:
     async def likely(self, request: Request) -> Response:
         self._require_hints()
         opened = self._find(request)
+        if not self._model.offers_likely_colors:
+            return JSONResponse([])
         place = await read_json(request)
         try:
             point = np.array([[(place["y"] + 0.5) / opened.height,

@@ -57,6 +57,7 @@ DROPOUT_LEVELS = 2  # counted from the innermost
 NEAREST = "nearest"
 # Name of the layer that predicts the likely colors, at a quarter of the size.
 BINS_HEAD = "color_bins"
+EFFICIENTNET_UNET = "efficientnet_unet"
 # Names of the layers that add hints end like this.
 _HINTS_ENDING = "_hints"
 # More than any encoder has.
@@ -151,7 +152,7 @@ def build_encoder_unet(
     x = decoder.target(x, target_channels, name="half_target")
     target = layers.BilinearDoubling(dtype="float32", name="target")(x)
     return keras.Model([condition, given_hints] if hints else condition,
-                       target, name="efficientnet_unet")
+                       target, name=EFFICIENTNET_UNET)
 
 
 @dataclasses.dataclass
@@ -268,7 +269,7 @@ def bins_logits(generator: keras.Model, features: tf.Tensor) -> tf.Tensor:
 
 def color_scale(generator: keras.Model) -> int:
     """Returns a picture's side divided by that of the predicted colors."""
-    return 2 if generator.name == "efficientnet_unet" else 1
+    return 2 if generator.name == EFFICIENTNET_UNET else 1
 
 
 def encoder_variables(generator: keras.Model, *,

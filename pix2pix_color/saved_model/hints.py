@@ -55,6 +55,16 @@ def add_hints(field: ChromaField, given: tf.Tensor,
     return settle(spread(field, lightness, given), lightness, given, rgb)
 
 
+@tf.function(autograph=False, input_signature=[
+    tf.TensorSpec([None, None, 2], tf.float32),
+    tf.TensorSpec([None, None, 2], tf.float32),
+    tf.TensorSpec([None, 4], tf.float32),
+    tf.TensorSpec([None, None, 3], tf.uint8)])
+def add_hints_of_arrays(slope, intercept, given, rgb):
+    """Does what add_hints does, compiled once for all sizes."""
+    return tuple(add_hints(ChromaField(slope, intercept), given, rgb))
+
+
 def spread(field: ChromaField, lightness: tf.Tensor,
            given: tf.Tensor) -> ChromaField:
     """Spreads the hints' difference to predicted colors over what is alike.

@@ -12,6 +12,7 @@ from pix2pix_color import hardware
 from pix2pix_color.saved_model import find, trained
 from pix2pix_color.saved_model.find import (find_saved_model, read_card,
                                             require_fitting)
+from pix2pix_color.saved_model.hints import add_hints_of_arrays
 from pix2pix_color.saved_model.recolor import ChromaField
 
 # Memory that coloring takes, as a multiple of the layers' outputs: convolutions
@@ -31,6 +32,7 @@ class LoadedModel:
       image_size: side of the generator's square, pixels.
       has_noise: whether a seed changes its answers.
       takes_hints: whether it can be given color hints.
+      offers_likely_colors: whether likely_colors can be called.
 
     Args:
       path: a SavedModel, a folder of versions, a run's folder, or `colorizer`;
@@ -57,6 +59,7 @@ class LoadedModel:
         self.image_size = int(self.card["image_size"])
         self.has_noise = bool(self.card["has_noise"])
         self.takes_hints = bool(self.card.get("takes_hints"))
+        self.offers_likely_colors = bool(self.card.get("offers_likely_colors"))
 
     def fitting_chroma_size(self, chroma_size: int) -> int:
         """Returns the largest side up to chroma_size that fits into memory.
@@ -98,16 +101,33 @@ class LoadedModel:
         """
         inputs = (tf.constant(rgb), tf.constant(chroma_size or self.image_size),
                   tf.constant(seed or 0, tf.int64))
-        slope, intercept = (
-            self.module.predict_field(*inputs, tf.constant(seed is not None))
-            if hints is None or not len(hints) else
-            self.module.predict_hinted_field(
-                *inputs, tf.constant(hints, tf.float32)))
+        slope, intercept = self.module.predict_field(
+            *inputs, tf.constant(seed is not None))
+        field = ChromaField(slope.numpy(), intercept.numpy())
+        return field if hints is None else self.follow_hints(
+            field, hints, rgb)
+
+    def follow_hints(self, field: ChromaField, hints: np.ndarray,
+                     rgb: np.ndarray) -> ChromaField:
+        """Makes a prediction follow hints, without the network.
+
+        Args:
+          field: the prediction.
+          hints: float32 [K, 4], as for predict_field.
+          rgb: uint8 [H, W, 3], the photograph.
+
+        Returns:
+          A field of the same size.
+        """
+        if not len(hints):
+            return field
+        slope, intercept = add_hints_of_arrays(
+            *field, tf.constant(hints, tf.float32), rgb)
         return ChromaField(slope.numpy(), intercept.numpy())
 
     def likely_colors(self, rgb: np.ndarray, points: np.ndarray
                       ) -> tuple[np.ndarray, np.ndarray]:
-        """Predicts the likely colors of some places, if it takes hints.
+        """Predicts the likely colors of some places, if it offers them.
 
         Args:
           rgb: uint8 [H, W, 3].

@@ -86,10 +86,15 @@ class Colorizer(tf.Module):
                     name="condition")),
         }
         if prediction.takes_hints:
-            self.predict_hinted_field = prediction.hinted_field(any_size=True)
-            self.predict_likely_colors = prediction.likely_colors
             self.predict_features = prediction.features
             self._add_hinted_signatures()
+        if prediction.offers_likely_colors:
+            self.predict_likely_colors = prediction.likely_colors
+            self.named_signatures["likely_colors"] = _traced(
+                self._likely_colors, rgb=tf.TensorSpec(
+                    [None, None, None, 3], tf.uint8, name="rgb"),
+                points=tf.TensorSpec([None, None, 2], tf.float32,
+                                     name="points"))
         if self.has_noise:
             self.named_signatures["sample"] = _traced(
                 self._sample_bytes, image_bytes=bytes_spec,
@@ -104,10 +109,7 @@ class Colorizer(tf.Module):
             "colorize_bytes_with_hints": _traced(
                 self._colorize_bytes_with_hints,
                 image_bytes=tf.TensorSpec([1], tf.string, name="image_bytes"),
-                hints=tf.TensorSpec([1, None, 4], tf.float32, name="hints")),
-            "likely_colors": _traced(
-                self._likely_colors, rgb=rgb, points=tf.TensorSpec(
-                    [None, None, 2], tf.float32, name="points"))})
+                hints=tf.TensorSpec([1, None, 4], tf.float32, name="hints"))})
 
     def _colorize_with_hints(self, rgb, hints):
         return {"rgb": tf.map_fn(
@@ -163,7 +165,7 @@ class Colorizer(tf.Module):
         if hints is None:
             field = self._prediction.field(sampling=seed is not None)(*inputs)
         else:
-            field = self._prediction.hinted_field()(*inputs, hints)
+            field = self._prediction.hinted_field(*inputs, hints)
         return self.recolor(rgb, *field)
 
 

@@ -50,6 +50,7 @@ class Prediction:
     Attributes:
       has_noise: whether a seed changes the predictions.
       takes_hints: whether it can be given a person's hints.
+      offers_likely_colors: whether it has a head that predicts them.
       image_size: side of its square, pixels.
       weights: its variables.
 
@@ -69,7 +70,8 @@ class Prediction:
         self._noisy_layers = [layer for layer in generator.layers
                               if getattr(layer, "sampling", False)]
         self.has_noise = seed is not None and bool(self._noisy_layers)
-        self.takes_hints = encoder_unet.takes_hints(generator)
+        self.takes_hints = generator.name == encoder_unet.EFFICIENTNET_UNET
+        self.offers_likely_colors = encoder_unet.takes_hints(generator)
         self.image_size = generator.inputs[0].shape[1]
         # Two threads that color photographs share the traced functions.
         self._lock = threading.RLock()
@@ -101,14 +103,10 @@ class Prediction:
         return self._once(("field", any_size, sampling),
                           lambda: self._trace_field(any_size, sampling))
 
-    def hinted_field(self, *, any_size: bool = False) -> Any:
-        """Returns the function from FIELD_INPUTS and hints, float32 [K, 4].
-
-        Args:
-          any_size: as for field.
-        """
-        return self._once(("hinted_field", any_size),
-                          lambda: self._trace_hinted_field(any_size))
+    @property
+    def hinted_field(self) -> Any:
+        """Maps FIELD_INPUTS and hints, float32 [K, 4], as field does."""
+        return self._once("hinted_field", self._trace_hinted_field)
 
     @property
     def field_of_any_size(self) -> Any:
@@ -168,8 +166,8 @@ class Prediction:
 
         return field.get_concrete_function()
 
-    def _trace_hinted_field(self, any_size: bool) -> Any:
-        plain = self.field(any_size=any_size)
+    def _trace_hinted_field(self) -> Any:
+        plain = self.field()
 
         @tf.function(autograph=False, input_signature=(*FIELD_INPUTS, _HINTS))
         def hinted_field(rgb, chroma_size, seed, given):

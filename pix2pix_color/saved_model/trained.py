@@ -87,13 +87,6 @@ class TrainedModule:
             any_size=int(chroma_size) != self._prediction.image_size,
             sampling=bool(sampling))(rgb, chroma_size, seed)
 
-    def predict_hinted_field(self, rgb: tf.Tensor, chroma_size: tf.Tensor,
-                             seed: tf.Tensor, hints: tf.Tensor) -> Any:
-        """Predicts chroma with hints, as Prediction.hinted_field."""
-        return self._prediction.hinted_field(
-            any_size=int(chroma_size) != self._prediction.image_size)(
-                rgb, chroma_size, seed, hints)
-
     def predict_likely_colors(self, rgb: tf.Tensor, points: tf.Tensor) -> Any:
         """Predicts likely colors, as Prediction.likely_colors."""
         return self._prediction.likely_colors(rgb, points)

@@ -309,7 +309,7 @@ def wrong_inputs(tmp_path):
             rf"--data=folder:{tmp_path}/nowhere: there is no folder",
         (f"--data=folder:{tmp_path}/empty", new): "no image file below",
         ("--image_sise=64", new): "Unknown command line flag 'image_sise'",
-        ("--image_size=250", new): "--image_size=250 must be a power of two",
+        ("--image_size=248", new): "--image_size=248 must be a power of two",
         (f"--workdir={tmp_path}/file/run",):
             "--workdir=.*/file/run cannot be written: Not a directory",
         (f"--data=folder:{tmp_path}/bad", "--eval_data=sample_photos",

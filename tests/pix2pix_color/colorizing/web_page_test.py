@@ -38,6 +38,7 @@ class FlatModel:
 
     directory, card, takes_hints, has_noise = "/runs/flat/export/2", {
         "step": 7}, True, True
+    offers_likely_colors = True
 
     def __init__(self):
         self.at_work, self.most_at_work = 0, 0

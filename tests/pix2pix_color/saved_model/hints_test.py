@@ -7,7 +7,7 @@ from PIL import Image
 
 from data_pipelines import color
 from data_pipelines.sources import sample_photos
-from pix2pix_color.networks import encoder_unet, hint_layers
+from pix2pix_color.networks import encoder_unet
 from pix2pix_color.saved_model import hints
 from pix2pix_color.saved_model.load import LoadedModel
 from pix2pix_color.saved_model.recolor import ChromaField
@@ -57,26 +57,12 @@ def test_hints_of_one_place_give_their_mean_and_none_change_nothing():
         np.testing.assert_array_equal(settle(ab, nothing), ab)
 
 
-def test_the_generator_sees_a_square_at_each_hint():
-    seen = hints.draw_tile(
-        tf.constant([[0.5, 0.25, 55.0, -11.0], PADDING, [0.5, 0.99, 0, 110]]),
-        tf.constant([64, 128]), tf.constant([0, 32]), 64).numpy()
-    expected = np.zeros((1, 32, 32, 3))
-    # (32, 32) in the photograph is (32, 0) in the square, (16, 0) in the map.
-    expected[0, 15:18, 0:2] = [0.5, -0.1, 1]
-    np.testing.assert_allclose(seen, expected, atol=1e-6)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A loaded SavedModel whose hint kernels have arbitrary weights."""
+    """A loaded SavedModel of arbitrary weights."""
     generator = encoder_unet.build_encoder_unet(
         "lite0", image_size=64, condition_channels=1, target_channels=2,
         base_filters=8, dropout=0.0, hints=True)
-    rng = np.random.default_rng(0)
-    for layer in generator.layers:
-        if isinstance(layer, hint_layers.AddHints):
-            layer.set_weights([rng.normal(size=layer.weights[0].shape)])
     return LoadedModel(write_saved_model(
         generator, str(tmp_path_factory.mktemp("model"))))
 
@@ -140,3 +126,35 @@ def test_likely_colors_are_offered_for_each_point(model, photo):
 def test_the_card_says_whether_a_model_takes_hints(model):
     assert model.takes_hints
     assert model.card["takes_hints"] is True
+    assert model.offers_likely_colors
+
+
+def spread(ab, given, gray):
+    """Predicted colors of a photograph, changed by spreading hints."""
+    rgb = tf.constant(np.repeat(gray[..., np.newaxis], 3, -1), tf.uint8)
+    lightness = color.scale_lightness(color.rgb_to_lab(rgb)[..., :1])
+    slope, intercept = hints.spread(
+        ChromaField(tf.zeros(ab.shape), tf.constant(ab, tf.float32)),
+        lightness, tf.constant(given, tf.float32))
+    return (slope * lightness + intercept).numpy()
+
+
+def test_a_hint_spreads_over_what_is_alike_and_only_there():
+    ab, gray = np.zeros((60, 90, 2)), np.full((60, 90), 110)
+    ab[:, 30:60] = [60, 0]  # another predicted color
+    gray[:30] = 250  # another lightness
+    found = spread(ab, [[0.9, 0.1, -40, 30], PADDING], gray) - ab
+    assert np.abs(found[54, 9] - [-40, 30]).max() < 3
+    assert found[54, 80, 0] < -10  # far away, but alike
+    assert np.abs(found[54, 45]).max() < 1  # another color
+    assert np.abs(found[5, 9]).max() < 12  # another lightness
+    np.testing.assert_allclose(spread(ab, [PADDING], gray), ab, atol=1e-5)
+
+
+def test_a_second_hint_holds_the_first_back():
+    ab, gray = np.zeros((60, 90, 2)), np.full((60, 90), 110)
+    red, blue = [0.5, 0.1, 40, 0], [0.5, 0.9, 0, -40]
+    alone, both = (spread(ab, given, gray)[30]
+                   for given in ([red], [red, blue]))
+    assert alone[80, 0] > 10 > abs(both[80, 0])
+    assert both[80, 1] < -30 and both[9, 0] > 30
