@@ -1,6 +1,6 @@
 """Draws a photograph's colors hint by hint: python -m experiments.hint_steps.
 
-    python -m experiments.hint_steps PHOTO=HINTS.json PHOTO=HINTS.json \
+    python -m experiments.hint_steps PHOTO=HINTS.json OTHER=OTHERS.json \
         --output=hints.jpg
 
 Each photograph is one row: gray, colorized without hints, then with the first
@@ -31,7 +31,7 @@ with command.quiet_tensorflow():
 flags.declare_key_flag("output")
 _MODEL = model_flag.define_model()
 
-_HEIGHT = 200  # of every picture, pixels
+_HEIGHT = 160  # of every picture, pixels
 _RADIUS = 6  # of a dot, pixels
 _JPEG_QUALITY = 88
 

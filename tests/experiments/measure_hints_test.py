@@ -41,7 +41,7 @@ def test_a_model_that_follows_every_hint_gains_by_each(tmp_path):
     for name in ("skimage_coffee", "gcompris_bee", "lomiri_sunset"):
         shutil.copy(f"{sample_photos.DIRECTORY}/{name}.jpg", tmp_path)
 
-    def predict_field(rgb, *, hints):
+    def follow_hints(_, hints, rgb):
         return measure_hints.spread(
             color.rgb_to_lab(tf.constant(rgb)).numpy(), hints)
 
@@ -54,7 +54,8 @@ def test_a_model_that_follows_every_hint_gains_by_each(tmp_path):
 
     recolor = trace_recolor()
     model: Any = types.SimpleNamespace(
-        predict_field=predict_field, likely_colors=likely_colors,
+        predict_field=lambda rgb: None, follow_hints=follow_hints,
+        offers_likely_colors=True, likely_colors=likely_colors,
         recolor=lambda rgb, field: recolor(
             tf.constant(rgb), *map(tf.constant, field)).numpy())
     measured = measure_hints.measure(model, data=f"folder:{tmp_path}")
