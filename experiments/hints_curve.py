@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def draw_chart(measured: dict[str, Any]) -> bytes:
     """Draws PSNR against the number of hints, as PNG."""
-    chart = figure.Figure(figsize=(6, 4))
+    chart = figure.Figure(figsize=(6, 4.5), layout="constrained")
     axes = chart.add_subplot()
     places = np.arange(len(NUMBERS))
     for label, values, line_color in (
@@ -69,7 +69,7 @@ def draw_chart(measured: dict[str, Any]) -> bytes:
     axes.set_xticks(places, list(map(str, NUMBERS)))
     axes.set_xlabel("hints in a photograph")
     axes.set_ylabel("PSNR, dB")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     return charts.to_png(chart)
 
 
