@@ -177,7 +177,8 @@ class Checkpoints:
             with open(os.path.join(path, _JOURNAL), encoding="utf-8") as file:
                 journal = Journal.from_json(json.load(file))
         except (OSError, ValueError, TypeError) as error:
-            raise _Damaged(f"step {step}: {error}") from error
+            reason = "; ".join(str(error).splitlines())
+            raise _Damaged(f"step {step}: {reason}") from error
         differing = differing_options(saved, self._config)
         if differing:
             raise UserError(f"checkpoint {path} was saved with other flags: "

@@ -67,7 +67,7 @@ def test_a_result_is_passed_over_while_its_photograph_is_there(tmp_path):
                  "x_colorized.png"):
         photo(tmp_path / name)
     (tmp_path / "notes.txt").write_text("nothing to see")
-    (tmp_path / "a_colorized.mp4").write_bytes(b"\0\0\1\xba")
+    (tmp_path / "a_colorized.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     (tmp_path / "a_colorized.png.00ff.unfinished").touch()
     assert found(tmp_path) == [
         "a.jpg", "a_colorized.bmp", "a_colorized.mp4",

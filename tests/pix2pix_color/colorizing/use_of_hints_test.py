@@ -155,7 +155,8 @@ def test_every_frame_of_a_video_takes_the_reference_s_colors(folder):
 
 
 @pytest.mark.parametrize("given, jobs, takes_hints, message", [
-    (dict(use_hints=True), 1, False, "--use_hints needs a model that was"),
+    (dict(use_hints=True), 1, False,
+     "--use_hints needs an efficientnet_unet, and m is none"),
     (dict(hints="a.json"), 2, True, "--hints=a.json is for one photograph"),
     (dict(use_hints=True, seeds=(1, 2)), 1, True,
      "--use_hints cannot be used with --samples")])

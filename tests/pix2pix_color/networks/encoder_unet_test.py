@@ -139,7 +139,7 @@ def test_a_coarse_hint_is_the_mean_color_of_the_hinted_pixels():
     identity[1, 1] = np.eye(3)
     layer.set_weights([identity])
     expected = np.zeros_like(x)
-    expected[0, 0, 0] = [0.4, -0.2, 1]
+    expected[0, 0, 0] = [8 * 0.4, 8 * -0.2, 1]  # to have unit scale
     np.testing.assert_allclose(layer(x, hints.astype(np.float32)), expected,
                                atol=1e-6)
 

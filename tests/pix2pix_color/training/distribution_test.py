@@ -37,7 +37,7 @@ def loss_curves(workdir):
 
     curves: dict[str, list[tuple[int, float]]] = {}
     for folder, tag, step, content in processes.events(workdir):
-        if folder == "train" and tag.startswith("loss/"):
+        if folder.startswith("train") and tag.startswith("loss/"):
             curves.setdefault(tag, []).append((step, float(tf.make_ndarray(
                 tensor_pb2.TensorProto.FromString(content)))))
     return curves

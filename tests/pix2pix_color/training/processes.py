@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pathlib
 import sys
 
 from pix2pix_color.config import Config, Data, Networks, Reporting, Training
@@ -87,10 +88,11 @@ def events(workdir):
     from tensorboard.backend.event_processing import plugin_event_accumulator
 
     found = []
-    for folder in ("train", "eval"):
+    for path in sorted({file.parent for file in pathlib.Path(workdir).rglob(
+            "events.out.tfevents.*")}):
+        folder = str(path.relative_to(workdir))
         reader = plugin_event_accumulator.EventAccumulator(
-            os.path.join(workdir, folder),
-            size_guidance={plugin_event_accumulator.TENSORS: 0})
+            str(path), size_guidance={plugin_event_accumulator.TENSORS: 0})
         reader.Reload()
         found += [
             (folder, tag, event.step, event.tensor_proto.SerializeToString())
