@@ -61,8 +61,9 @@ class Networks:
         0.5, "Dropout rate of the innermost decoder layers: up to three in "
         "unet, two in the others.", minimum=0.0, maximum=0.95)
     hints: bool = option(
-        False, "Train efficientnet_unet to follow color hints too: in half of "
-        "the photographs it is given the colors of some places.")
+        False, "Train a head of efficientnet_unet for the likely colors of a "
+        "place, and show the decoder random color hints in half of the "
+        "photographs. Colorizing with hints does not need it.")
     noise_channels: int = option(
         0, "Channels of Gaussian noise appended to the generator's input in "
         "training. At inference they are zero.", minimum=0)
