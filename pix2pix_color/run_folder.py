@@ -70,7 +70,7 @@ class RunFolder:
         self._require_same_flags(config)
         if os.path.exists(self._lock_path):
             self._lock()
-            self._lock_file.close()
+            self.release()
 
     def _require_same_flags(self, config: Config) -> None:
         if os.path.exists(self.flags_path):
