@@ -1,4 +1,4 @@
-"""What an optional feature needs to be installed."""
+"""Says how to install what an optional feature needs."""
 
 import importlib.metadata
 import re

@@ -10,29 +10,38 @@ and model_card.json. The card holds evaluations of exactly these files as
 
 - of --data, clean and degraded, and clean with float32 weights to compare;
 - of the embedded photographs, clean and degraded; a test checks these numbers;
-- of --data at 128 px with 0 to 100 color hints, if the run was trained with
-  them (experiments/hints_curve.py).
+- of --data at 128 px with 0 to 100 color hints (experiments/hints_curve.py).
+
+With --head_run the head for likely colors is that of a second run, which went
+on from the first; all other weights are the first one's.
 
 The package does not change before all is measured.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
 import tempfile
 from typing import Any, Sequence
 
+import numpy as np
 from absl import flags
 
 from data_pipelines import command
 from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
 from pix2pix_color import config_flags
+from pix2pix_color.config import Config
 
 with command.quiet_tensorflow():
+    import keras
+
     from experiments import measure_hints
+    from pix2pix_color import networks
     from pix2pix_color.evaluation import of_saved_model
-    from pix2pix_color.networks import efficientnet_weights, weights_file
+    from pix2pix_color.networks import (efficientnet_weights, encoder_unet,
+                                        weights_file)
     from pix2pix_color.saved_model import trained
     from pix2pix_color.saved_model.load import LoadedModel
     from pix2pix_color.saved_model.write import activation_bytes
@@ -53,6 +62,10 @@ _PHOTOGRAPHS = flags.DEFINE_integer(
     "for the card, where some were shown more often; 0: the run's number.",
     lower_bound=0)
 
+_HEAD_RUN = command.define_path(
+    "head_run", "", "Folder of a run of the same network with --hints, whose "
+    "head for likely colors to take; empty: --run's own, if it has one.")
+
 _NOTES = os.path.join(os.path.dirname(__file__), "card_notes.json")
 _SIZES = (128, 256)
 
@@ -67,6 +80,8 @@ def main(arguments: Sequence[str]) -> None:
                                   ("embedded", "sample_photos"))}
     folder, config, state, _ = restore_run(_RUN.value, checkpoint="latest")
     generator = state.served_generator(config)
+    if _HEAD_RUN.value:
+        generator, config = with_head(generator, config, _HEAD_RUN.value)
     output = generator.get_layer("output")
     output.set_weights([_CHROMA_GAIN.value * weight
                         for weight in output.get_weights()])
@@ -90,15 +105,53 @@ def main(arguments: Sequence[str]) -> None:
                     **_rounded(score.result.to_json())}
                 print(title, of_saved_model.result_table(score.result),
                       sep="\n", flush=True)
-        if config.networks.hints:
-            card["hints"] = measure_hints.measure(
-                LoadedModel(pathlib.Path(directory, "colorizer")),
-                data=_DATA.value)
+        model = LoadedModel(pathlib.Path(directory, "colorizer"))
+        if model.takes_hints:
+            card["hints"] = measure_hints.measure(model, data=_DATA.value)
             print(json.dumps(card["hints"], indent=1), flush=True)
     with open(_NOTES, encoding="utf-8") as file:
         card |= json.load(file)
     trained.write_trained(trained.DIRECTORY, content[True], card)
     print(f"{trained.DIRECTORY}: {len(content[True]):,} bytes of weights")
+
+
+def with_head(generator: keras.Model, config: Config,
+              head_run: str) -> tuple[keras.Model, Config]:
+    """Adds another run's head for likely colors to a generator.
+
+    Args:
+      generator: the generator; a head of its own is replaced.
+      config: its flags.
+      head_run: the folder of a run of the same network with --hints.
+
+    Returns:
+      A generator with the head, and its flags.
+
+    Raises:
+      UserError: the run has no head, or is another network's.
+    """
+    state = restore_run(head_run, checkpoint="latest",
+                        flag="--head_run").state
+    heads = weights_file.named_variables(state.inference_generator)
+    config = dataclasses.replace(config, networks=dataclasses.replace(
+        config.networks, hints=True))
+    own = weights_file.named_variables(generator)
+    whole = networks.build_generator(config, precision="float32")
+    tensors = {}
+    for name, variable in weights_file.named_variables(whole).items():
+        layer = name.partition("/")[0]
+        if layer == encoder_unet.BINS_HEAD:
+            if name not in heads:
+                raise UserError(f"--head_run={head_run} was trained without "
+                                f"--hints")
+            tensors[name] = heads[name].numpy()
+        elif encoder_unet.is_for_hints(layer):
+            # Colorizing never gives the decoder hints.
+            tensors[name] = np.zeros(variable.shape, np.float32)
+        elif name in own:
+            tensors[name] = own[name].numpy()
+    weights_file.assign_weights(whole, tensors, origin="--run")
+    return whole, config
 
 
 def _measurements(half: bool):
@@ -120,7 +173,8 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
     return {
         "image_size": config.data.image_size,
         "has_noise": False,
-        "takes_hints": config.networks.hints,
+        "takes_hints": (generator.name == encoder_unet.EFFICIENTNET_UNET),
+        "offers_likely_colors": encoder_unet.has_hint_inputs(generator),
         "color_space": config.networks.color_space,
         "parameters": generator.count_params(),
         "activation_bytes": activation_bytes(generator),
@@ -141,7 +195,8 @@ def _describe(folder: Any, config: Any, state: Any, generator: Any,
         "flags": text.splitlines()[1:-1],
         "command": "python -m experiments.ship_colorizer --run=RUN "
                    f"--data=SPEC --judge_weights=FILE "
-                   f"--chroma_gain={_CHROMA_GAIN.value:g}, of a run of "
+                   f"--chroma_gain={_CHROMA_GAIN.value:g}"
+                   f"{' --head_run=RUN' * bool(_HEAD_RUN.value)}, of a run of "
                    f"experiments/{os.path.basename(_RUN.value)}.flags",
     }
 

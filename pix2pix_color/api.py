@@ -1,4 +1,4 @@
-"""What `import pix2pix_color` offers to programs and notebooks."""
+"""The functions behind `import pix2pix_color`, for programs and notebooks."""
 
 import os
 import warnings

@@ -225,8 +225,11 @@ def is_for_hints(layer_name: str) -> bool:
     return layer_name == BINS_HEAD or layer_name.endswith(_HINTS_ENDING)
 
 
-def takes_hints(generator: keras.Model) -> bool:
-    """Tells whether a generator takes hints beside the condition."""
+def has_hint_inputs(generator: keras.Model) -> bool:
+    """Tells whether a generator was built with inputs for hints.
+
+    It then has the head for likely colors, too.
+    """
     return len(generator.inputs) > 1
 
 
@@ -240,7 +243,7 @@ def inputs_of(generator: keras.Model, condition: tf.Tensor,
       hints: float32 [N, S/2, S/2, D + 1], for a generator that takes them; None
         for no hints.
     """
-    return [condition, hints] if takes_hints(generator) else condition
+    return [condition, hints] if has_hint_inputs(generator) else condition
 
 
 def with_features(generator: keras.Model) -> keras.Model:

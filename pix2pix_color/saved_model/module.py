@@ -35,11 +35,12 @@ class Colorizer(tf.Module):
     Attributes:
       named_signatures: signature -> concrete function. Beside the three that
         every model has, a generator with noise has `sample`: image_bytes
-        string [N] and seed int64 [N] -> colorized_bytes string [N]. A
-        generator that takes hints (hints.py) has
+        string [N] and seed int64 [N] -> colorized_bytes string [N]. An
+        efficientnet_unet takes hints (hints.py) and has
         `colorize_with_hints`: rgb uint8 [N, H, W, 3] and hints float32
         [N, K, 4] -> rgb; `colorize_bytes_with_hints`: image_bytes string [1]
-        and hints float32 [1, K, 4] -> colorized_bytes string [1]; and
+        and hints float32 [1, K, 4] -> colorized_bytes string [1]. One
+        with a head for likely colors has
         `likely_colors`: rgb and points float32 [N, K, 2], (y, x) in 0..1 ->
         ab float32 [N, K, 8, 2], native units, and probabilities float32
         [N, K, 8].

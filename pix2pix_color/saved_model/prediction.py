@@ -71,7 +71,7 @@ class Prediction:
                               if getattr(layer, "sampling", False)]
         self.has_noise = seed is not None and bool(self._noisy_layers)
         self.takes_hints = generator.name == encoder_unet.EFFICIENTNET_UNET
-        self.offers_likely_colors = encoder_unet.takes_hints(generator)
+        self.offers_likely_colors = encoder_unet.has_hint_inputs(generator)
         self.image_size = generator.inputs[0].shape[1]
         # Two threads that color photographs share the traced functions.
         self._lock = threading.RLock()

@@ -225,7 +225,7 @@ def update_networks(state: TrainState, condition: tf.Tensor,
 def _generate(generator, condition, hints):
     """Returns the target and the classification head's features, or None."""
     inputs = encoder_unet.inputs_of(generator, condition, hints)
-    if not encoder_unet.takes_hints(generator):
+    if not encoder_unet.has_hint_inputs(generator):
         return generator(inputs, training=True), None
     return encoder_unet.with_features(generator)(inputs, training=True)
 
