@@ -42,7 +42,8 @@ def test_modules_are_never_taken_for_garbage(tmp_path, monkeypatch):
     (tmp_path / "loaded_here.py").write_text(
         "import gc\nis_looked_for = gc.isenabled()\nkept = []\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "loaded_here", raising=False)
+    for module in ("loaded_here", "tensorflow"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     with command.quiet_tensorflow():
         loaded = importlib.import_module("loaded_here")
     assert not loaded.is_looked_for and gc.isenabled()

@@ -17,7 +17,7 @@ def test_an_output_that_cannot_be_written_is_refused_at_once(
         tmp_path, output, message):
     (tmp_path / "m.json").mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "pix2pix_color.evaluate", "--model=/no/such",
+        [sys.executable, "-m", "pix2pix_color.evaluate",
          f"--output={output}"], cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
     assert (done.returncode, done.stderr) == (

@@ -30,7 +30,7 @@ def test_a_command_has_the_help_of_its_module(tmp_path, command):
     name = command.split(".")[1]
     done = start("pix2pix_color", name, "--help", cwd=tmp_path)
     assert done.returncode == 0
-    assert "\nflags:\n" in done.stdout
+    assert "\n  --" in done.stdout and "--helpfull" in done.stdout
     assert done.stdout == start(command, "--help", cwd=tmp_path).stdout
 
 
