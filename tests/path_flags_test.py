@@ -19,9 +19,10 @@ NO_PATHS = {
     "beam_options", "checkpoint", "epochs", "host", "kind", "leave_out",
     "photo", "profile_steps", "repeated", "shape", "shapes"}
 PATHS = {
-    "encoder_weights", "hints", "inception_weights", "initial_weights",
-    "judge_weights", "classifier_weights", "model", "models", "output",
-    "output_dir", "photos", "reference", "run", "tfds_data_dir", "workdir"}
+    "classifier_weights", "encoder_weights", "head_run", "hints",
+    "inception_weights", "initial_weights", "judge_weights", "model", "models",
+    "output", "output_dir", "photos", "reference", "run", "tfds_data_dir",
+    "workdir"}
 DATA = {"data", "eval_data"}
 HOME = "/home/of mine"
 
