@@ -1,4 +1,4 @@
-"""What to install can be copied into a shell, from a clone or from anywhere."""
+"""Advice on installing that can be copied into a shell, from any folder."""
 
 import ast
 import configparser

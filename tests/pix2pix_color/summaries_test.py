@@ -16,7 +16,7 @@ LOSSES = dict.fromkeys(StepLosses._fields, 1.5)
 
 
 def read(directory):
-    """What TensorBoard's server reads."""
+    """Returns what TensorBoard's server reads."""
     events = plugin_event_accumulator.EventAccumulator(
         str(directory), size_guidance={plugin_event_accumulator.TENSORS: 0})
     events.Reload()

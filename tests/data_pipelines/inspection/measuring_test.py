@@ -1,4 +1,4 @@
-"""What is measured, against scikit-image and Pillow."""
+"""Measurements, against scikit-image and Pillow."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Where prepare may write."""
+"""The places where prepare may write."""
 
 import os
 

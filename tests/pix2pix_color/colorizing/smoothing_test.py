@@ -17,7 +17,7 @@ def plain_field(values):
 
 
 def shown(frames, values):
-    """What steady makes of gray frames and their fields: a* [N, 48, 64]."""
+    """Returns a* of gray frames after steady: [N, 48, 64]."""
     made = list(steady((index, frame, plain_field(value)) for index, (
         frame, value) in enumerate(zip(frames, values))))
     assert [index for index, _ in made] == list(range(len(frames)))

@@ -68,7 +68,7 @@ def test_a_leaky_relu_follows_every_layer_but_the_logits(kind):
 
 
 def gradients_of_a_logit(model, place):
-    """Where one logit's gradients by condition and target are not zero."""
+    """Tells where a logit has gradients by condition and target."""
     rng, index = np.random.default_rng(4), (0, *place, 0)
     inputs = [tf.constant(rng.uniform(-1.0, 1.0, (1, *given.shape[1:])),
                           tf.float32) for given in model.inputs]

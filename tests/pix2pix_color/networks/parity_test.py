@@ -199,7 +199,7 @@ def build_dcgan_and_twin(*, image_size, base_filters):
 
 
 class Comparison(NamedTuple):
-    """What one pass through both networks gave; arrays are all NHWC."""
+    """The results of one pass through both networks, as NHWC arrays."""
 
     model: keras.Model
     twin: Any  # nn.Module

@@ -54,7 +54,7 @@ def stand_at(state, step):
 
 
 def stands_at(state, step):
-    """Whether every part of a state is that of a step."""
+    """Tells whether every part of a state is that of a step."""
     return [int(state.step), int(state.next_ordinals[0]), *(
         float(np.mean(part.variables[place])) for part, place in (
             (state.generator, 0), (state.discriminator, 0),

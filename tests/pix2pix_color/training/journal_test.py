@@ -1,4 +1,4 @@
-"""What a run remembers beside its state comes back to the bit."""
+"""A run's memory beside its state, which comes back to the bit."""
 
 import json
 import math
@@ -80,7 +80,7 @@ def test_a_journal_of_other_losses_is_refused():
 
 
 def note(journal, metric, *values, first_step=1):
-    """Which of these evaluations were the best so far."""
+    """Tells which of these evaluations were the best so far."""
     return [journal.note_evaluation({metric: value, "other": -value},
                                     step=step, metric=metric)
             for step, value in enumerate(values, first_step)]

@@ -1,4 +1,4 @@
-"""What came and went is told by the names of the photographs."""
+"""Photographs that came and went, told by their names."""
 
 import numpy as np
 import pytest

@@ -44,7 +44,7 @@ def prepare(workdir, *arguments):
 
 
 def held_out(fraction):
-    """How many of the 64 files are evaluated on at an --eval_fraction."""
+    """Counts the files, of 64, that an --eval_fraction evaluates on."""
     return sum(split.hash_fraction(path.name) < fraction
                for path in PHOTOS.glob("*.jpg"))
 

@@ -1,4 +1,4 @@
-"""What training starts from: every option of the networks takes effect."""
+"""The state that training starts from: every option takes effect."""
 
 import dataclasses
 import itertools
