@@ -7,8 +7,11 @@ folder is not there. The sources call it again.
 import os
 from typing import Iterator
 
+from absl import logging
+
 from data_pipelines.command import DATA_SPECS
 from data_pipelines.errors import UserError
+from data_pipelines.results import find_results
 
 KINDS = ("sample_photos", "folder", "paired", "tfds", "kaggle_npy", "shards")
 # Of the files of `folder:` and `paired:`; decode_file.py decodes more.
@@ -111,6 +114,7 @@ def list_files(directory: str, *, origin: str,
 
     A folder's own files come first, by name, then its subfolders. Hidden files
     and folders are skipped; links to folders are followed, each folder once.
+    Results of colorize are left out, which is reported at the end.
 
     Args:
       directory: the folder.
@@ -124,7 +128,7 @@ def list_files(directory: str, *, origin: str,
         raise UserError(
             f"{origin}: cannot list {error.filename!r}: {error.strerror}")
 
-    seen = set()
+    seen, num_results = set(), 0
     for parent, folders, files in os.walk(
             directory, onerror=refuse, followlinks=True):
         real = os.path.realpath(parent)
@@ -134,6 +138,11 @@ def list_files(directory: str, *, origin: str,
         seen.add(real)
         folders[:] = sorted(name for name in folders if name[0] != ".")
         inside = os.path.relpath(parent, directory)
-        for name in sorted(files):
+        results = find_results(files)
+        num_results += len(results)
+        for name in sorted(set(files) - results):
             if name[0] != "." and name.lower().endswith(endings):
                 yield name if inside == "." else os.path.join(inside, name)
+    if num_results:
+        logging.warning("%s: %d results of colorize are left out", origin,
+                        num_results)

@@ -19,6 +19,7 @@ LAYERS = (
      "data_pipelines.hints", "data_pipelines.image_header",
      "data_pipelines.linear_light", "data_pipelines.orientation",
      "data_pipelines.photo_file", "data_pipelines.png_file",
+     "data_pipelines.results",
      "data_pipelines.sources", "data_pipelines.tiff_file",
      "data_pipelines.tiff_samples"),
     ("data_pipelines.cache", "data_pipelines.colorless",
@@ -128,7 +129,8 @@ def test_a_dependency_has_one_importer(module, importer):
     ROOT / "data_pipelines" / "command.py",
     ROOT / "data_pipelines" / "command_help.py",
     ROOT / "data_pipelines" / "data_spec.py",
-    ROOT / "data_pipelines" / "errors.py"], ids=name_of)
+    ROOT / "data_pipelines" / "errors.py",
+    ROOT / "data_pipelines" / "results.py"], ids=name_of)
 def test_flags_are_checked_without_tensorflow(path):
     assert {name.split(".")[0] for name in imports_of(path)}.isdisjoint(
         {"tensorflow", "keras", "tensorflow_io"})

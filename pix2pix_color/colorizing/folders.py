@@ -8,19 +8,13 @@ import dataclasses
 import enum
 import glob
 import os
-import re
 from typing import Iterator
 
 from data_pipelines.errors import UserError
 from data_pipelines.files import UNFINISHED
+from data_pipelines.results import RESULT, SUFFIX
 from pix2pix_color.colorizing.file_kind import (Content, Kind, examine,
                                                 kind_of_name)
-
-SUFFIX = "_colorized"
-# What jobs.py may name a result, and in group 1 what it was made of.
-_RESULT = re.compile(
-    rf"(.+){SUFFIX}(?:_page\d+)?(?:_\d+)?\.(?:png|jpg|webp|tif|mp4)",
-    re.DOTALL)
 
 
 class Reason(enum.Enum):
@@ -179,7 +173,7 @@ class _Results:
 
     def include(self, path: str) -> bool:
         directory, name = os.path.split(path)
-        result = _RESULT.fullmatch(name)
+        result = RESULT.fullmatch(name)
         if not result:
             return False
         kind = Kind.VIDEO if name.endswith(".mp4") else Kind.PHOTOGRAPH

@@ -18,7 +18,8 @@ from typing import Iterable, Sequence
 
 from data_pipelines.command import MAX_PIXELS
 from data_pipelines.errors import UserError
-from pix2pix_color.colorizing.folders import (SUFFIX, Found, PassedOver, Reason,
+from data_pipelines.results import SUFFIX
+from pix2pix_color.colorizing.folders import (Found, PassedOver, Reason,
                                               examine_if_file, find_files)
 from pix2pix_color.colorizing.summary import list_passed_over
 

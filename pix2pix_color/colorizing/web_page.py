@@ -279,6 +279,7 @@ def warm_up(model: LoadedModel) -> None:
     _colored(model, blank, _Settings())
     if model.takes_hints:
         _colored(model, blank, _Settings(np.full((1, 4), 0.5)))
+    if model.offers_likely_colors:
         model.likely_colors(blank, np.full((1, 2), 0.5))
 
 

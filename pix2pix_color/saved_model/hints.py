@@ -24,7 +24,7 @@ from pix2pix_color.saved_model.recolor import ChromaField, cubic_taps
 # The kernel of spread: each part's share, and deviations in longer sides of the
 # photograph, in L*/50 and in units of a*b*. Chosen on photographs with 1, 10
 # and 100 hints: a wider kernel gives 0.1 dB more, and leaks into backgrounds.
-_KERNEL = ((0.5, 1.0, 0.6, 15.0), (0.5, 0.15, 0.24, 12.0))
+_KERNEL = ((0.6, 1.0, 0.6, 15.0), (0.4, 0.15, 0.24, 12.0))
 # Variance of a hint's color, where the kernel's is 1.
 _NOISE = 0.03
 # How far an addition of settle reaches: sides of the photograph, and L*/50.

@@ -48,6 +48,17 @@ def test_other_files_are_passed_over(tmp_path):
     assert identities(tmp_path) == ["a.jpg"]
 
 
+def test_results_of_colorize_are_left_out_and_counted(tmp_path, caplog):
+    fill(tmp_path, "a.jpg", "a_colorized.png", "a_colorized_2.jpg",
+         "b.tif", "b_colorized_page1.png", "c.jpg", "c.jpg_colorized.png",
+         "mine/d_colorized.png", "other/a_colorized.png")
+    assert identities(tmp_path) == [
+        "a.jpg", "b.tif", "c.jpg", os.path.join("mine", "d_colorized.png"),
+        os.path.join("other", "a_colorized.png")]
+    assert f"--data=folder:{tmp_path}: 4 results of colorize are left out" in (
+        caplog.text)
+
+
 @pytest.mark.parametrize("extension", [
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".JPG", ".Jpeg", ".PNG", ".BMP",
     ".WebP", ".tif", ".TIFF"])

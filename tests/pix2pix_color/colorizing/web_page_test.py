@@ -360,6 +360,18 @@ def test_a_model_without_hints_colors_all_the_same(photo):
         server.close()
 
 
+def test_a_model_without_likely_colors_starts_and_offers_none(photo):
+    model = FlatModel()
+    model.offers_likely_colors, model.likely_colors = False, None
+    web_page.warm_up(model)
+    server = Server(model)
+    try:
+        one, _ = server.open(photo)
+        assert server.ask(one + "/likely", {"x": 1, "y": 1}) == (200, [])
+    finally:
+        server.close()
+
+
 def test_the_trained_colorizer_is_named():
     model: Any = FlatModel()
     model.directory = "colorizer"
