@@ -57,10 +57,10 @@ export: $(runtime)  ## export a run's newest checkpoint (RUN=DIR)
 	$(BIN)/python -m pix2pix_color.export --run=$(trained_run)
 
 colorize: | named-photo $(runtime)  ## color one photograph: PHOTO=some.jpg (RUN=DIR)
-	$(BIN)/python -m pix2pix_color.colorize $(model) -- "$$PHOTO"
+	@$(BIN)/python -m pix2pix_color.colorize $(model) -- "$$PHOTO"
 
 demo: $(VENV)/installed-demo  ## color photographs in a browser (RUN=DIR)
-	$(BIN)/python -m pix2pix_color.demo $(model)
+	@$(BIN)/python -m pix2pix_color.demo $(model)
 
 named-photo:
 	@test -n "$$PHOTO" || { \
