@@ -18,7 +18,7 @@ from pix2pix_color.colorizing.file_kind import (Content, Kind, examine,
 
 SUFFIX = "_colorized"
 # What jobs.py may name a result, and in group 1 what it was made of.
-_RESULT = re.compile(
+RESULT = re.compile(
     rf"(.+){SUFFIX}(?:_page\d+)?(?:_\d+)?\.(?:png|jpg|webp|tif|mp4)",
     re.DOTALL)
 
@@ -179,7 +179,7 @@ class _Results:
 
     def include(self, path: str) -> bool:
         directory, name = os.path.split(path)
-        result = _RESULT.fullmatch(name)
+        result = RESULT.fullmatch(name)
         if not result:
             return False
         kind = Kind.VIDEO if name.endswith(".mp4") else Kind.PHOTOGRAPH
