@@ -263,7 +263,7 @@ def _to_known_mode(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _shrink(image: Image.Image, shorter_side: int) -> Image.Image:

@@ -1,8 +1,7 @@
 """Colors the photographs of an archive: files by the million, by Apache Beam.
 
-    python -m pix2pix_color.colorize_archive --input='scans/**' --output_dir=out
-    python -m pix2pix_color.colorize_archive --input='gs://bucket/scans/**' \
-        --output_dir=gs://bucket/colored --beam_options=runner=DataflowRunner,...
+    python -m pix2pix_color.colorize_archive --input='s3://bucket/scans/**'
+        --output_dir=s3://bucket/colored --beam_options=runner=FlinkRunner,...
 
 --input is a folder, a file, or a pattern of any file system that Beam knows, in
 which * stops at a / and ** does not; --input_list names a text file of paths

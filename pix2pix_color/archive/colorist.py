@@ -19,6 +19,7 @@ import threading
 import time
 from typing import Callable, Iterator, NamedTuple, Sequence
 
+import numpy as np
 import tensorflow as tf
 from PIL import Image
 
@@ -37,6 +38,8 @@ _AT_ONCE = 2
 # A file's bytes, for each pixel that is allowed, and without any: those of
 # 16-bit samples of four channels, and of metadata.
 _BYTES_A_PIXEL, _MORE_BYTES = 8, 2**24
+# Least side of the picture whose mean chroma is taken, pixels.
+_CHROMA_SIDE = 256
 
 _NOT_COLORED = {
     Kind.VIDEO: "a video, which colorize colors", Kind.SOUND: "sound only",
@@ -93,11 +96,11 @@ class Room:
 class Colorist:
     """A model and the threads that use it, once a process.
 
+    The model is loaded when the first photograph is there: where no result is
+    missing, it is not.
+
     Args:
       settings: of the run.
-
-    Raises:
-      UserError: the model cannot be loaded.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -108,10 +111,19 @@ class Colorist:
                 tf.config.threading.set_inter_op_parallelism_threads(
                     settings.threads)
         self._settings = settings
-        self._model = LoadedModel(settings.model)
+        self._lock = threading.Lock()
         self._room = Room(settings.max_pixels)
         self._pool = concurrent.futures.ThreadPoolExecutor(
             1 if settings.threads == 1 else _AT_ONCE)
+
+    @functools.cached_property
+    def _loaded(self) -> LoadedModel:
+        return LoadedModel(self._settings.model)
+
+    @property
+    def _model(self) -> LoadedModel:
+        with self._lock:  # threads ask for it at the same time
+            return self._loaded
 
     def color_shard(self, paths: Sequence[str], earlier: dict[str, list[Row]]
                     ) -> Iterator[Outcome]:
@@ -138,14 +150,9 @@ class Colorist:
 
     def try_files(self, paths: Sequence[str]) -> Iterator[Outcome]:
         """Colors files and writes nothing."""
-        sizes = []
-
-        def color(path: str) -> Outcome:
-            return self._color_file(
-                path, ("", ""), lambda path, content: sizes.append(content))
-
-        yield from self._at_once(
-            [functools.partial(color, path) for path in paths])
+        yield from self._at_once([functools.partial(
+            self._color_file, path, ("", ""), lambda path, content: None)
+            for path in paths])
 
     def _at_once(self, work: Sequence[Callable[[], Outcome]]
                  ) -> Iterator[Outcome]:
@@ -242,7 +249,7 @@ class Colorist:
             rows.append(_row_of(rgb))
             return dataclasses.replace(photograph, rgb=rgb)
 
-        if num_pages == 1:
+        if num_pages == 1:  # the gray photograph is gone before it is written
             encoded = write_photograph(
                 color(first), file_format=self._settings.file_format)
         else:
@@ -273,9 +280,13 @@ def read_earlier(folder: str, number: int, num_shards: int
     return {}
 
 
-def _row_of(rgb) -> Row:
+def _row_of(rgb: np.ndarray) -> Row:
     height, width = rgb.shape[:2]
-    chroma = photo_file.mean_chroma(Image.fromarray(rgb))
+    # Of rows and columns that are a few apart: a picture of Pillow's would
+    # take as much memory again.
+    step = max(min(height, width) // _CHROMA_SIDE, 1)
+    chroma = photo_file.mean_chroma(Image.fromarray(
+        np.ascontiguousarray(rgb[::step, ::step])))
     return Row("", "", str(width), str(height), f"{chroma:.2f}")
 
 

@@ -1,6 +1,5 @@
 """Tries a few photographs of an archive and says what all would take."""
 
-import os
 import time
 from typing import Iterable, NamedTuple
 

@@ -6,28 +6,30 @@
     OUTPUT_DIR/report/summary.json       counts of the last run
 """
 
+import contextlib
 import dataclasses
 import errno
 import json
 import os
 import shutil
-import time
-from typing import Any, Callable
+from typing import Any, Iterator
 
 import apache_beam as beam
-from apache_beam.ml.inference.base import RunInference
+from apache_beam.utils.shared import Shared
 
-from data_pipelines.errors import UserError
+from data_pipelines import command
+from data_pipelines.errors import Interrupted, UserError
 from pix2pix_color.archive import places, report
-from pix2pix_color.archive.handler import (PROGRESS, ColorizerHandler, Counts,
-                                           add)
 from pix2pix_color.archive.listing import Listing, Shard, names_paths
 from pix2pix_color.archive.progress import watching
 from pix2pix_color.archive.settings import (REPORT, Settings, has_scheme,
                                             number_of_shards, require_same,
                                             to_json)
+from pix2pix_color.archive.worker import PROGRESS, ColorShards, Counts, add
 
 _SETTINGS, _SUMMARY = "settings.json", "summary.json"
+# What the direct runner says of a worker process that is gone.
+_WORKER_LOST = ("Channel closed prematurely", "Worker subprocess exited")
 
 
 def color_archive(listing: Listing, settings: Settings, options: Any) -> Counts:
@@ -44,15 +46,16 @@ def color_archive(listing: Listing, settings: Settings, options: Any) -> Counts:
     Raises:
       UserError: the results' folder belongs to other settings, or the disk is
         full.
+      Interrupted: a worker of the direct runner was killed.
     """
     folder = f"{settings.output_dir}/{REPORT}"
     num_shards = _claim(folder, settings, listing.num_files)
     shards = listing.write_shards(folder, num_shards)
     summary = f"{folder}/{_SUMMARY}"
     places.remove([summary])
-    with watching(folder, shards):
-        with _full_disk_explained(settings.output_dir):
-            _run(shards, settings, summary, options)
+    with (watching(folder, shards), command.stderr_held_back(),
+          _explained(settings.output_dir)):
+        _run(shards, settings, summary, options)
     counts = Counts(**json.loads(places.read(summary)))
     _clean(folder, num_shards)
     return counts
@@ -78,7 +81,7 @@ def _run(shards: list[Shard], settings: Settings, summary: str,
         _ = (pipeline
              | "Shards" >> beam.Create(shards)
              | "ShareOut" >> beam.Reshuffle()
-             | "Color" >> RunInference(ColorizerHandler(settings))
+             | "Color" >> beam.ParDo(ColorShards(settings, Shared()))
              | "Add" >> beam.CombineGlobally(add)
              | "Summarize" >> beam.Map(_write_summary, summary))
 
@@ -102,21 +105,22 @@ def _remove_progress(folder: str) -> None:
         shutil.rmtree(os.path.join(folder, PROGRESS), ignore_errors=True)
 
 
-class _full_disk_explained:
-    """Makes a UserError of any exception that a full disk causes."""
+@contextlib.contextmanager
+def _explained(output_dir: str) -> Iterator[None]:
+    """Says in one line what ended the work, if it can go on afterwards.
 
-    def __init__(self, output_dir: str) -> None:
-        self._output_dir = output_dir
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, trace) -> None:
-        # Beam passes on nothing but the message of a worker's exception.
+    Beam passes on nothing but the message of a worker's exception.
+    """
+    try:
+        yield
+    except Exception as error:
         for number in (errno.ENOSPC, errno.EDQUOT):
-            if (isinstance(error, Exception)
-                    and os.strerror(number) in str(error)):
+            if os.strerror(number) in str(error):
                 raise UserError(
-                    f"--output_dir={self._output_dir}: {os.strerror(number)}; "
-                    f"make room and repeat the command, which goes on"
-                ) from error
+                    f"--output_dir={output_dir}: {os.strerror(number)}; make "
+                    f"room and repeat the command, which goes on") from error
+        if any(sign in str(error) for sign in _WORKER_LOST):
+            raise Interrupted(
+                "a worker process ended: it was killed, or the memory was not "
+                "enough; repeat the command, which goes on") from error
+        raise

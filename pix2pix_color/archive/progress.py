@@ -8,9 +8,9 @@ import time
 from typing import Iterator, Sequence
 
 from pix2pix_color.archive import places, report
-from pix2pix_color.archive.handler import PROGRESS
 from pix2pix_color.archive.listing import Shard
 from pix2pix_color.archive.settings import has_scheme
+from pix2pix_color.archive.worker import PROGRESS
 
 _EVERY, _PLAIN_EVERY = 3.0, 30.0  # seconds
 
