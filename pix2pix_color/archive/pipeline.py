@@ -19,6 +19,7 @@ from apache_beam.utils.shared import Shared
 
 from data_pipelines import command
 from data_pipelines.errors import Interrupted, UserError
+from data_pipelines.files import UNFINISHED
 from pix2pix_color.archive import places, report
 from pix2pix_color.archive.listing import Listing, Shard, names_paths
 from pix2pix_color.archive.progress import watching
@@ -71,6 +72,9 @@ def _claim(folder: str, settings: Settings, num_files: int) -> int:
     if num_shards != earlier:
         places.write_whole(path, to_json(settings, num_shards))
     places.write_whole(f"{folder}/{report.HEADER}", report.header())
+    if any(map(places.exists, names_paths(folder))):  # it did not end
+        places.remove(file.path for file in places.list_files(
+            settings.output_dir + "/") if file.path.endswith(UNFINISHED))
     _remove_progress(folder)
     return num_shards
 

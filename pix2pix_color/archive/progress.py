@@ -12,7 +12,7 @@ from pix2pix_color.archive.listing import Shard
 from pix2pix_color.archive.settings import has_scheme
 from pix2pix_color.archive.worker import PROGRESS
 
-_EVERY, _PLAIN_EVERY = 3.0, 30.0  # seconds
+_EVERY, _PLAIN_EVERY = 3.0, 10.0  # seconds
 
 
 @contextlib.contextmanager
