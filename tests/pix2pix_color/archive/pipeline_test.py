@@ -1,6 +1,7 @@
 """An archive of a few files, from its names to its report."""
 
 import csv
+import functools
 import os
 import stat
 
@@ -14,6 +15,7 @@ from PIL import Image
 from data_pipelines import photo_file
 from data_pipelines.errors import UserError
 from data_pipelines.preparation.beam_options import parse_beam_options
+from pix2pix_color.archive import colorist
 from pix2pix_color.archive.listing import Listing
 from pix2pix_color.archive.pipeline import color_archive
 from pix2pix_color.archive.settings import Settings
@@ -50,6 +52,15 @@ def results_of(output_dir):
     """The results below a folder: path -> bytes."""
     return {str(path.relative_to(output_dir)): path.read_bytes()
             for path in sorted(output_dir.rglob("*_colorized*"))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_model():
+    """Lets all runs of this process share a model: loading takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(colorist, "LoadedModel",
+                      functools.lru_cache(colorist.LoadedModel))
+        yield
 
 
 @pytest.fixture(scope="module")
