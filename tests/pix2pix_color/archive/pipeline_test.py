@@ -42,7 +42,7 @@ def rows_of(output_dir):
     text = "".join((output_dir / "report" / name).read_text()
                    for name in sorted(os.listdir(output_dir / "report"))
                    if name.endswith(".csv"))
-    rows = {}
+    rows: dict[str, list[dict[str, str]]] = {}
     for row in csv.DictReader(text.splitlines()):
         rows.setdefault(os.path.basename(row["path"]), []).append(row)
     return rows
