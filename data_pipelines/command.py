@@ -207,7 +207,8 @@ def stderr_held_back() -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            if not isinstance(error, (UserError, KeyboardInterrupt)):
+            if not isinstance(error, (UserError, Interrupted,
+                                      KeyboardInterrupt)):
                 held.seek(0)
                 os.write(stderr, held.read())
             raise

@@ -263,7 +263,7 @@ def _to_known_mode(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _shrink(image: Image.Image, shorter_side: int) -> Image.Image:
@@ -306,13 +306,30 @@ def require_color(rgb: Image.Image, *, min_chroma: float) -> None:
     Raises:
       Rejected: `blank`, if L* is almost the same everywhere, or `colorless`.
     """
-    small = rgb.resize((_STATISTICS_SIDE,) * 2, Image.Resampling.BOX)
-    lab = color.rgb_to_lab(tf.constant(np.asarray(small))).numpy()
+    lab = _small_lab(rgb)
     deviation = float(lab[..., 0].std())
     if deviation < MIN_LIGHTNESS_DEVIATION:
         raise Rejected("blank", f"standard deviation of L* {deviation:.2f} < "
                                 f"{MIN_LIGHTNESS_DEVIATION:.2f}")
-    chroma = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
+    chroma = _mean_chroma(lab)
     if chroma < min_chroma:
         raise Rejected("colorless",
                        f"mean chroma {chroma:.2f} < {min_chroma:.2f}")
+
+
+def mean_chroma(rgb: Image.Image) -> float:
+    """Returns the mean of hypot(a*, b*), as require_color measures it.
+
+    Args:
+      rgb: a picture of mode RGB.
+    """
+    return _mean_chroma(_small_lab(rgb))
+
+
+def _small_lab(rgb):
+    small = rgb.resize((_STATISTICS_SIDE,) * 2, Image.Resampling.BOX)
+    return color.rgb_to_lab(tf.constant(np.asarray(small))).numpy()
+
+
+def _mean_chroma(lab):
+    return float(np.hypot(lab[..., 1], lab[..., 2]).mean())

@@ -9,6 +9,7 @@ import sys
 
 _COMMANDS = {
     "colorize": ("pix2pix_color", "colors photographs and videos"),
+    "colorize_archive": ("pix2pix_color", "colors files by the million"),
     "demo": ("pix2pix_color", "colors photographs in a browser"),
     "fit": ("pix2pix_color", "trains a colorizer"),
     "evaluate": ("pix2pix_color", "measures a colorizer"),
@@ -18,7 +19,7 @@ _COMMANDS = {
 }
 _USAGE = "\n".join((
     "pix2pix-color COMMAND [--flag=...] [FILE...]", "",
-    *(f"    {name:<10}{what}" for name, (_, what) in _COMMANDS.items()),
+    *(f"    {name:<18}{what}" for name, (_, what) in _COMMANDS.items()),
     "", "pix2pix-color COMMAND --help explains its flags."))
 
 

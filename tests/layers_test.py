@@ -38,13 +38,14 @@ LAYERS = (
     ("pix2pix_color.saved_model",),
     ("pix2pix_color.evaluation", "pix2pix_color.summaries"),
     ("pix2pix_color.colorizing", "pix2pix_color.training"),
+    ("pix2pix_color.archive",),
     ("pix2pix_color.api",),
     ("pix2pix_color.__main__", "pix2pix_color.colorize",
-     "pix2pix_color.demo", "pix2pix_color.evaluate",
-     "pix2pix_color.export", "pix2pix_color.fit"),
+     "pix2pix_color.colorize_archive", "pix2pix_color.demo",
+     "pix2pix_color.evaluate", "pix2pix_color.export", "pix2pix_color.fit"),
     ("experiments",),
 )
-COMMANDS = LAYERS[2] + LAYERS[8]
+COMMANDS = LAYERS[2] + LAYERS[9]
 MODULES = sorted(
     path for package in ("data_pipelines", "pix2pix_color", "experiments")
     for path in (ROOT / package).rglob("*.py"))

@@ -20,9 +20,9 @@ NO_PATHS = {
     "photo", "profile_steps", "repeated", "shape", "shapes"}
 PATHS = {
     "classifier_weights", "encoder_weights", "head_run", "hints",
-    "inception_weights", "initial_weights", "judge_weights", "model", "models",
-    "output", "output_dir", "photos", "reference", "run", "tfds_data_dir",
-    "workdir"}
+    "inception_weights", "initial_weights", "input", "input_list",
+    "judge_weights", "model", "models", "output", "output_dir", "photos",
+    "reference", "run", "tfds_data_dir", "workdir"}
 DATA = {"data", "eval_data"}
 HOME = "/home/of mine"
 

@@ -100,15 +100,27 @@ def examine(path: str) -> Content:
       OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
-        head = file.read(_HEAD_BYTES)
-        if tiff_file.find_raw_format(head):
-            return Content(Kind.RAW)
-        if tiff_file.is_tiff(head):
-            return _examine_tiff(file)
-        if _PHOTOGRAPH.match(head):
-            return Content(Kind.PHOTOGRAPH)
-        kind = _video_or_sound(file, head)
-    return Content(kind or kind_of_name(path))
+        return examine_file(file, path)
+
+
+def examine_file(file: BinaryIO, path: str) -> Content:
+    """Tells what an open file holds, as examine does.
+
+    Args:
+      file: the file at its beginning, which can be moved in.
+      path: its name.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    head = file.read(_HEAD_BYTES)
+    if tiff_file.find_raw_format(head):
+        return Content(Kind.RAW)
+    if tiff_file.is_tiff(head):
+        return _examine_tiff(file)
+    if _PHOTOGRAPH.match(head):
+        return Content(Kind.PHOTOGRAPH)
+    return Content(_video_or_sound(file, head) or kind_of_name(path))
 
 
 def kind_of_name(path: str) -> Kind:

@@ -34,6 +34,7 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 _MP_ENTRIES, _PREVIEW = 0xB002, "Large Thumbnail"
 _GAIN_MAP = re.compile(rb"(?i)gainmap|iso:ts:21496:-1")
 _PIXEL = np.zeros((1, 1, 3), np.uint8)
+_STRIP_PIXELS = 2**20
 
 
 class NoPhotographError(ValueError):
@@ -84,10 +85,23 @@ def read_photograph(image_bytes: bytes, *, max_pixels: int,
                 "GIF, JPEG 2000, PPM, TIFF, HEIC)") from None
         raise NoPhotographError(error.detail) from None
     num_pictures = _count_pictures(image, image_bytes)
-    return Photograph(rgb=np.asarray(rgb), metadata=read_metadata(image),
+    return Photograph(rgb=_to_array(rgb), metadata=read_metadata(image),
                       icc_profile=rgb.info.get("icc_profile"),
                       num_pictures=num_pictures,
                       was_transparent=was_transparent)
+
+
+def _to_array(rgb: Image.Image) -> np.ndarray:
+    """Copies a picture of mode RGB by strips of rows.
+
+    np.asarray would need the memory twice.
+    """
+    array = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    rows = max(_STRIP_PIXELS // rgb.width, 1)
+    for first in range(0, rgb.height, rows):
+        last = min(first + rows, rgb.height)
+        array[first:last] = np.asarray(rgb.crop((0, first, rgb.width, last)))
+    return array
 
 
 def _count_pictures(image: Image.Image, image_bytes: bytes) -> int:

@@ -10,6 +10,7 @@ from data_pipelines import color, files
 from data_pipelines.errors import UserError
 from pix2pix_color import hardware
 from pix2pix_color.saved_model import find, trained
+from pix2pix_color.saved_model.bands import BAND_PIXELS, recolor_in_bands
 from pix2pix_color.saved_model.find import (find_saved_model, read_card,
                                             require_fitting)
 from pix2pix_color.saved_model.hints import add_hints_of_arrays
@@ -162,6 +163,8 @@ class LoadedModel:
         Returns:
           uint8 [H, W, 3].
         """
+        if rgb.shape[0] * rgb.shape[1] > BAND_PIXELS:
+            return recolor_in_bands(rgb, field)
         return self.module.recolor(
             tf.constant(rgb), *map(tf.constant, field)).numpy()
 

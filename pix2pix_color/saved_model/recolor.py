@@ -59,16 +59,51 @@ def recolor(rgb: tf.Tensor, field: ChromaField, *,
       uint8 [H, W, 3]; out of the gamut, chroma gives way.
     """
     height, width = tf.unstack(tf.shape(rgb)[:2])
+    rows = rows_a_strip(height, width, strip_pixels)
+    return recolor_band(rgb, stretch_across(field, width), first=0,
+                        height=height, rows=rows)
+
+
+def rows_a_strip(height, width, strip_pixels: int = _STRIP_PIXELS):
+    """Returns the rows of a strip, int32 []; all strips are of about a height.
+
+    Args:
+      height: of the photograph, pixels.
+      width: of the photograph, pixels.
+      strip_pixels: pixels that are worked on at a time.
+    """
     rows = tf.clip_by_value(strip_pixels // width, 1, height)
     num_strips = (height + rows - 1) // rows
-    rows = (height + num_strips - 1) // num_strips  # all of about a height
-    planes = tf.transpose(tf.concat(field, axis=-1), [2, 0, 1])  # [4, h, w]
-    planes = _stretch_rows(planes, width)
+    return (height + num_strips - 1) // num_strips
 
-    def recolor_strip(first):
-        strip = tf.minimum(first + tf.range(rows), height - 1)
+
+def stretch_across(field: ChromaField, width) -> tf.Tensor:
+    """Stretches a field to a width, in pixels: float32 [4, h, width]."""
+    planes = tf.transpose(tf.concat(field, axis=-1), [2, 0, 1])  # [4, h, w]
+    return _stretch_rows(planes, width)
+
+
+def recolor_band(rgb: tf.Tensor, planes: tf.Tensor, *, first, height,
+                 rows) -> tf.Tensor:
+    """Gives some rows of a photograph the chroma of a field.
+
+    Args:
+      rgb: uint8 [h, W, 3], the rows.
+      planes: float32 [4, any, W], of stretch_across.
+      first: the number of the first of the rows, a multiple of `rows`.
+      height: of the whole photograph, pixels.
+      rows: what rows_a_strip returned. Only whole strips, or the last one,
+        give the same as the whole photograph would, to the bit.
+
+    Returns:
+      uint8 [h, W, 3].
+    """
+    band_height, width = tf.unstack(tf.shape(rgb)[:2])
+
+    def recolor_strip(start):
+        strip = tf.minimum(start + tf.range(rows), band_height - 1)
         slope_a, slope_b, intercept_a, intercept_b = _rows_at(
-            planes, strip, height)
+            planes, first + strip, height)
         light = linear_light.luminance(tf.gather(rgb, strip))
         f_y = linear_light.light_to_f(light)
         lightness = f_y * (116.0 / 50.0) - (16.0 / 50.0 + 1.0)
@@ -76,10 +111,10 @@ def recolor(rgb: tf.Tensor, field: ChromaField, *,
                        slope_b * lightness + intercept_b)
 
     strips = tf.map_fn(
-        recolor_strip, tf.range(0, height, rows),
+        recolor_strip, tf.range(0, band_height, rows),
         fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8),
         parallel_iterations=_STRIPS_AT_ONCE)
-    return tf.reshape(strips, [-1, width, 3])[:height]
+    return tf.reshape(strips, [-1, width, 3])[:band_height]
 
 
 def _stretch_rows(planes, width):

@@ -37,8 +37,8 @@ def test_a_command_has_the_help_of_its_module(tmp_path, command):
 def test_an_error_is_one_line(tmp_path):
     done = start("pix2pix_color", "fot", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (
-        1, "", "error: 'fot' is not a command; commands are colorize, demo, "
-        "fit, evaluate, export, prepare, inspect\n")
+        1, "", "error: 'fot' is not a command; commands are colorize, "
+        "colorize_archive, demo, fit, evaluate, export, prepare, inspect\n")
     done = start("pix2pix_color", "fit", "--flagfile=pix2pix", "--epochs=0",
                  cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (

@@ -1,0 +1,1 @@
+"""Coloring of whole archives by Apache Beam."""
