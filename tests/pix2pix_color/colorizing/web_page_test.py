@@ -361,7 +361,7 @@ def test_a_model_without_hints_colors_all_the_same(photo):
 
 
 def test_a_model_without_likely_colors_starts_and_offers_none(photo):
-    model = FlatModel()
+    model: Any = FlatModel()
     model.offers_likely_colors, model.likely_colors = False, None
     web_page.warm_up(model)
     server = Server(model)
