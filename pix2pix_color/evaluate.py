@@ -4,7 +4,7 @@ Each photograph's center square is resized to the model's size or to
 --image_size. Prints the metrics' means and 95 % intervals, beside those of the
 gray image. --output=metrics.json also writes metrics.csv, with one line for
 each photograph, and metrics.html, with the best, median and worst photographs
-or all of a few.
+or all of a few. --compare_with=other.csv tells which of two models is better.
 """
 
 import os
@@ -25,6 +25,9 @@ _DATA = command.define_data(
 _TFDS_DATA_DIR = command.define_tfds_data_dir()
 _OUTPUT = command.define_path(
     "output", "", "JSON file to write, with .csv and .html beside it.")
+_COMPARE_WITH = command.define_path(
+    "compare_with", "", "The .csv file of another model's evaluation on the "
+    "same photographs; adds the difference to it and its 95 % interval.")
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", 0, "Side of the squares, pixels, colored as by `colorize`; 0 "
     "measures the generator alone, at its own size.", lower_bound=0)
@@ -50,12 +53,13 @@ def main(arguments: Sequence[str]) -> None:
     if _INCEPTION_WEIGHTS.value not in ("", "imagenet"):
         files.require_file(_INCEPTION_WEIGHTS.value,
                            flag="--inception_weights")
+    other = _read_other(_COMPARE_WITH.value)
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise UserError(f"--output={_OUTPUT.value} must end in .json")
     if _OUTPUT.value:
         files.require_writable(_OUTPUT.value, flag="--output")
     with command.quiet_tensorflow():
-        from pix2pix_color.evaluation import of_saved_model
+        from pix2pix_color.evaluation import of_saved_model, paired
         from pix2pix_color.saved_model.load import LoadedModel
     source = of_saved_model.open_data(_DATA.value, model=_MODEL.value,
                                       tfds_data_dir=_TFDS_DATA_DIR.value)
@@ -66,11 +70,29 @@ def main(arguments: Sequence[str]) -> None:
                                  degraded=_DEGRADE.value,
                                  judge_weights=_JUDGE_WEIGHTS.value,
                                  inception_weights=_INCEPTION_WEIGHTS.value)
+    print(f"{_MODEL.value} on {source.origin}")
     print(of_saved_model.result_table(score.result, score.rejected))
     if _OUTPUT.value:
         os.makedirs(os.path.dirname(_OUTPUT.value) or ".", exist_ok=True)
         for path in score.write(_OUTPUT.value):
             print(path)
+    if other:
+        number, differences = paired.compare(
+            score.to_csv(), other,
+            origin=f"--compare_with={_COMPARE_WITH.value}")
+        print(paired.describe(number, differences, other=_COMPARE_WITH.value))
+
+
+def _read_other(path: str) -> str:
+    """Reads the file of --compare_with; empty without the flag."""
+    if not path:
+        return ""
+    files.require_file(path, flag="--compare_with")
+    with open(path, encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    if not text.startswith("photograph,"):
+        raise UserError(f"--compare_with={path} is no .csv file of evaluate")
+    return text
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ NO_PATHS = {
     "beam_options", "checkpoint", "epochs", "host", "kind", "leave_out",
     "photo", "profile_steps", "repeated", "shape", "shapes"}
 PATHS = {
-    "classifier_weights", "encoder_weights", "head_run", "hints",
-    "inception_weights", "initial_weights", "input", "input_list",
+    "classifier_weights", "compare_with", "encoder_weights", "head_run",
+    "hints", "inception_weights", "initial_weights", "input", "input_list",
     "judge_weights", "model", "models", "output", "output_dir", "photos",
     "reference", "run", "tfds_data_dir", "workdir"}
 DATA = {"data", "eval_data"}
