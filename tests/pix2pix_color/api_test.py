@@ -200,13 +200,12 @@ def test_help_shows_every_argument():
 @pytest.mark.slow
 def test_an_interrupted_training_goes_on_in_the_same_process(tmp_path):
     def interrupt():
-        while not list(tmp_path.glob("run/train/*.v2")):
+        while not list(tmp_path.glob("run/checkpoints/step-*")):
             time.sleep(0.1)
-        time.sleep(1)
         signal.raise_signal(signal.SIGINT)
 
-    small = dict(image_size=32, resize_size=0, base_filters=2, log_every=1,
-                 workdir=str(tmp_path / "run"))
+    small = dict(image_size=32, resize_size=0, base_filters=2,
+                 checkpoint_every=5, workdir=str(tmp_path / "run"))
     threading.Thread(target=interrupt).start()
     with pytest.raises(pix2pix_color.Interrupted) as interrupted:
         pix2pix_color.train("sample_photos", steps=100_000, **small)
