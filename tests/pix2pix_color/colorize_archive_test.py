@@ -31,6 +31,7 @@ def results_of(folder):
             for path in folder.rglob("*_colorized.png")}
 
 
+@pytest.mark.slow
 def test_killed_with_its_workers_it_goes_on(export_dir, tmp_path):
     for number in range(40):
         folder = tmp_path / "scans" / str(number % 3)
