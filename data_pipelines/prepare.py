@@ -16,9 +16,9 @@ collection and OUTPUT_DIR.unfinished under the same paths.
 
 from typing import Sequence
 
-from absl import flags, logging
+from absl import flags
 
-from data_pipelines import command, data_spec, extras
+from data_pipelines import beam_flag, command, data_spec
 from data_pipelines.errors import UserError
 from data_pipelines.preparation.settings import (ENCODINGS, Settings,
                                                  require_new_folder)
@@ -52,11 +52,7 @@ _JPEG_QUALITY = flags.DEFINE_integer(
     "jpeg_quality", 95, "Quality of the JPEGs of --encoding=jpeg.",
     lower_bound=1, upper_bound=100)
 _TFDS_DATA_DIR = command.define_tfds_data_dir()
-_BEAM_OPTIONS = flags.DEFINE_list(
-    "beam_options", [], "Options of Apache Beam, separated by commas: "
-    "direct_num_workers=64,direct_running_mode=multi_processing or "
-    "runner=FlinkRunner,flink_master=host:8081. The default is the direct "
-    "runner with one thread per core.")
+_BEAM_OPTIONS = beam_flag.define_beam_options()
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -67,16 +63,8 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError("--data and --output_dir must be given")
     data_spec.require_preparable(data)
     require_new_folder(output_dir)
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.ERROR)  # Beam warns of unused features
-    try:
-        from data_pipelines.preparation import beam_options
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != "apache_beam":
-            raise
-        raise UserError("preparing shards needs Apache Beam: "
-                        + extras.how_to_install("prepare")) from error
-    options = beam_options.parse_beam_options(_BEAM_OPTIONS.value)
+    options = beam_flag.parse(_BEAM_OPTIONS, purpose="preparing shards",
+                              extra="prepare")
     settings = Settings(
         shorter_side=_SHORTER_SIDE.value, min_size=_MIN_SIZE.value,
         min_chroma=_MIN_CHROMA.value,

@@ -19,9 +19,9 @@ refused; `colorize` colors them.
 import sys
 from typing import Sequence
 
-from absl import flags, logging
+from absl import flags
 
-from data_pipelines import command, extras
+from data_pipelines import beam_flag, command
 from data_pipelines.errors import UserError
 from data_pipelines.files import require_writable
 from pix2pix_color import model_flag
@@ -55,11 +55,7 @@ _THREADS = flags.DEFINE_integer(
     "for each core. 1 suits as many processes as cores.", lower_bound=0)
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Count the files, try twenty, and write nothing.")
-_BEAM_OPTIONS = flags.DEFINE_list(
-    "beam_options", [], "Options of Apache Beam, separated by commas: "
-    "direct_num_workers=4,direct_running_mode=multi_processing or "
-    "runner=FlinkRunner,flink_master=host:8081. The default is the direct "
-    "runner with one thread per core.")
+_BEAM_OPTIONS = beam_flag.define_beam_options()
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -74,16 +70,8 @@ def main(arguments: Sequence[str]) -> None:
         require_writable(output_dir, flag="--output_dir", is_folder=True)
     card = find.find_card(_MODEL.value)
     find.require_fitting(_CHROMA_SIZE.value, int(card["image_size"]))
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.ERROR)  # Beam warns of unused features
-    try:
-        from data_pipelines.preparation import beam_options
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != "apache_beam":
-            raise
-        raise UserError("coloring an archive needs Apache Beam: "
-                        + extras.how_to_install("archive")) from error
-    options = beam_options.parse_beam_options(_BEAM_OPTIONS.value)
+    options = beam_flag.parse(_BEAM_OPTIONS, purpose="coloring an archive",
+                              extra="archive")
     from pix2pix_color.archive import listing, places
     places.set_options(options)
     for flag, value in (("--input", _INPUT.value),

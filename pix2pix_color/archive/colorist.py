@@ -48,7 +48,7 @@ _NOT_COLORED = {
 
 
 class Outcome(NamedTuple):
-    """What became of a file.
+    """A file's rows, and what was done for them.
 
     Attributes:
       rows: one for each photograph in it.

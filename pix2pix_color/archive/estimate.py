@@ -15,7 +15,7 @@ _PLACES = 2**40
 
 
 class Estimate(NamedTuple):
-    """What an archive takes.
+    """The time and memory that an archive takes.
 
     Attributes:
       num_tried: photographs that were tried.

@@ -1,4 +1,4 @@
-"""What is to be colored -> shards, whose names are in a few files.
+"""Files to color -> shards, whose names are in a few files.
 
     names -> a temporary file of this machine, while they are counted
     -> temporary files, one for each of 256 groups of shards

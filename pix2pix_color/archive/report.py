@@ -15,7 +15,7 @@ _PART = re.compile(r"part-(\d{5,})-of-(\d{5,})\.csv")
 
 
 class Row(NamedTuple):
-    """What became of a photograph.
+    """A photograph and what became of it.
 
     Attributes:
       path: its file; those of a TIFF of several pages share it.

@@ -8,7 +8,8 @@ from typing import Any
 from data_pipelines.errors import UserError
 
 REPORT = "report"
-# Largest picture by default: with it, a worker stays below 1.5 GiB.
+# Largest picture by default: a worker takes about 1.5 GiB for a JPEG of this
+# size, and 2 GiB for a TIFF of 16-bit color.
 MAX_PIXELS = 50_000_000
 # Photographs a shard, at most on average. A shard is what a worker is given,
 # and its part of the report appears when all of it is done.

@@ -30,7 +30,7 @@ PROGRESS = "progress"
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """What became of photographs.
+    """Numbers of photographs, by what became of them.
 
     Attributes:
       colored: how many were colored by this run.

@@ -18,7 +18,7 @@ from pix2pix_color.colorizing.file_kind import (Content, Kind, examine,
 
 
 class Reason(enum.Enum):
-    """Why a file is passed over: what one is called, and what several are."""
+    """A reason to pass over a file: as one is called, and as several are."""
 
     OTHER = "not a photograph or video", "not photographs or videos"
     RAW = ("camera raw file, which must be developed and saved as TIFF or "

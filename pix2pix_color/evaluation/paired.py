@@ -19,7 +19,7 @@ _ROUNDING = 1e-3
 
 
 class Difference(NamedTuple):
-    """How a metric differs: the mean and its 95 % interval."""
+    """The mean difference of a metric and its 95 % interval."""
 
     mean: float
     low: float
