@@ -93,12 +93,15 @@ def require_folder(directory: str, *, origin: str) -> None:
 def list_images(directory: str, *, origin: str) -> Iterator[str]:
     """Yields the image files below a folder, as list_files.
 
+    Results of colorize are left out, which is reported at the end.
+
     Raises:
       UserError: the folder is missing, a folder cannot be listed, or there is
         no image file.
     """
     require_folder(directory, origin=origin)
-    names = list_files(directory, origin=origin, endings=ENDINGS)
+    names = list_files(directory, origin=origin, endings=ENDINGS,
+                       with_results=False)
     first = next(names, None)
     if first is None:
         raise UserError(
@@ -109,17 +112,19 @@ def list_images(directory: str, *, origin: str) -> Iterator[str]:
 
 
 def list_files(directory: str, *, origin: str,
-               endings: tuple[str, ...] = ("",)) -> Iterator[str]:
+               endings: tuple[str, ...] = ("",),
+               with_results: bool = True) -> Iterator[str]:
     """Yields the files below a folder, as paths relative to it.
 
     A folder's own files come first, by name, then its subfolders. Hidden files
     and folders are skipped; links to folders are followed, each folder once.
-    Results of colorize are left out, which is reported at the end.
 
     Args:
       directory: the folder.
       origin: the flag and data spec, for messages.
       endings: allowed endings, in lower case.
+      with_results: whether to yield results of colorize, too; otherwise their
+        number is reported at the end.
 
     Raises:
       UserError: a folder cannot be listed.
@@ -138,7 +143,7 @@ def list_files(directory: str, *, origin: str,
         seen.add(real)
         folders[:] = sorted(name for name in folders if name[0] != ".")
         inside = os.path.relpath(parent, directory)
-        results = find_results(files)
+        results = set() if with_results else find_results(files)
         num_results += len(results)
         for name in sorted(set(files) - results):
             if name[0] != "." and name.lower().endswith(endings):

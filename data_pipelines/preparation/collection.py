@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from data_pipelines import data_spec, photo_file
 from data_pipelines.errors import UserError
+from data_pipelines.results import RESULT, find_results
 from data_pipelines.sources import sample_photos
 from data_pipelines.sources import tfds as tfds_source
 from data_pipelines.sources.records import Records
@@ -79,6 +80,10 @@ class _Folder:
             self.directory, origin=self.origin, endings=self.endings)
 
     def open(self, identity):
+        folder, name = os.path.split(os.path.join(self.directory, identity))
+        if RESULT.fullmatch(name) and name in find_results(os.listdir(folder)):
+            raise photo_file.Rejected("result_of_colorize",
+                                      "its photograph is beside it")
         # Without O_NONBLOCK, opening a pipe would wait for a writer.
         number = os.open(os.path.join(self.directory, identity),
                          os.O_RDONLY | os.O_NONBLOCK)

@@ -60,6 +60,19 @@ class TinyPixels(tfds.core.GeneratorBasedBuilder):
         raise NotImplementedError
 
 
+def test_results_of_colorize_are_left_out_and_named(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed, name in enumerate(("a.png", "a_colorized.png",
+                                 "b_colorized.png")):
+        scene(seed).save(photos / name)
+    summary = prepare(f"folder:{photos}", tmp_path / "out")
+    assert summary["rejected"] == {"result_of_colorize": 1}
+    assert read_report(tmp_path / "out") == {
+        "a_colorized.png": ("result_of_colorize",
+                            "its photograph is beside it")}
+
+
 def test_a_data_set_of_tfds_is_downloaded_first_and_then_read(
         tmp_path, capsys):
     data_dir = tmp_path / "tfds"
